@@ -1,0 +1,32 @@
+// What Strop knows about a model from its metadata alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace strop {
+
+enum class ModelKind { llm, multimodal, vision, audio, embedding, other };
+
+struct Model {
+  std::string id;            // digest of the contents of all its files
+  std::string path;          // absolute; a folder or a file
+  std::string format;        // word of src/formats: huggingface, gguf, ...
+  std::string architecture;  // as the file names it: llama, bert, ...
+  ModelKind kind = ModelKind::other;
+  std::optional<std::uint64_t> parameter_count;
+  std::uint64_t weight_bytes = 0;
+  std::string precision;     // type of most weights: f32, bf16, f16, q4_1, ...
+  std::optional<std::uint32_t> context_length;   // tokens
+  std::optional<std::uint32_t> vocabulary_size;  // tokens
+  std::optional<std::uint32_t> layer_count;
+  std::optional<std::uint32_t> width;            // of the residual stream
+  std::optional<std::uint32_t> experts;
+  std::string license;
+  std::string provenance;    // what the files say about their origin
+  std::string source_grid;   // e.g. q4_1: weights already lie on that type's grid; empty when not known to
+  bool operator==(const Model&) const = default;
+};
+
+}  // namespace strop

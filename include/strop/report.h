@@ -1,0 +1,59 @@
+// The fold of everything a run found out. Each stage takes a Report and returns it with its part filled in,
+// so every verb's output is the next verb's input.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "strop/assessment.h"
+#include "strop/gate.h"
+#include "strop/goal.h"
+#include "strop/model.h"
+#include "strop/plan.h"
+#include "strop/target.h"
+#include "strop/trial.h"
+
+namespace strop {
+
+// In pipeline order.
+enum class Stage { none, assess, plan, optimize, measure, gate, report };
+
+// A test of the measuring itself: two runs of the same thing.
+struct Control {
+  std::string metric;
+  double ratio = 1;
+  Interval interval;
+  std::uint32_t pairs = 0;
+  bool contains_one = false;
+  bool operator==(const Control&) const = default;
+};
+
+struct Recommendation {
+  std::string title;
+  std::string text;
+  bool operator==(const Recommendation&) const = default;
+};
+
+struct Report {
+  int schema_version = 1;
+  std::string run_id;
+  std::string tool_version;
+  std::string started_at;               // ISO 8601, UTC
+  std::string finished_at;
+  Stage finished_stage = Stage::none;
+  Goal goal;
+  std::optional<Model> model;
+  std::optional<Target> target;
+  std::optional<Assessment> assessment;
+  std::optional<Plan> plan;
+  std::vector<Trial> trials;            // baseline and quality reference included
+  std::vector<Control> controls;
+  std::optional<Front> front;
+  std::vector<GateReport> gates;        // one per measured candidate
+  std::vector<Recommendation> recommendations;
+  std::vector<std::string> warnings;
+  bool operator==(const Report&) const = default;
+};
+
+}  // namespace strop
