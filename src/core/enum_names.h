@@ -1,0 +1,69 @@
+// Enumerators and their words. The position in the list is the enumerator's value.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "strop/backend.h"
+#include "strop/report.h"
+
+namespace strop {
+
+template <class E>
+struct EnumNames;
+
+template <>
+struct EnumNames<ErrorCode> {
+  static constexpr std::array names{"invalid_input", "unsupported", "not_found", "corrupt", "io",      "no_space",
+                                    "busy",          "crashed",     "out_of_memory", "timeout", "cancelled", "backend"};
+};
+template <>
+struct EnumNames<ModelKind> {
+  static constexpr std::array names{"llm", "multimodal", "vision", "audio", "embedding", "other"};
+};
+template <>
+struct EnumNames<DeviceKind> {
+  static constexpr std::array names{"cpu", "gpu", "npu", "vpu", "tpu"};
+};
+template <>
+struct EnumNames<TargetForm> {
+  static constexpr std::array names{"phone", "desktop", "server", "embedded"};
+};
+template <>
+struct EnumNames<Profile> {
+  static constexpr std::array names{"prototype", "production"};
+};
+template <>
+struct EnumNames<Operation> {
+  static constexpr std::array names{"convert", "quantize", "prune", "fuse", "compile"};
+};
+template <>
+struct EnumNames<Bottleneck> {
+  static constexpr std::array names{"compute", "bandwidth", "capacity"};
+};
+template <>
+struct EnumNames<Role> {
+  static constexpr std::array names{"quality_reference", "baseline", "candidate"};
+};
+template <>
+struct EnumNames<TrialStatus> {
+  static constexpr std::array names{"ok", "infeasible", "dominated", "failed", "not_tried"};
+};
+template <>
+struct EnumNames<Comparison> {
+  static constexpr std::array names{"at_least", "at_most"};
+};
+template <>
+struct EnumNames<Verdict> {
+  static constexpr std::array names{"pass", "fail", "not_measured", "noisy"};
+};
+template <>
+struct EnumNames<Stage> {
+  static constexpr std::array names{"none", "assess", "plan", "optimize", "measure", "gate", "report"};
+};
+template <>
+struct EnumNames<ElementType> {
+  static constexpr std::array names{"f32", "f16", "bf16", "i64", "i32", "i8", "u8", "boolean"};
+};
+
+}  // namespace strop
