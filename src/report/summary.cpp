@@ -1,0 +1,251 @@
+#include "summary.h"
+
+#include <algorithm>
+#include <array>
+#include <tuple>
+
+namespace strop {
+namespace {
+
+bool contains(const std::vector<std::string>& list, const std::string& item) {
+  return std::find(list.begin(), list.end(), item) != list.end();
+}
+
+double speed_of(const Trial& trial) {
+  const Metric* speed = overall(trial, "speedup");
+  return speed ? speed->value : trial.role == Role::baseline ? 1 : 0;
+}
+
+Row make_row(const Report& report, const Trial& trial) {
+  Row row{.trial = &trial};
+  const auto gates = std::find_if(report.gates.begin(), report.gates.end(),
+                                  [&](const GateReport& g) { return g.trial_id == trial.id; });
+  if (gates != report.gates.end()) row.gates = &*gates;
+  if (report.front) {
+    row.on_front = contains(report.front->trial_ids, trial.id);
+    row.recommended = report.front->recommended_id == trial.id;
+  }
+  return row;
+}
+
+// Engineers look for what they have today, then for what to take.
+auto reading_order(const Row& row) {
+  const int role = row.trial->role == Role::baseline            ? 0
+                   : row.trial->role == Role::quality_reference ? 1
+                   : row.recommended                            ? 2
+                   : row.on_front                               ? 3
+                                                                : 4;
+  return std::tuple(role, -speed_of(*row.trial));
+}
+
+const Trial* fastest_unquantised(const std::vector<Row>& rows) {
+  const Trial* best = nullptr;
+  for (const Row& row : rows) {
+    if (!row.trial->recipe.lossless || speed_of(*row.trial) == 0) continue;
+    if (!best || speed_of(*row.trial) > speed_of(*best)) best = row.trial;
+  }
+  return best;
+}
+
+// Both speeds are paired with the same baseline; dividing opposite ends keeps the interval on the safe side.
+std::optional<Quantity> ratio_of_speeds(const Trial& trial, const Trial& other) {
+  if (trial.id == other.id) return std::nullopt;
+  const Metric* speed = overall(trial, "speedup");
+  const Metric* other_speed = overall(other, "speedup");
+  const bool other_is_baseline = other.role == Role::baseline;
+  if (!speed || (!other_speed && !other_is_baseline)) return std::nullopt;
+  if (other_is_baseline) return quantity(*speed);
+  Quantity ratio{speed->value / other_speed->value, {}, "x", speed->noisy || other_speed->noisy};
+  if (speed->interval && other_speed->interval)
+    ratio.interval = Interval{speed->interval->low / other_speed->interval->high,
+                              speed->interval->high / other_speed->interval->low, speed->interval->confidence};
+  return ratio;
+}
+
+std::string reason_of(const Trial& trial) {
+  if (!trial.reason.empty()) return trial.reason;
+  if (trial.error) return trial.error->message;
+  return "no reason given";
+}
+
+std::string one_of_group(const Trial& trial) {
+  return trial.run_preset.empty() ? "default" : trial.run_preset;
+}
+
+// Presets of one recipe that share their reason are one line.
+std::vector<Setback> setbacks(const Report& report, TrialStatus status) {
+  struct Group {
+    const Trial* first;
+    std::vector<std::string> presets;
+  };
+  std::vector<Group> groups;
+  for (const Trial& trial : report.trials) {
+    if (trial.status != status) continue;
+    const auto same = std::find_if(groups.begin(), groups.end(), [&](const Group& g) {
+      return g.first->recipe.backend == trial.recipe.backend && g.first->recipe.name == trial.recipe.name &&
+             reason_of(*g.first) == reason_of(trial);
+    });
+    if (same != groups.end()) same->presets.push_back(one_of_group(trial));
+    else groups.push_back({&trial, {one_of_group(trial)}});
+  }
+  std::vector<Setback> out;
+  for (const Group& group : groups) {
+    std::string what = group.first->recipe.backend + " " + group.first->recipe.name;
+    if (group.presets != std::vector<std::string>{"default"}) {
+      what += " (";
+      for (const std::string& preset : group.presets) what += (what.ends_with('(') ? "" : ", ") + preset;
+      what += ")";
+    }
+    out.push_back({what, reason_of(*group.first)});
+  }
+  return out;
+}
+
+std::vector<Setback> all_not_tried(const Report& report) {
+  std::vector<Setback> out = setbacks(report, TrialStatus::not_tried);
+  if (!report.plan) return out;
+  for (const NotTried& item : report.plan->not_tried) {
+    const std::string what = item.recipe.empty() ? item.backend : item.backend + " " + item.recipe;
+    out.push_back({what, item.reason});
+  }
+  return out;
+}
+
+struct Expected {
+  std::string_view metric, name;
+};
+
+// What a reader of such a report would look for.
+constexpr std::array kExpected{
+    Expected{"accuracy", "accuracy"},
+    Expected{"kl_mean", "divergence"},
+    Expected{"speedup", "speed against the original"},
+    Expected{"request_time", "request time"},
+    Expected{"time_to_first_token", "time to first token"},
+    Expected{"inter_token_latency_p50", "decode latency"},
+    Expected{"inter_token_latency_p95", "decode latency p95"},
+    Expected{"inter_token_latency_p99", "decode latency p99"},
+    Expected{"peak_memory", "peak memory"},
+    Expected{"energy_per_token", "energy"},
+};
+
+std::vector<std::string> not_measured(const std::vector<Row>& rows) {
+  std::vector<std::string> out;
+  for (const Expected& expected : kExpected) {
+    std::string missing;
+    std::size_t candidates = 0, count = 0;
+    for (const Row& row : rows) {
+      if (row.trial->role != Role::candidate) continue;
+      ++candidates;
+      if (overall(*row.trial, expected.metric)) continue;
+      missing += (count++ ? ", " : "") + trial_text(*row.trial);
+    }
+    if (count == 0) continue;
+    out.push_back(std::string(expected.name) + (count == candidates ? "" : " of " + missing));
+  }
+  return out;
+}
+
+std::string bare(double value, const std::optional<Interval>& interval) {
+  return fixed(value, decimals(value, interval));
+}
+
+// A rule's number as its author wrote it.
+std::string threshold_text(double value) {
+  std::string text = fixed(value, decimals(value, {}, 6));
+  if (text.find('.') == std::string::npos) return text;
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.ends_with('.')) text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+Summary summarise(const Report& report) {
+  Summary out;
+  for (const Trial& trial : report.trials)
+    if (trial.status == TrialStatus::ok) out.rows.push_back(make_row(report, trial));
+  std::stable_sort(out.rows.begin(), out.rows.end(),
+                   [](const Row& a, const Row& b) { return reading_order(a) < reading_order(b); });
+  out.fastest_unquantised = fastest_unquantised(out.rows);
+  for (Row& row : out.rows) {
+    if (out.fastest_unquantised) row.over_unquantised = ratio_of_speeds(*row.trial, *out.fastest_unquantised);
+    if (row.trial->role == Role::baseline) out.baseline = row.trial;
+    if (row.recommended) out.recommended = &row;
+  }
+  out.failed = setbacks(report, TrialStatus::failed);
+  out.dominated = setbacks(report, TrialStatus::dominated);
+  out.infeasible = setbacks(report, TrialStatus::infeasible);
+  out.not_tried = all_not_tried(report);
+  out.not_measured = not_measured(out.rows);
+  return out;
+}
+
+std::string recipe_text(const Trial& trial) {
+  if (trial.run_preset.empty() || trial.run_preset == "default") return trial.recipe.name;
+  return trial.recipe.name + " " + trial.run_preset;
+}
+
+std::string trial_text(const Trial& trial) { return trial.recipe.backend + " " + recipe_text(trial); }
+
+const Metric* overall(const Trial& trial, std::string_view metric) {
+  if (!trial.measurement) return nullptr;
+  for (const Metric& candidate : trial.measurement->metrics)
+    if (candidate.metric == metric && !candidate.context.position_begin && !candidate.context.position_end &&
+        candidate.context.concurrency.value_or(1) == 1)
+      return &candidate;
+  return nullptr;
+}
+
+std::vector<const Metric*> by_position(const Trial& trial, std::string_view metric) {
+  std::vector<const Metric*> out;
+  if (!trial.measurement) return out;
+  for (const Metric& candidate : trial.measurement->metrics)
+    if (candidate.metric == metric && candidate.context.position_begin && candidate.context.position_end)
+      out.push_back(&candidate);
+  std::sort(out.begin(), out.end(), [](const Metric* a, const Metric* b) {
+    return *a->context.position_begin < *b->context.position_begin;
+  });
+  return out;
+}
+
+std::string role_text(Role role) {
+  switch (role) {
+    case Role::baseline: return "baseline";
+    case Role::quality_reference: return "quality reference";
+    case Role::candidate: return "candidate";
+  }
+  return {};
+}
+
+std::string verdict_text(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::pass: return "pass";
+    case Verdict::fail: return "fail";
+    case Verdict::not_measured: return "not measured";
+    case Verdict::noisy: return "noisy";
+  }
+  return {};
+}
+
+std::string comparison_text(const Gate& gate) {
+  return (gate.comparison == Comparison::at_least ? "at least " : "at most ") + threshold_text(gate.threshold);
+}
+
+std::string gate_text(const Gate& gate) {
+  std::string text = gate.name + ": " + verdict_text(gate.verdict);
+  if (gate.observed) {
+    text += ", " + bare(*gate.observed, gate.interval);
+    if (gate.interval) text += " (" + interval_text({*gate.observed, gate.interval, {}, false}) + ")";
+  }
+  return text + ", needs " + comparison_text(gate);
+}
+
+std::vector<const Gate*> open_required_gates(const GateReport& gates) {
+  std::vector<const Gate*> out;
+  for (const Gate& gate : gates.gates)
+    if (gate.required && gate.verdict != Verdict::pass) out.push_back(&gate);
+  return out;
+}
+
+}  // namespace strop
