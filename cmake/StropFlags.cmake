@@ -31,6 +31,7 @@ add_library(strop_flags INTERFACE)
 target_compile_options(strop_flags INTERFACE -fstack-protector-strong)
 target_compile_options(strop_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor
+  -Wno-missing-field-initializers  # {.name = x} leaves the others at their defaults on purpose
   $<$<BOOL:${STROP_WERROR}>:-Werror>)
 target_compile_definitions(strop_flags INTERFACE _GLIBCXX_ASSERTIONS)
 
