@@ -17,7 +17,8 @@ double speed_of(const Trial& trial) {
 }
 
 Row make_row(const Report& report, const Trial& trial) {
-  Row row{.trial = &trial};
+  Row row;
+  row.trial = &trial;
   const auto gates = std::find_if(report.gates.begin(), report.gates.end(),
                                   [&](const GateReport& g) { return g.trial_id == trial.id; });
   if (gates != report.gates.end()) row.gates = &*gates;
@@ -179,6 +180,12 @@ Summary summarise(const Report& report) {
   out.not_tried = all_not_tried(report);
   out.not_measured = not_measured(out.rows);
   return out;
+}
+
+std::string file_name(const Model& model) {
+  std::string_view path = model.path;
+  while (path.ends_with('/')) path.remove_suffix(1);
+  return std::string(path.substr(path.find_last_of('/') + 1));
 }
 
 std::string recipe_text(const Trial& trial) {

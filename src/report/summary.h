@@ -37,6 +37,8 @@ struct Summary {
 
 Summary summarise(const Report& report);
 
+// The last part of the model's path: what people call it.
+std::string file_name(const Model& model);
 // "q8_0", or "q8_0 no_flash" when the run preset is not the default one.
 std::string recipe_text(const Trial& trial);
 // Framework and recipe.

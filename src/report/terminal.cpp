@@ -1,0 +1,365 @@
+#include "terminal.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "characters.h"
+#include "summary.h"
+
+namespace strop {
+namespace {
+
+enum class Paint { plain, bold, dim, good, bad, warn };
+
+constexpr std::array<std::string_view, 6> kPaint{"", "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[31m", "\x1b[33m"};
+constexpr std::string_view kReset = "\x1b[0m";
+constexpr std::string_view kAbsent = "\u2014";
+
+struct Cell {
+  std::string text;
+  Paint paint = Paint::plain;
+};
+
+struct Column {
+  std::string top, bottom;   // the two lines of its heading
+  bool right = true;         // numbers end in line
+};
+
+constexpr std::size_t kFrameworkColumn = 1, kRecipeColumn = 2, kGateColumn = 9;
+
+const std::vector<Column>& columns() {
+  static const std::vector<Column> kColumns{
+      {"", "", false},           {"", "framework", false}, {"", "recipe", false},  {"", "size"},
+      {"", "accuracy"},          {"first", "token"},       {"per", "token"},       {"speed vs", "original"},
+      {"peak", "memory"},        {"required", "gates", false},
+  };
+  return kColumns;
+}
+
+// Builds text line by line, in the style's characters and colours.
+class Writer {
+ public:
+  explicit Writer(const TerminalStyle& style) : style_(style), width_(std::max<std::size_t>(style.width, 80)) {}
+
+  std::size_t width() const { return width_; }
+  std::string shown(std::string_view text) const {
+    std::string clean = printable(text);
+    return style_.unicode ? clean : to_ascii(clean);
+  }
+  std::string cut(std::string_view text, std::size_t width) const {
+    return clipped(shown(text), width, style_.unicode ? "\u2026" : "..");
+  }
+  std::string painted(std::string text, Paint paint) const {
+    if (!style_.colour || paint == Paint::plain || text.empty()) return text;
+    return std::string(kPaint[static_cast<std::size_t>(paint)]) + text + std::string(kReset);
+  }
+  void line(std::string_view text = {}, Paint paint = Paint::plain) {
+    out_ += painted(cut(text, width_), paint) + "\n";
+  }
+  void raw(std::string text) {
+    text.erase(text.find_last_not_of(' ') + 1);
+    out_ += text + "\n";
+  }
+  // "label       text", wrapped under itself.
+  void field(std::string_view label, std::string_view text, Paint label_paint = Paint::bold,
+             Paint text_paint = Paint::plain);
+  std::string take() { return std::move(out_); }
+
+ private:
+  TerminalStyle style_;
+  std::size_t width_;
+  std::string out_;
+};
+
+constexpr std::size_t kLabelWidth = 14;
+
+std::vector<std::string> wrapped(std::string_view text, std::size_t width) {
+  std::vector<std::string> lines(1);
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string word = clipped(text.substr(0, end), width, "");
+    if (!lines.back().empty() && display_width(lines.back()) + 1 + display_width(word) > width) lines.emplace_back();
+    lines.back() += (lines.back().empty() ? "" : " ") + word;
+    // A word longer than a line goes on in the next one.
+    text.remove_prefix(word.size() < end ? word.size() : std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
+std::string padded(const std::string& text, std::size_t width, bool right) {
+  const std::string space(width - std::min(width, display_width(text)), ' ');
+  return right ? space + text : text + space;
+}
+
+void Writer::field(std::string_view label, std::string_view text, Paint label_paint, Paint text_paint) {
+  std::string head = painted(padded(cut(label, kLabelWidth), kLabelWidth, false), label_paint);
+  for (const std::string& part : wrapped(shown(text), width_ - kLabelWidth)) {
+    raw(head + painted(part, text_paint));
+    head = std::string(kLabelWidth, ' ');
+  }
+}
+
+Cell figure_cell(const Trial& trial, std::string_view name) {
+  const Metric* metric = overall(trial, name);
+  if (!metric) return {std::string(kAbsent), Paint::dim};
+  if (metric->noisy) return {"noisy", Paint::warn};
+  return {value_text(quantity(*metric)), Paint::plain};
+}
+
+// Value and interval, the interval only where the column has room for all of them.
+Cell speed_cell(const Trial& trial, bool with_interval) {
+  const Metric* speed = overall(trial, "speedup");
+  if (!speed && trial.role == Role::baseline) return {"1x", Paint::plain};
+  if (!speed || speed->noisy || !with_interval || !speed->interval) return figure_cell(trial, "speedup");
+  const Quantity ratio = quantity(*speed);
+  return {value_text(ratio) + " " + interval_text(ratio), Paint::plain};
+}
+
+Cell gates_cell(const Row& row) {
+  if (row.trial->role != Role::candidate) return {role_text(row.trial->role), Paint::dim};
+  if (!row.gates) return {std::string(kAbsent), Paint::dim};
+  std::size_t required = 0;
+  for (const Gate& gate : row.gates->gates) required += gate.required ? 1 : 0;
+  const auto open = open_required_gates(*row.gates);
+  if (open.empty())
+    return {str(required, "/", required), row.gates->passed ? Paint::good : Paint::plain};
+  bool failed = false;
+  std::string text = str(required - open.size(), "/", required);
+  for (const Gate* gate : open) {
+    const char* mark = gate->verdict == Verdict::fail ? "" : gate->verdict == Verdict::noisy ? "~" : "?";
+    text += (gate == open.front() ? " " : ",") + std::string(mark) + gate->name;
+    failed = failed || gate->verdict == Verdict::fail;
+  }
+  return {text, failed ? Paint::bad : Paint::warn};
+}
+
+Cell size_cell(const Trial& trial) {
+  if (!trial.artifact) return {std::string(kAbsent), Paint::dim};
+  return {value_text(bytes_quantity(trial.artifact->total_bytes)), Paint::plain};
+}
+
+std::vector<Cell> cells(const Row& row, bool with_interval) {
+  const Trial& trial = *row.trial;
+  const std::string mark = row.recommended ? "\u2605" : row.on_front ? "\u25CF" : "";
+  return {{mark, row.recommended ? Paint::good : Paint::plain},
+          {trial.recipe.backend},
+          {recipe_text(trial)},
+          size_cell(trial),
+          figure_cell(trial, "accuracy"),
+          figure_cell(trial, "time_to_first_token"),
+          figure_cell(trial, "inter_token_latency_p50"),
+          speed_cell(trial, with_interval),
+          figure_cell(trial, "peak_memory"),
+          gates_cell(row)};
+}
+
+using Widths = std::vector<std::size_t>;
+
+std::size_t total(const Widths& widths) {
+  std::size_t sum = 2 * (widths.size() - 1) - 1;   // two spaces between columns, one after the mark
+  for (const std::size_t width : widths) sum += width;
+  return sum;
+}
+
+Widths natural_widths(const Writer& writer, const std::vector<std::vector<Cell>>& table) {
+  Widths widths;
+  for (std::size_t i = 0; i < columns().size(); ++i) {
+    std::size_t width = std::max(columns()[i].top.size(), columns()[i].bottom.size());
+    for (const auto& row : table) width = std::max(width, display_width(writer.shown(row[i].text)));
+    widths.push_back(std::max<std::size_t>(width, 1));
+  }
+  return widths;
+}
+
+// Names give way before numbers do.
+void fit(Widths& widths, std::size_t width) {
+  for (const std::size_t column : {kGateColumn, kRecipeColumn, kFrameworkColumn}) {
+    constexpr std::size_t kLeast = 9;
+    const std::size_t excess = total(widths) - std::min(total(widths), width);
+    if (widths[column] > kLeast) widths[column] -= std::min(excess, widths[column] - kLeast);
+  }
+}
+
+std::string joined(const Writer& writer, const std::vector<Cell>& row, const Widths& widths, Paint all) {
+  std::string line;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (i > 0) line += i == 1 ? " " : "  ";
+    const std::string text = padded(writer.cut(row[i].text, widths[i]), widths[i], columns()[i].right);
+    line += writer.painted(text, row[i].paint == Paint::plain ? all : row[i].paint);
+  }
+  return line;
+}
+
+void write_heading(Writer& writer, const Widths& widths) {
+  std::vector<Cell> top, bottom;
+  std::size_t width = 0;
+  for (const Column& column : columns()) {
+    top.push_back({column.top});
+    bottom.push_back({column.bottom});
+  }
+  for (std::size_t i = 0; i < widths.size(); ++i) width += widths[i] + (i == 0 ? 0 : i == 1 ? 1 : 2);
+  writer.raw(joined(writer, top, widths, Paint::dim));
+  writer.raw(joined(writer, bottom, widths, Paint::dim));
+  std::string rule;
+  for (std::size_t i = 0; i < width; ++i) rule += "\u2500";
+  writer.line(rule, Paint::dim);
+}
+
+Paint row_paint(const Row& row) { return row.recommended ? Paint::bold : Paint::plain; }
+
+void write_table(Writer& writer, const Summary& summary) {
+  std::vector<std::vector<Cell>> table;
+  for (const bool with_interval : {true, false}) {
+    table.clear();
+    for (const Row& row : summary.rows) table.push_back(cells(row, with_interval));
+    if (total(natural_widths(writer, table)) <= writer.width()) break;
+  }
+  Widths widths = natural_widths(writer, table);
+  fit(widths, writer.width());
+  write_heading(writer, widths);
+  for (std::size_t i = 0; i < table.size(); ++i)
+    writer.raw(joined(writer, table[i], widths, row_paint(summary.rows[i])));
+}
+
+std::string model_line(const Report& report) {
+  if (!report.model) return {};
+  const Model& model = *report.model;
+  std::string text = model.architecture;
+  if (model.parameter_count)
+    text += str(", ", fixed(static_cast<double>(*model.parameter_count) / 1e6, 1), " M parameters");
+  return text + ", " + model.precision + ", " + value_text(bytes_quantity(model.weight_bytes));
+}
+
+std::string target_line(const Report& report) {
+  if (!report.target) return {};
+  const Target& target = *report.target;
+  std::string text = target.name + ", " + target.os + " " + target.arch;
+  for (const Device& device : target.devices) {
+    text += ", " + device.name;
+    if (device.cores) text += str(" (", *device.cores, *device.cores == 1 ? " core)" : " cores)");
+  }
+  return text + ", " + value_text(bytes_quantity(target.memory_bytes)) + " memory" +
+         (target.local ? "" : "; not this machine, so nothing was timed");
+}
+
+std::string request_line(const Report& report) {
+  const Workload& workload = report.goal.workload;
+  return str("one request = ", workload.prompt_tokens, " prompt + ", workload.new_tokens,
+             " new tokens; speed = baseline's time / artifact's time, paired");
+}
+
+std::string legend(const Summary& summary) {
+  std::string text = summary.recommended ? "\u2605 recommended   " : "";
+  text += "\u25CF on the front   \u2014 not measured   noisy: no number can be trusted   (95 % intervals)";
+  return text;
+}
+
+void write_verdict(Writer& writer, const Summary& summary) {
+  if (!summary.recommended || !summary.recommended->gates) return;
+  const auto open = open_required_gates(*summary.recommended->gates);
+  if (open.empty()) {
+    writer.field("Gates", "every required gate passes for the recommended artifact", Paint::bold, Paint::good);
+    return;
+  }
+  std::string label = "Gates";
+  for (const Gate* gate : open) {
+    const std::string text = gate_text(*gate) + (gate->reason.empty() ? "" : ". " + gate->reason);
+    writer.field(label, text, Paint::bold, gate->verdict == Verdict::fail ? Paint::bad : Paint::warn);
+    label.clear();
+  }
+}
+
+void write_recommendation(Writer& writer, const Report& report, const Summary& summary) {
+  if (!summary.recommended) {
+    writer.field("Recommended", report.front && !report.front->why.empty() ? "none: " + report.front->why : "none");
+    return;
+  }
+  writer.field("Recommended", "\u2605 " + trial_text(*summary.recommended->trial), Paint::bold, Paint::good);
+  if (!report.front->why.empty()) writer.field("", report.front->why);
+}
+
+void write_unquantised(Writer& writer, const Summary& summary) {
+  if (!summary.recommended || !summary.fastest_unquantised) return;
+  const auto& ratio = summary.recommended->over_unquantised;
+  const std::string name = trial_text(*summary.fastest_unquantised);
+  if (ratio) writer.field("Beside", full_text(*ratio) + " against the fastest unquantised artifact, " + name);
+  else writer.field("Beside", "the recommended artifact is itself the fastest unquantised one");
+}
+
+// A screenful counts: beyond a few lines the HTML page is the better place.
+void write_setbacks(Writer& writer, std::string label, const std::vector<Setback>& setbacks, Paint paint) {
+  constexpr std::size_t kShown = 4;
+  for (std::size_t i = 0; i < std::min(kShown, setbacks.size()); ++i) {
+    writer.field(label, setbacks[i].what + ": " + setbacks[i].reason, Paint::bold, paint);
+    label.clear();
+  }
+  if (setbacks.size() > kShown) writer.field("", str("and ", setbacks.size() - kShown, " more in the report"));
+}
+
+std::string control_text(const Control& control) {
+  return str("A/A ", control.metric, " ", full_text({control.ratio, control.interval, {}, false}), ", ",
+             control.pairs, " pairs, ", control.contains_one ? "contains 1" : "does NOT contain 1");
+}
+
+void write_controls(Writer& writer, const Report& report) {
+  std::string label = "Control";
+  for (const Control& control : report.controls) {
+    writer.field(label, control_text(control), Paint::bold, control.contains_one ? Paint::plain : Paint::bad);
+    label.clear();
+  }
+  if (report.controls.empty()) writer.field(label, "none run: speeds have no A/A check", Paint::bold, Paint::warn);
+}
+
+std::string list_text(const std::vector<std::string>& items, std::string_view separator) {
+  std::string text;
+  for (const std::string& item : items) text += (text.empty() ? "" : std::string(separator)) + item;
+  return text;
+}
+
+void write_confinement(Writer& writer, const Summary& summary) {
+  const Row* row = summary.recommended ? summary.recommended : summary.rows.empty() ? nullptr : &summary.rows.back();
+  if (!row || !row->trial->measurement) return;
+  const auto& enforced = row->trial->measurement->conditions.confinement;
+  writer.field("Confinement", enforced.empty() ? "none enforced" : list_text(enforced, ", "), Paint::bold,
+               enforced.empty() ? Paint::warn : Paint::plain);
+}
+
+void write_head(Writer& writer, const Report& report) {
+  writer.line("Strop " + report.tool_version + (report.model ? " \u00B7 " + file_name(*report.model) : ""),
+              Paint::bold);
+  if (report.model) writer.line(model_line(report), Paint::dim);
+  if (report.target) writer.line(target_line(report), Paint::dim);
+  if (report.target) writer.line(request_line(report), Paint::dim);
+  writer.line();
+}
+
+}  // namespace
+
+std::string terminal_table(const Report& report, const TerminalStyle& style) {
+  Writer writer(style);
+  const Summary summary = summarise(report);
+  write_head(writer, report);
+  if (summary.rows.empty()) {
+    writer.line("No artifact was measured.", Paint::warn);
+  } else {
+    write_table(writer, summary);
+    writer.line(legend(summary), Paint::dim);
+  }
+  writer.line();
+  write_recommendation(writer, report, summary);
+  write_verdict(writer, summary);
+  write_unquantised(writer, summary);
+  writer.line();
+  write_setbacks(writer, "Failed", summary.failed, Paint::bad);
+  write_setbacks(writer, "Infeasible", summary.infeasible, Paint::plain);
+  write_setbacks(writer, "Dominated", summary.dominated, Paint::plain);
+  write_setbacks(writer, "Not tried", summary.not_tried, Paint::plain);
+  if (!summary.not_measured.empty()) writer.field("Not measured", list_text(summary.not_measured, ", "));
+  write_controls(writer, report);
+  write_confinement(writer, summary);
+  for (const std::string& warning : report.warnings) writer.field("Warning", warning, Paint::warn);
+  return writer.take();
+}
+
+}  // namespace strop
