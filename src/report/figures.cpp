@@ -78,11 +78,10 @@ std::string fixed(double value, int decimals) {
 
 int decimals(double value, const std::optional<Interval>& interval, int significant) {
   if (!std::isfinite(value)) return 0;
+  const double half_width = interval ? (interval->high - interval->low) / 2 : 0;
+  const bool bounded = half_width > 0 && std::isfinite(half_width);
   int digits = value == 0 ? 0 : significant - 1 - leading_place(value);
-  if (interval) {
-    const double half_width = (interval->high - interval->low) / 2;
-    if (half_width > 0 && std::isfinite(half_width)) digits = std::min(digits, -leading_place(half_width));
-  }
+  if (bounded) digits = value == 0 ? -leading_place(half_width) : std::min(digits + 1, -leading_place(half_width));
   return std::clamp(digits, 0, 6);
 }
 

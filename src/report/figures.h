@@ -26,6 +26,7 @@ Quantity seconds_quantity(double seconds);
 // Fixed notation with a point, whatever the locale.
 std::string fixed(double value, int decimals);
 // Digits after the point: the first uncertain digit is the last one shown, at most `significant` digits in all.
+// Bounded by an interval a fourth digit may count.
 int decimals(double value, const std::optional<Interval>& interval, int significant = 3);
 
 std::string value_text(const Quantity& quantity);      // "7.1 ms", "2.3x"

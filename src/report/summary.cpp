@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <tuple>
 
 namespace strop {
@@ -147,17 +148,22 @@ std::vector<std::string> not_measured(const std::vector<Row>& rows) {
   return out;
 }
 
-std::string bare(double value, const std::optional<Interval>& interval) {
-  return fixed(value, decimals(value, interval));
-}
-
-// A rule's number as its author wrote it.
-std::string threshold_text(double value) {
-  std::string text = fixed(value, decimals(value, {}, 6));
+// Without trailing zeros: a rule's number as its author wrote it, a count's ratio as far as it goes.
+std::string plain_number(double value, int significant = 6) {
+  std::string text = fixed(value, decimals(value, {}, significant));
   if (text.find('.') == std::string::npos) return text;
   text.erase(text.find_last_not_of('0') + 1);
   if (text.ends_with('.')) text.pop_back();
   return text;
+}
+
+// How far from passing, as a share of the threshold.
+std::string miss_text(const Gate& gate) {
+  if (gate.verdict != Verdict::fail || gate.threshold == 0) return {};
+  const double miss = std::abs(*gate.observed - gate.threshold) / std::abs(gate.threshold);
+  const bool only_the_interval = gate.comparison == Comparison::at_least ? *gate.observed >= gate.threshold
+                                                                         : *gate.observed <= gate.threshold;
+  return only_the_interval ? " (its interval reaches past it)" : ", misses by " + plain_number(miss * 100, 2) + " %";
 }
 
 }  // namespace
@@ -179,6 +185,10 @@ Summary summarise(const Report& report) {
   out.infeasible = setbacks(report, TrialStatus::infeasible);
   out.not_tried = all_not_tried(report);
   out.not_measured = not_measured(out.rows);
+  if (out.recommended && out.recommended->gates)
+    for (const Gate& gate : out.recommended->gates->gates)
+      if (gate.verdict == Verdict::not_measured)
+        out.not_measured.push_back("gate " + gate.name + (gate.reason.empty() ? "" : " (" + gate.reason + ")"));
   return out;
 }
 
@@ -236,16 +246,17 @@ std::string verdict_text(Verdict verdict) {
 }
 
 std::string comparison_text(const Gate& gate) {
-  return (gate.comparison == Comparison::at_least ? "at least " : "at most ") + threshold_text(gate.threshold);
+  return (gate.comparison == Comparison::at_least ? "at least " : "at most ") + plain_number(gate.threshold);
 }
 
 std::string gate_text(const Gate& gate) {
   std::string text = gate.name + ": " + verdict_text(gate.verdict);
   if (gate.observed) {
-    text += ", " + bare(*gate.observed, gate.interval);
-    if (gate.interval) text += " (" + interval_text({*gate.observed, gate.interval, {}, false}) + ")";
+    const Quantity observed{*gate.observed, gate.interval, {}, false};
+    text += ", " + (gate.interval ? full_text(observed) : plain_number(observed.value, 3));
   }
-  return text + ", needs " + comparison_text(gate);
+  text += ", needs " + comparison_text(gate);
+  return gate.observed ? text + miss_text(gate) : text;
 }
 
 std::vector<const Gate*> open_required_gates(const GateReport& gates) {

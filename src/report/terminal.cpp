@@ -51,7 +51,7 @@ class Writer {
     return clipped(shown(text), width, style_.unicode ? "\u2026" : "..");
   }
   std::string painted(std::string text, Paint paint) const {
-    if (!style_.colour || paint == Paint::plain || text.empty()) return text;
+    if (!style_.colour || paint == Paint::plain || text.find_first_not_of(' ') == std::string::npos) return text;
     return std::string(kPaint[static_cast<std::size_t>(paint)]) + text + std::string(kReset);
   }
   void line(std::string_view text = {}, Paint paint = Paint::plain) {
@@ -116,8 +116,10 @@ Cell speed_cell(const Trial& trial, bool with_interval) {
   return {value_text(ratio) + " " + interval_text(ratio), Paint::plain};
 }
 
-Cell gates_cell(const Row& row) {
-  if (row.trial->role != Role::candidate) return {role_text(row.trial->role), Paint::dim};
+// "3/3", or what is open: "1/3 speed,?energy"; in brief "1/3 speed+1". ~ marks a noisy gate, ? one not measured.
+Cell gates_cell(const Row& row, bool brief) {
+  if (row.trial->role == Role::baseline) return {"baseline", Paint::dim};
+  if (row.trial->role == Role::quality_reference) return {"reference", Paint::dim};
   if (!row.gates) return {std::string(kAbsent), Paint::dim};
   std::size_t required = 0;
   for (const Gate& gate : row.gates->gates) required += gate.required ? 1 : 0;
@@ -125,13 +127,14 @@ Cell gates_cell(const Row& row) {
   if (open.empty())
     return {str(required, "/", required), row.gates->passed ? Paint::good : Paint::plain};
   bool failed = false;
-  std::string text = str(required - open.size(), "/", required);
+  std::string names;
   for (const Gate* gate : open) {
     const char* mark = gate->verdict == Verdict::fail ? "" : gate->verdict == Verdict::noisy ? "~" : "?";
-    text += (gate == open.front() ? " " : ",") + std::string(mark) + gate->name;
+    if (names.empty() || !brief) names += (names.empty() ? " " : ",") + std::string(mark) + gate->name;
     failed = failed || gate->verdict == Verdict::fail;
   }
-  return {text, failed ? Paint::bad : Paint::warn};
+  if (brief && open.size() > 1) names += str("+", open.size() - 1);
+  return {str(required - open.size(), "/", required, names), failed ? Paint::bad : Paint::warn};
 }
 
 Cell size_cell(const Trial& trial) {
@@ -139,7 +142,11 @@ Cell size_cell(const Trial& trial) {
   return {value_text(bytes_quantity(trial.artifact->total_bytes)), Paint::plain};
 }
 
-std::vector<Cell> cells(const Row& row, bool with_interval) {
+struct Detail {
+  bool interval, every_gate;
+};
+
+std::vector<Cell> cells(const Row& row, const Detail& detail) {
   const Trial& trial = *row.trial;
   const std::string mark = row.recommended ? "\u2605" : row.on_front ? "\u25CF" : "";
   return {{mark, row.recommended ? Paint::good : Paint::plain},
@@ -149,9 +156,9 @@ std::vector<Cell> cells(const Row& row, bool with_interval) {
           figure_cell(trial, "accuracy"),
           figure_cell(trial, "time_to_first_token"),
           figure_cell(trial, "inter_token_latency_p50"),
-          speed_cell(trial, with_interval),
+          speed_cell(trial, detail.interval),
           figure_cell(trial, "peak_memory"),
-          gates_cell(row)};
+          gates_cell(row, !detail.every_gate)};
 }
 
 using Widths = std::vector<std::size_t>;
@@ -210,9 +217,9 @@ Paint row_paint(const Row& row) { return row.recommended ? Paint::bold : Paint::
 
 void write_table(Writer& writer, const Summary& summary) {
   std::vector<std::vector<Cell>> table;
-  for (const bool with_interval : {true, false}) {
+  for (const Detail detail : {Detail{true, true}, {true, false}, {false, true}, {false, false}}) {
     table.clear();
-    for (const Row& row : summary.rows) table.push_back(cells(row, with_interval));
+    for (const Row& row : summary.rows) table.push_back(cells(row, detail));
     if (total(natural_widths(writer, table)) <= writer.width()) break;
   }
   Widths widths = natural_widths(writer, table);
@@ -264,7 +271,7 @@ void write_verdict(Writer& writer, const Summary& summary) {
   }
   std::string label = "Gates";
   for (const Gate* gate : open) {
-    const std::string text = gate_text(*gate) + (gate->reason.empty() ? "" : ". " + gate->reason);
+    const std::string text = gate_text(*gate) + (gate->reason.empty() ? "" : "; " + gate->reason);
     writer.field(label, text, Paint::bold, gate->verdict == Verdict::fail ? Paint::bad : Paint::warn);
     label.clear();
   }
@@ -283,8 +290,8 @@ void write_unquantised(Writer& writer, const Summary& summary) {
   if (!summary.recommended || !summary.fastest_unquantised) return;
   const auto& ratio = summary.recommended->over_unquantised;
   const std::string name = trial_text(*summary.fastest_unquantised);
-  if (ratio) writer.field("Beside", full_text(*ratio) + " against the fastest unquantised artifact, " + name);
-  else writer.field("Beside", "the recommended artifact is itself the fastest unquantised one");
+  if (ratio) writer.field("Unquantised", full_text(*ratio) + " against the fastest unquantised artifact, " + name);
+  else writer.field("Unquantised", "the recommended artifact is itself the fastest unquantised one");
 }
 
 // A screenful counts: beyond a few lines the HTML page is the better place.

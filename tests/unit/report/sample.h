@@ -1,0 +1,17 @@
+// A report of the kind a real run of SmolLM2-135M leaves, made up for tests: nine trials of two frameworks, a
+// failed and two dominated ones among them, a noisy figure, and metrics nobody measured.
+#pragma once
+
+#include "strop/report.h"
+
+namespace strop::sample {
+
+Report report();
+
+// The same report with names that try to break out of a page or a terminal.
+Report hostile_report();
+
+// A run that ended before anything was measured.
+Report empty_report();
+
+}  // namespace strop::sample
