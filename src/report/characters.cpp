@@ -105,9 +105,9 @@ std::string clipped(std::string_view text, std::size_t width, std::string_view e
 }
 
 std::string to_ascii(std::string_view text) {
-  static constexpr std::array<std::pair<char32_t, std::string_view>, 9> kPlain{{
+  static constexpr std::array<std::pair<char32_t, std::string_view>, 10> kPlain{{
       {U'\u2605', "*"}, {U'\u25CF', "o"}, {U'\u2014', "-"}, {U'\u2013', "-"}, {U'\u2026', ".."},
-      {U'\u00B7', "|"}, {U'\u2192', "->"}, {U'\u2500', "-"}, {U'\u00D7', "x"}}};
+      {U'\u00B7', "|"}, {U'\u2192', "->"}, {U'\u2500', "-"}, {U'\u00D7', "x"},  {U'\u00B1', "+-"}}};
   std::string out;
   while (!text.empty()) {
     const char32_t code = next_code_point(text);

@@ -95,6 +95,12 @@ std::string interval_text(const Quantity& quantity) {
   return fixed(quantity.interval->low, digits) + "-" + fixed(quantity.interval->high, digits);
 }
 
+std::string deviation_text(const Quantity& quantity) {
+  if (!quantity.interval) return {};
+  const double farther = std::max(quantity.interval->high - quantity.value, quantity.value - quantity.interval->low);
+  return fixed(farther, decimals(quantity.value, quantity.interval));
+}
+
 std::string full_text(const Quantity& quantity) {
   const std::string interval = interval_text(quantity);
   if (quantity.noisy) return interval.empty() ? "noisy" : "noisy (" + with_unit(interval, quantity.unit) + ")";

@@ -113,7 +113,7 @@ Cell speed_cell(const Trial& trial, bool with_interval) {
   if (!speed && trial.role == Role::baseline) return {"1x", Paint::plain};
   if (!speed || speed->noisy || !with_interval || !speed->interval) return figure_cell(trial, "speedup");
   const Quantity ratio = quantity(*speed);
-  return {value_text(ratio) + " " + interval_text(ratio), Paint::plain};
+  return {value_text(ratio) + " \u00B1" + deviation_text(ratio), Paint::plain};
 }
 
 // "3/3", or what is open: "1/3 speed,?energy"; in brief "1/3 speed+1". ~ marks a noisy gate, ? one not measured.
