@@ -29,7 +29,7 @@ enum class ErrorCode {
 
 struct Error {
   ErrorCode code = ErrorCode::backend;
-  std::string message;                  // "[stage] what is wrong: rule, value."
+  std::string message = {};             // "[stage] what is wrong: rule, value."
   std::string hint = {};                // the next step, a sentence; may be empty
   std::string field = {};               // which field of the input, if one
   std::string value = {};               // its value, as read

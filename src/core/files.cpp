@@ -1,0 +1,111 @@
+#include "core/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace fs = std::filesystem;
+
+namespace strop {
+
+void Descriptor::reset(int fd) {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+}
+
+Error file_error(std::string_view doing, const fs::path& path, int error_number) {
+  const bool full = error_number == ENOSPC || error_number == EDQUOT;
+  return Error{.code = error_number == ENOENT ? ErrorCode::not_found : full ? ErrorCode::no_space : ErrorCode::io,
+               .message = str("cannot ", doing, " ", path.string(), ": ", std::strerror(error_number)),
+               .hint = full ? "Free space on that file system and run the same command again; finished work is kept." : "",
+               .field = "path",
+               .value = path.string()};
+}
+
+namespace {
+
+Result<void> sync_path(const fs::path& path, int flags) {
+  Descriptor fd(::open(path.c_str(), flags | O_CLOEXEC));
+  if (!fd) return file_error("open", path, errno);
+  if (::fsync(fd.get()) != 0) return file_error("sync", path, errno);
+  return {};
+}
+
+Result<void> write_all(int fd, std::string_view bytes, const fs::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return file_error("write", path, errno);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> sync_file(const fs::path& path) { return sync_path(path, O_RDONLY); }
+Result<void> sync_folder(const fs::path& path) { return sync_path(path, O_RDONLY | O_DIRECTORY); }
+
+Result<void> write_whole(const fs::path& path, std::string_view bytes) {
+  const fs::path aside = path.parent_path() / str(".", path.filename().string(), ".", ::getpid(), ".part");
+  Result<void> result;
+  {
+    Descriptor fd(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!fd) return file_error("create", path, errno);
+    result = write_all(fd.get(), bytes, path);
+    if (result && ::fsync(fd.get()) != 0) result = file_error("sync", path, errno);
+  }
+  if (result && ::rename(aside.c_str(), path.c_str()) != 0) result = file_error("rename to", path, errno);
+  if (!result) {
+    ::unlink(aside.c_str());
+    return result;
+  }
+  return sync_folder(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+Result<std::string> read_text(const fs::path& path, std::uint64_t max_bytes) {
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return file_error("read", path, errno);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return file_error("read", path, errno);
+  if (!S_ISREG(status.st_mode)) {
+    return Error{.code = ErrorCode::invalid_input, .message = str(path.string(), " is not a regular file"), .field = "path", .value = path.string()};
+  }
+  if (static_cast<std::uint64_t>(status.st_size) > max_bytes) {
+    return Error{.code = ErrorCode::invalid_input,
+                 .message = str(path.string(), " must be at most ", max_bytes, " bytes, but has ", status.st_size),
+                 .field = "path",
+                 .value = path.string()};
+  }
+  std::string text(static_cast<std::size_t>(status.st_size), '\0');
+  std::size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t got = ::read(fd.get(), text.data() + done, text.size() - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return file_error("read", path, errno);
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  text.resize(done);
+  return text;
+}
+
+Result<void> publish_folder(const fs::path& finished, const fs::path& final_path) {
+  std::error_code error;
+  for (const auto& entry : fs::recursive_directory_iterator(finished, error)) {
+    if (entry.is_regular_file(error)) STROP_CHECK(sync_file(entry.path()));
+    if (entry.is_directory(error)) STROP_CHECK(sync_folder(entry.path()));
+  }
+  if (error) return file_error("list", finished, error.value());
+  STROP_CHECK(sync_folder(finished));
+  if (::rename(finished.c_str(), final_path.c_str()) != 0) {
+    if (errno != EEXIST && errno != ENOTEMPTY) return file_error("rename to", final_path, errno);
+    fs::remove_all(finished, error);
+  }
+  return sync_folder(final_path.parent_path());
+}
+
+}  // namespace strop

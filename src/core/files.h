@@ -1,0 +1,51 @@
+// Files that appear whole or not at all, and bounded reads.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "strop/result.h"
+
+namespace strop {
+
+// io or no_space, with the path and the system's reason.
+Error file_error(std::string_view doing, const std::filesystem::path& path, int error_number);
+
+// Writes aside, syncs, renames, syncs the folder.
+Result<void> write_whole(const std::filesystem::path& path, std::string_view bytes);
+
+// The whole file; refuses one larger than max_bytes.
+Result<std::string> read_text(const std::filesystem::path& path, std::uint64_t max_bytes = 64ull << 20);
+
+Result<void> sync_file(const std::filesystem::path& path);
+Result<void> sync_folder(const std::filesystem::path& path);
+
+// Publishes a finished folder under its final name: syncs every file, then renames. An existing one wins.
+Result<void> publish_folder(const std::filesystem::path& finished, const std::filesystem::path& final_path);
+
+// A descriptor closed at the end of its scope.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    reset(other.release());
+    return *this;
+  }
+  ~Descriptor() { reset(); }
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+  int release() {
+    const int fd = fd_;
+    fd_ = -1;
+    return fd;
+  }
+  void reset(int fd = -1);
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace strop

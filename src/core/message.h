@@ -1,0 +1,40 @@
+// The wire of the worker protocol (docs/protocol.md): a 4-byte little-endian length, then that many bytes of JSON.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+
+namespace strop {
+
+inline constexpr int kProtocolVersion = 1;
+inline constexpr std::size_t kMaxMessageBytes = 1 << 20;
+inline constexpr int kWorkerSocket = 3;  // descriptors a worker inherits
+inline constexpr int kWorkerBlock = 4;
+
+// Fails with io when the other end is gone, with invalid_input when the message is too large.
+Result<void> send_message(int fd, const Json& message);
+
+// Tensors travel in the shared block one after the other; the JSON lists name, type, shape, offset and bytes.
+Result<Json> tensors_to(std::span<const Tensor> tensors, std::span<std::byte> block);
+Result<std::vector<Tensor>> tensors_from(const Json& described, std::span<const std::byte> block);
+
+// Collects bytes until a message is whole.
+class MessageReader {
+ public:
+  explicit MessageReader(int fd) : fd_(fd) {}
+  enum class State { message, nothing_yet, closed };
+  // Waits at most `wait` for bytes; `message` is set when State::message is returned.
+  Result<State> poll(std::chrono::milliseconds wait, Json& message);
+
+ private:
+  std::optional<std::size_t> pending_length() const;
+  int fd_;
+  std::string buffer_;
+};
+
+}  // namespace strop

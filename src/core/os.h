@@ -1,0 +1,68 @@
+// What differs between operating systems, in one place: processes, their memory, and confinement.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "strop/result.h"
+
+namespace strop::os {
+
+// What a worker may touch beside the system's libraries and its own program.
+struct Confinement {
+  bool enabled = true;
+  std::vector<std::filesystem::path> read;
+  std::vector<std::filesystem::path> write;
+};
+
+struct Spawn {
+  std::filesystem::path program;
+  std::vector<std::string> arguments;
+  int socket = -1;     // becomes descriptor 3
+  int block = -1;      // becomes descriptor 4
+  int output = -1;     // becomes stdout and stderr
+  Confinement confinement;
+};
+
+struct Child {
+  pid_t pid = -1;
+  int pid_fd = -1;                     // readable when the child has ended
+  std::vector<std::string> enforced;   // what the kernel enforces: landlock-7, seccomp, no_new_privs, ...
+};
+
+// Starts the program in its own session; it dies with the thread that called this.
+Result<Child> spawn(const Spawn& spawn);
+
+// Ends the whole process group at once.
+void kill_tree(pid_t pid);
+
+struct Exit {
+  int status = 0;   // exit code when signal is 0
+  int signal = 0;
+  double cpu_seconds = 0;
+};
+// Waits for the child's end and frees its slot.
+Exit reap(pid_t pid);
+
+// Resident memory in bytes, summed over the process and its descendants.
+struct Memory {
+  std::uint64_t anonymous = 0;
+  std::uint64_t file = 0;     // mapped files, weights among them
+  std::uint64_t shared = 0;
+  std::uint64_t total() const { return anonymous + file + shared; }
+};
+std::optional<Memory> memory_of(pid_t pid);
+
+// CPU seconds used so far by the process and its descendants.
+double cpu_seconds_of(pid_t pid);
+
+// Folder of the running program.
+std::filesystem::path program_folder();
+std::string signal_name(int signal);
+
+}  // namespace strop::os

@@ -1,0 +1,64 @@
+// What the main program sees of backends and tokenizers: proxies that speak to worker programs.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/worker_process.h"
+#include "strop/backend.h"
+#include "strop/text.h"
+
+namespace strop {
+
+struct WorkerPolicy {
+  bool confine = true;
+  std::optional<std::uint64_t> memory_limit_bytes;
+  std::chrono::milliseconds patience{300'000};  // longest silence of a build, an opening or a generation
+};
+
+// An opened artifact in a worker of its own.
+class WorkerSession {
+ public:
+  WorkerSession(std::unique_ptr<WorkerProcess> process, std::unique_ptr<Session> session)
+      : process_(std::move(process)), session_(std::move(session)) {}
+  Session& session() { return *session_; }
+  WorkerProcess& process() { return *process_; }
+
+ private:
+  std::unique_ptr<WorkerProcess> process_;
+  std::unique_ptr<Session> session_;
+};
+
+// A framework behind its worker program. Every call but open ends with its process; a session keeps its own.
+class WorkerBackend {
+ public:
+  WorkerBackend(std::filesystem::path program, WorkerPolicy policy) : program_(std::move(program)), policy_(policy) {}
+
+  // What follows "strop-worker-" in the program's name.
+  std::string name() const;
+
+  // A worker that cannot be asked counts as unavailable, with the reason.
+  BackendInfo info() const;
+  // Version, fit and recipe space; a worker that is unavailable here does not support the model, with the reason.
+  Result<BackendFit> fit(const Model& model, const Target& target) const;
+  // See Backend::build.
+  Result<Artifact> build(const Model& input, const Recipe& recipe, std::size_t step, const Workspace& workspace) const;
+  Result<std::unique_ptr<WorkerSession>> open(const Artifact& artifact, const RunOptions& options, const Workspace& workspace) const;
+
+ private:
+  Result<std::unique_ptr<WorkerProcess>> start(os::Confinement confinement) const;
+  std::filesystem::path program_;
+  WorkerPolicy policy_;
+};
+
+// Every worker program in the folder, by name; those that serve text are told apart when asked.
+std::vector<std::filesystem::path> find_workers(const std::filesystem::path& folder);
+
+// The tokenizer of a vocabulary-only file, in a worker.
+Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::filesystem::path& program, const std::filesystem::path& vocabulary,
+                                                  const WorkerPolicy& policy);
+
+}  // namespace strop
