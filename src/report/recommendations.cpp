@@ -13,6 +13,12 @@ std::string figure_of(const Trial& trial, std::string_view metric) {
   return found ? full_text(quantity(*found)) : "not measured";
 }
 
+// Where whole intervals would hide the comparison.
+std::string short_figure_of(const Trial& trial, std::string_view metric) {
+  const Metric* found = overall(trial, metric);
+  return !found ? "not measured" : found->noisy ? "noisy" : value_text(quantity(*found));
+}
+
 std::string sentence_list(const std::vector<std::string>& items) {
   std::string text;
   for (std::size_t i = 0; i < items.size(); ++i)
@@ -49,19 +55,19 @@ std::optional<Recommendation> open_gates(const Row& row) {
 }
 
 // The best of the front in one figure, when that is not the recommended one.
-const Trial* best(const Summary& summary, std::string_view metric, bool maximise) {
-  const Trial* best = nullptr;
+const Row* best(const Summary& summary, std::string_view metric, bool maximise) {
+  const Row* best = nullptr;
   double best_value = 0;
   for (const Row& row : summary.rows) {
     if (!row.on_front) continue;
     const Metric* found = overall(*row.trial, metric);
     if (!found || found->noisy) continue;
     if (!best || (maximise ? found->value > best_value : found->value < best_value)) {
-      best = row.trial;
+      best = &row;
       best_value = found->value;
     }
   }
-  return best == summary.recommended->trial ? nullptr : best;
+  return best == summary.recommended ? nullptr : best;
 }
 
 struct Wish {
@@ -70,6 +76,18 @@ struct Wish {
   std::string_view words;
 };
 
+std::string trade_off(const Wish& wish, const Row& other, const Trial& recommended) {
+  std::string text = "If " + std::string(wish.words) + " matters most: " + trial_text(*other.trial) + ", " +
+                     short_figure_of(*other.trial, wish.metric) + " instead of " +
+                     short_figure_of(recommended, wish.metric) + ", at accuracy " +
+                     short_figure_of(*other.trial, "accuracy") + " and speed " +
+                     short_figure_of(*other.trial, "speedup");
+  std::vector<std::string> open;
+  if (other.gates)
+    for (const Gate* gate : open_required_gates(*other.gates)) open.push_back(gate->name);
+  return text + (open.empty() ? ". " : "; its gates " + sentence_list(open) + " are open. ");
+}
+
 Recommendation trade_offs(const Summary& summary) {
   constexpr Wish kWishes[] = {{"speedup", true, "speed of the whole request"},
                               {"kl_mean", false, "staying close to the original"},
@@ -77,11 +95,8 @@ Recommendation trade_offs(const Summary& summary) {
                               {"time_to_first_token", false, "the first token"}};
   std::string text;
   for (const Wish& wish : kWishes) {
-    const Trial* other = best(summary, wish.metric, wish.maximise);
-    if (!other) continue;
-    text += "If " + std::string(wish.words) + " matters most: " + trial_text(*other) + " (" +
-            figure_of(*other, wish.metric) + " against " + figure_of(*summary.recommended->trial, wish.metric) +
-            "; accuracy " + figure_of(*other, "accuracy") + ", speed " + figure_of(*other, "speedup") + "). ";
+    const Row* other = best(summary, wish.metric, wish.maximise);
+    if (other) text += trade_off(wish, *other, *summary.recommended->trial);
   }
   if (text.empty()) text = "Nothing on the front is better than the recommended artifact in any measured figure. ";
   text.pop_back();

@@ -124,13 +124,13 @@ Trial lossless(Trial trial) {
 
 std::vector<Trial> trials() {
   std::vector<Trial> out;
-  out.push_back(with_role(trial("llama_cpp", "bf16", 272, {0.0002, 0.9999, 402, 13.4, 1, 331}), Role::baseline));
-  out.push_back(with_role(trial("llama_cpp", "f32", 541, {0, 1, 338, 21.1, 0.74, 640}), Role::quality_reference));
-  out.push_back(trial("llama_cpp", "q8_0", 146, {0.0041, 0.9968, 149, 7.1, 2.09, 335}, "flash_q8"));
-  out.push_back(trial("llama_cpp", "q4_k_m", 107, {0.0934, 0.931, 431, 12.1, 1.05, 241}));
-  out.push_back(trial("llama_cpp", "q4_0", 93, {0.371, 0.781, 158, 5.3, 2.54, 228, 0.02}));
-  out.push_back(lossless(trial("openvino", "f16", 275, {0.0012, 0.9991, 102, 22.4, 0.82, 512})));
-  out.push_back(trial("openvino", "q8_0", 148, {0.0033, 0.9974, 112, 14.6, 1.21, 371}));
+  out.push_back(with_role(trial("llama_cpp", "bf16", 272, {0.0002, 0.9999, 402, 13.4, 1, 640}), Role::baseline));
+  out.push_back(with_role(trial("llama_cpp", "f32", 541, {0, 1, 338, 21.1, 0.74, 980}), Role::quality_reference));
+  out.push_back(trial("llama_cpp", "q8_0", 146, {0.0041, 0.9968, 149, 7.1, 2.09, 397}, "flash_q8"));
+  out.push_back(trial("llama_cpp", "q4_k_m", 107, {0.0934, 0.931, 431, 12.1, 1.05, 282}));
+  out.push_back(trial("llama_cpp", "q4_0", 93, {0.371, 0.781, 158, 5.3, 2.54, 262, 0.02}));
+  out.push_back(lossless(trial("openvino", "f16", 275, {0.0012, 0.9991, 102, 22.4, 0.82, 992})));
+  out.push_back(trial("openvino", "q8_0", 148, {0.0033, 0.9974, 112, 14.6, 1.21, 717}));
   out.push_back(failed_trial());
   out.push_back(dominated_trial("llama_cpp", "q8_0", 146, "default", "slower than flash_q8 with the same artifact"));
   out.push_back(dominated_trial("llama_cpp", "q8_0", 146, "no_flash", "slower than flash_q8 with the same artifact"));
