@@ -1,0 +1,94 @@
+#include "recipes.h"
+
+#include <algorithm>
+#include <array>
+
+namespace strop::llama_cpp {
+namespace {
+
+struct QuantisedType {
+  const char* name;
+  double bits;           // of the mix of types that the preset uses
+  double bits_fallback;  // where rows are no multiple of 256 and K types give way to larger ones
+  const char* grid;      // affine types that may hold another grid's values exactly
+  const char* note;
+};
+
+constexpr std::array kTypes{
+    QuantisedType{"q8_0", 8.5, 8.5, "", "8 bits, groups of 32: near the original"},
+    QuantisedType{"q6_k", 6.6, 8.2, "", "6 bits, two levels of scales"},
+    QuantisedType{"q5_k_m", 5.7, 6.7, "", "5 bits, sensitive tensors at 6"},
+    QuantisedType{"q4_k_m", 4.9, 6.3, "", "4 bits, sensitive tensors at 6: the usual choice"},
+    QuantisedType{"iq4_nl", 4.5, 4.5, "", "4 bits on an uneven grid, groups of 32"},
+    QuantisedType{"q4_0", 4.5, 4.5, "", "4 bits, groups of 32: small and fast"},
+    QuantisedType{"q4_1", 5.0, 5.0, "q4_1", "4 bits with an offset, groups of 32"},
+    QuantisedType{"q5_0", 5.5, 5.5, "", "5 bits, groups of 32"},
+    QuantisedType{"q3_k_m", 4.0, 5.6, "", "3 bits, sensitive tensors at 4 to 5: the smallest"},
+};
+
+struct FloatType {
+  const char* name;
+  double bits;
+};
+constexpr std::array kFloats{FloatType{"bf16", 16}, FloatType{"f16", 16}};
+
+Step converted_to(const std::string& type) { return {"convert", Operation::convert, {{"to", "gguf"}, {"type", type}}}; }
+
+Step quantised_to(const std::string& type) { return {"convert", Operation::quantize, {{"type", type}}}; }
+
+Recipe unquantised(const std::string& name, const std::string& type, double bits, const std::string& note) {
+  return {.name = name, .backend = "llama_cpp", .steps = {converted_to(type)}, .bits_per_weight = bits,
+          .lossless = true, .note = note};
+}
+
+// Bits per weight of a file whose type has no row in the tables.
+double bits_of(const Model& model) {
+  if (!model.parameter_count || *model.parameter_count == 0) return 16;
+  return 8.0 * static_cast<double>(model.weight_bytes) / static_cast<double>(*model.parameter_count);
+}
+
+}  // namespace
+
+std::vector<Recipe> recipes_for(const Model& model) {
+  std::vector<Recipe> recipes{unquantised("f32", "f32", 32, "every weight in 32 bits: the quality reference")};
+  // Weights that no wider type holds, such as f32 itself, are quantised from f32.
+  std::string base = "f32";
+  const auto half = std::find_if(kFloats.begin(), kFloats.end(),
+                                 [&](const FloatType& type) { return model.precision == type.name; });
+  if (half != kFloats.end()) {
+    base = half->name;
+    recipes.push_back(unquantised(base, base, half->bits, "the original's precision"));
+  } else if (model.format == "gguf" && model.precision != "f32") {
+    recipes.push_back(unquantised("original", model.precision, bits_of(model), "the file as it is"));
+  }
+  const bool whole_rows = !model.width || *model.width % 256 == 0;
+  for (const auto& type : kTypes) {
+    recipes.push_back({.name = type.name,
+                       .backend = "llama_cpp",
+                       .steps = {converted_to(base), quantised_to(type.name)},
+                       .bits_per_weight = whole_rows ? type.bits : type.bits_fallback,
+                       .source_grid = type.grid,
+                       .note = type.note});
+  }
+  return recipes;
+}
+
+std::vector<RunPreset> presets_for(const CpuVariants& variants) {
+  std::vector<RunPreset> presets{
+      {"default", {}, "llama.cpp's own defaults"},
+      {"flash_off", {{"flash_attention", "off"}}, "plain attention: often faster at depth on CPUs"},
+      {"kv_q8_0", {{"flash_attention", "on"}, {"kv_cache_type", "q8_0"}}, "less memory traffic for the cache"}};
+  const auto best = variants.best(2);
+  const auto has_amx = [&](const CpuVariant& variant) {
+    const auto& features = variants.tested(variant).features;
+    return std::any_of(features.begin(), features.end(),
+                       [](const std::string& feature) { return feature.starts_with("AMX"); });
+  };
+  // AMX helps some types and costs memory; otherwise the best variant contains what the next one does.
+  if (best.size() == 2 && has_amx(best[0]) && !has_amx(best[1])) {
+    presets.push_back({"without_amx", {{"cpu_variant", best[1].name}}, "the kernels without AMX tiles"});
+  }
+  return presets;
+}
+
+}  // namespace strop::llama_cpp
