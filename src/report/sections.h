@@ -1,0 +1,22 @@
+// The parts of the page, in the order they are read. Each is empty when the report has nothing for it.
+#pragma once
+
+#include "markup.h"
+#include "summary.h"
+
+namespace strop {
+
+Html headline_section(const Report& report, const Summary& summary);
+Html artifacts_section(const Report& report, const Summary& summary);
+Html plots_section(const Report& report, const Summary& summary);
+Html gates_section(const Summary& summary);
+Html advice_section(const Report& report);
+Html plan_section(const Report& report, const Summary& summary);
+Html setbacks_section(const Summary& summary);
+Html conditions_section(const Report& report, const Summary& summary);
+Html reproduce_section(const Report& report);
+
+// The command that makes this run again, with every flag that is not at its default.
+std::string command_line(const Report& report);
+
+}  // namespace strop
