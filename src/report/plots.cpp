@@ -95,7 +95,8 @@ Html placed_label(const Point& point, std::vector<Box>& taken) {
     double dx, dy;
     const char* anchor;
   };
-  constexpr std::array<Place, 8> kPlaces{{{11, 4, "start"}, {-11, 4, "end"}, {0, -12, "middle"}, {0, 20, "middle"},
+  const double ring = point.row->recommended ? 5 : 0;
+  const std::array<Place, 8> places{{{11 + ring, 4, "start"}, {-11 - ring, 4, "end"}, {0, -12 - ring, "middle"}, {0, 20 + ring, "middle"},
                                           {10, -9, "start"}, {-10, -9, "end"}, {10, 18, "start"}, {-10, 18, "end"}}};
   const auto box_at = [&](const Place& place) {
     const double shift = place.anchor[0] == 's' ? 0 : place.anchor[0] == 'e' ? -width : -width / 2;
@@ -107,8 +108,8 @@ Html placed_label(const Point& point, std::vector<Box>& taken) {
     return box.left > kLeft && box.right < kWidth - 4 && box.top > 2 && box.bottom < kBottom &&
            std::none_of(taken.begin(), taken.end(), [&](const Box& other) { return box.overlaps(other); });
   };
-  const auto* place = std::find_if(kPlaces.begin(), kPlaces.end(), free);
-  if (place == kPlaces.end()) place = kPlaces.begin();
+  const auto* place = std::find_if(places.begin(), places.end(), free);
+  if (place == places.end()) place = places.begin();
   taken.push_back(box_at(*place));
   return label(point.x + place->dx, point.y + place->dy, words, place->anchor,
                point.row->recommended ? "label strong" : "label");
@@ -328,7 +329,7 @@ Html position_plot(const Summary& summary) {
   Range x_range, y_range;
   const std::vector<Series> all = position_series(summary, x_range, y_range);
   if (all.empty()) return {};
-  constexpr double kLinesEnd = 490;
+  constexpr double kLinesEnd = 460;
   const Axis x = axis_around(x_range.low, x_range.high, kLeft, kLinesEnd, false);
   const Axis y = axis_around(y_range.low, y_range.high, kBottom, kTop, true);
   std::vector<double> ends;

@@ -85,7 +85,7 @@ std::string trade_off(const Wish& wish, const Row& other, const Trial& recommend
   std::vector<std::string> open;
   if (other.gates)
     for (const Gate* gate : open_required_gates(*other.gates)) open.push_back(gate->name);
-  return text + (open.empty() ? ". " : "; its gates " + sentence_list(open) + " are open. ");
+  return text + (open.empty() ? ". " : "; open gates: " + sentence_list(open) + ". ");
 }
 
 Recommendation trade_offs(const Summary& summary) {

@@ -70,6 +70,9 @@ Html number_cell(const Metric* metric) {
   return element("td", {{"class", "number"}, {"data-sort", sort_key(metric)}}, figure_html(metric));
 }
 
+// The baseline's speed against itself is a definition, not a measurement.
+Html unit_cell() { return element("td", {{"class", "number"}, {"data-sort", "1"}}, "1x"); }
+
 struct Key {
   std::string_view metric, words;
 };
@@ -179,7 +182,9 @@ Html artifact_row(const Row& row) {
   out += element("td", {{"class", "number"}, {"data-sort", size}},
                  trial.artifact ? text(value_text(bytes_quantity(trial.artifact->total_bytes)))
                                 : figure_html(nullptr));
-  for (const Key& column : kColumns) out += number_cell(overall(trial, column.metric));
+  for (const Key& column : kColumns)
+    out += column.metric == "speedup" && trial.role == Role::baseline ? unit_cell()
+                                                                      : number_cell(overall(trial, column.metric));
   out += element("td", gates_cell(row));
   return element("tr", {{"data-trial", trial.id}, {"class", row.recommended ? "recommended" : ""}}, out);
 }

@@ -1,0 +1,117 @@
+#include "report/html.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "core/hash.h"
+#include "report/markup.h"
+#include "report/sections.h"
+#include "sample.h"
+
+using namespace strop;
+
+namespace {
+
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+std::size_t count(std::string_view text, std::string_view part) {
+  std::size_t n = 0;
+  for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + part.size())) ++n;
+  return n;
+}
+
+std::string page(const Report& report) {
+  const auto assets = load_html_assets(STROP_SOURCE_DIR "/share/report");
+  REQUIRE(assets);
+  return html_page(report, *assets);
+}
+
+}  // namespace
+
+TEST_CASE("elements escape text and attributes") {
+  CHECK(element("b", "a<b & \"c\"").str() == "<b>a&lt;b &amp; &quot;c&quot;</b>");
+  CHECK(element("i", {{"title", "'\"><x>"}, {"class", ""}}, "").str() == "<i title=\"&#39;&quot;&gt;&lt;x&gt;\"></i>");
+}
+
+TEST_CASE("hostile names stay text") {
+  const std::string text = page(sample::hostile_report());
+  CHECK(count(text, "<script") == count(page(sample::report()), "<script"));
+  CHECK_FALSE(has(text, "<img"));
+  CHECK_FALSE(has(text, "\xe2\x80\xae"));
+  CHECK(std::none_of(text.begin(), text.end(), [](char c) { return c >= 0 && c < ' ' && c != '\n'; }));
+}
+
+TEST_CASE("a name cannot pose as a placeholder of the page") {
+  Report report = sample::report();
+  report.model->path = "/models/{{script}}";
+  CHECK(count(page(report), "'use strict'") == 1);
+}
+
+TEST_CASE("the page asks for nothing from anywhere") {
+  const std::string text = page(sample::report());
+  CHECK_FALSE(has(text, "http://"));
+  CHECK_FALSE(has(text, "https://"));
+  CHECK_FALSE(has(text, "url("));
+  CHECK_FALSE(has(text, " style="));   // the policy would refuse it
+  CHECK(has(text, "default-src &#39;none&#39;"));
+}
+
+TEST_CASE("the policy names the digest of the style") {
+  // printf 'x' | openssl dgst -sha256 -binary | base64
+  const std::string text = html_page(sample::empty_report(), {"{{policy}}|{{style}}", "x", "x"});
+  CHECK(has(text, "sha256-LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE="));
+}
+
+TEST_CASE("every plot, section and table heading is there") {
+  const std::string text = page(sample::report());
+  for (const char* part : {"Size against divergence", "Speed against divergence", "Divergence by position",
+                           "Request time", "time went"})
+    CHECK_MESSAGE(has(text, part), part);
+  CHECK(count(text, "<figure>") == 5);
+  CHECK(count(text, "<figcaption>") == 5);
+  CHECK(count(text, "role=\"img\"") == 5);
+  CHECK(count(text, "<h1>") == 1);
+  CHECK(count(text, "<th>") == 0);     // each has a scope
+  for (const char* id : {"artifacts", "plots", "gates", "advice", "plan", "setbacks", "conditions", "reproduce"})
+    CHECK_MESSAGE(has(text, "<section id=\"" + std::string(id) + "\""), id);
+}
+
+TEST_CASE("the plan is checked against the measurement") {
+  Report report = sample::report();
+  CHECK(has(page(report), "the measurement agrees"));
+  std::swap(report.plan->choices[0].rank, report.plan->choices[1].rank);
+  CHECK(has(page(report), "the measurement overruled the plan"));
+}
+
+TEST_CASE("an empty run makes a page without plots") {
+  const std::string text = page(sample::empty_report());
+  CHECK(has(text, "No artifact was measured."));
+  CHECK(count(text, "<figure>") == 0);
+}
+
+TEST_CASE("odd figures do not break the plots") {
+  Report report = sample::report();
+  for (Trial& trial : report.trials)
+    if (trial.measurement)
+      for (Metric& metric : trial.measurement->metrics) metric.value = 0, metric.interval.reset();
+  const std::string text = page(report);
+  CHECK_FALSE(has(text, "not a number"));
+  CHECK_FALSE(has(text, "nan"));
+}
+
+TEST_CASE("the command names what was not at its default, quoted") {
+  Report report = sample::report();
+  CHECK(command_line(report) == "strop run /models/SmolLM2-135M-Instruct -o DIR");
+  report.model->path = "/my models/it's";
+  report.goal.prefer = "speed";
+  report.goal.profile = Profile::production;
+  CHECK(command_line(report) == "strop run '/my models/it'\\''s' -o DIR --profile production --prefer speed");
+}
+
+TEST_CASE("a missing asset is an error that names it") {
+  const auto assets = load_html_assets("/nowhere");
+  REQUIRE_FALSE(assets);
+  CHECK(assets.error().code == ErrorCode::not_found);
+  CHECK(has(assets.error().message, "page.html"));
+}

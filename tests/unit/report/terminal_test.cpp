@@ -1,0 +1,101 @@
+#include "report/terminal.h"
+
+#include <doctest/doctest.h>
+
+#include <sstream>
+
+#include "report/characters.h"
+#include "sample.h"
+
+using namespace strop;
+
+namespace {
+
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+std::vector<std::string> lines(const std::string& text) {
+  std::istringstream in(text);
+  std::vector<std::string> out;
+  for (std::string line; std::getline(in, line);) out.push_back(line);
+  return out;
+}
+
+std::size_t line_with(const std::string& text, std::string_view part) {
+  const auto all = lines(text);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (has(all[i], part)) return i;
+  return all.size();
+}
+
+}  // namespace
+
+TEST_CASE("no line is wider than the terminal") {
+  for (const std::size_t width : {80U, 100U, 160U})
+    for (const bool unicode : {false, true})
+      for (const Report& report : {sample::report(), sample::hostile_report(), sample::empty_report()})
+        for (const std::string& line : lines(terminal_table(report, {width, false, unicode})))
+          CHECK_MESSAGE(display_width(line) <= width, line);
+}
+
+TEST_CASE("plain output is ASCII without escape sequences") {
+  for (const Report& report : {sample::report(), sample::hostile_report()})
+    for (const char c : terminal_table(report, {100, false, false}))
+      CHECK((c == '\n' || (c >= ' ' && c <= '~')));
+}
+
+TEST_CASE("hostile names bring no escape sequence into coloured output") {
+  const std::string text = terminal_table(sample::hostile_report(), {100, true, true});
+  CHECK_FALSE(has(text, "\x1b[2J"));
+  CHECK_FALSE(has(text, "\x9b"));
+}
+
+TEST_CASE("colour changes no text") {
+  std::string coloured = terminal_table(sample::report(), {100, true, true});
+  while (coloured.find('\x1b') != std::string::npos) {
+    const std::size_t begin = coloured.find('\x1b');
+    coloured.erase(begin, coloured.find('m', begin) - begin + 1);
+  }
+  const auto plain = lines(terminal_table(sample::report(), {100, false, true}));
+  const auto stripped = lines(coloured);
+  REQUIRE(stripped.size() == plain.size());
+  for (std::size_t i = 0; i < plain.size(); ++i) CHECK(stripped[i].starts_with(plain[i]));
+}
+
+TEST_CASE("baseline comes first, then the reference, then the recommended artifact") {
+  const std::string text = terminal_table(sample::report(), {100, false, false});
+  CHECK(line_with(text, "baseline") < line_with(text, "reference"));
+  CHECK(line_with(text, "reference") < line_with(text, "* llama_cpp  q8_0 flash_q8"));
+  CHECK(line_with(text, "* llama_cpp  q8_0 flash_q8") < line_with(text, "o llama_cpp  q4_0"));
+}
+
+TEST_CASE("a failed gate is told with its distance") {
+  const std::string text = terminal_table(sample::report(), {100, false, false});
+  CHECK(has(text, "2/3 memory"));
+  CHECK(has(text, "memory: fail, 0.62, needs at most 0.5, misses by 24 %"));
+}
+
+TEST_CASE("noise is never a number, absence never zero") {
+  const std::string text = terminal_table(sample::report(), {100, false, false});
+  CHECK(has(lines(text)[line_with(text, "o openvino   q8_0")], "noisy"));
+  CHECK(has(text, "decode latency p99, energy"));
+}
+
+TEST_CASE("what led to no row is told with its reason, presets in one line") {
+  const std::string text = terminal_table(sample::report(), {100, false, false});
+  CHECK(has(text, "llama_cpp iq4_nl: the worker convert died"));
+  CHECK(has(text, "q8_0 (default, no_flash): slower than flash_q8"));
+  CHECK(has(text, "mlx: needs Apple hardware"));
+}
+
+TEST_CASE("control, confinement and the unquantised comparison are always there") {
+  const std::string text = terminal_table(sample::report(), {100, false, false});
+  CHECK(has(text, "A/A request_time 1.00 (0.99-1.01), 12 pairs, contains 1"));
+  CHECK(has(text, "no network, read-only file system, seccomp"));
+  CHECK(has(text, "against the fastest unquantised artifact, llama_cpp bf16"));
+}
+
+TEST_CASE("an empty run says that nothing was measured") {
+  const std::string text = terminal_table(sample::empty_report(), {100, false, false});
+  CHECK(has(text, "No artifact was measured."));
+  CHECK(has(text, "Recommended   none"));
+}
