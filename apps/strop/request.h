@@ -1,0 +1,18 @@
+// The flags that describe a run, the same for every verb that takes them.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "strop/run.h"
+
+namespace strop::cli {
+
+// Adds the flags of the goal and the target.
+void add_goal_flags(CLI::App& app, RunRequest& request);
+// Adds -o.
+void add_out_flag(CLI::App& app, RunRequest& request, bool required);
+
+// Rules that concern several flags at once, checked after parsing.
+Result<void> check(const RunRequest& request);
+
+}  // namespace strop::cli

@@ -1,0 +1,60 @@
+#include "pipeline/context.h"
+
+#include <unistd.h>
+
+#include "core/files.h"
+
+namespace fs = std::filesystem;
+
+namespace strop::pipeline {
+
+Places places() {
+  const fs::path prefix = os::program_folder().parent_path();
+  return {.workers = prefix / "libexec" / "strop", .share = prefix / "share" / "strop"};
+}
+
+Context::Context(const RunRequest& request, Observer& observer, std::stop_token stop, Store store, std::optional<Journal> journal)
+    : request_(request),
+      observer_(observer),
+      stop_(std::move(stop)),
+      store_(std::move(store)),
+      journal_(std::move(journal)),
+      places_(places()),
+      spent_before_(journal_ ? journal_->seconds() : 0) {}
+
+WorkerPolicy Context::policy() const { return {.confine = request_.confine, .memory_limit_bytes = request_.worker_memory_bytes}; }
+
+WorkerBackend Context::worker(const std::string& name) const { return WorkerBackend(places_.workers / ("strop-worker-" + name), policy()); }
+
+Result<fs::path> Context::scratch() const {
+  const fs::path folder = store_.root() / "work" / str("scratch.", ::getpid());
+  std::error_code error;
+  fs::remove_all(folder, error);
+  fs::create_directories(folder, error);
+  if (error) return file_error("create", folder, error.value());
+  return folder;
+}
+
+double Context::seconds_spent() const {
+  const std::chrono::duration<double> here = std::chrono::steady_clock::now() - begin_;
+  return spent_before_ + here.count();
+}
+
+std::optional<double> Context::expected_seconds_left() const {
+  if (!expected_end_) return std::nullopt;
+  return std::max(0.0, *expected_end_ - seconds_spent());
+}
+
+void Context::tell(Event event) { observer_.on(event); }
+
+Error Context::cancelled() {
+  return Error{.code = ErrorCode::cancelled, .message = "interrupted", .hint = "Run the same command again to go on where it was."};
+}
+
+void StepProgress::report(double fraction, std::string_view what) {
+  context_.tell({.kind = Event::Kind::work, .stage = stage_, .subject = subject_, .fraction = fraction, .text = std::string(what)});
+}
+
+bool ends_the_run(const Error& error) { return error.code == ErrorCode::cancelled || error.code == ErrorCode::no_space; }
+
+}  // namespace strop::pipeline

@@ -1,0 +1,103 @@
+// What every stage of a run needs from outside: where things lie, what is finished already, who watches, when to stop.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "core/json.h"
+#include "core/proxy.h"
+#include "store/journal.h"
+#include "store/store.h"
+#include "strop/run.h"
+
+namespace strop::pipeline {
+
+// Where the program's parts lie, relative to itself: PREFIX/bin, PREFIX/libexec/strop, PREFIX/share/strop.
+struct Places {
+  std::filesystem::path workers;
+  std::filesystem::path share;
+};
+Places places();
+
+class Context {
+ public:
+  Context(const RunRequest& request, Observer& observer, std::stop_token stop, Store store, std::optional<Journal> journal);
+
+  const RunRequest& request() const { return request_; }
+  Observer& observer() { return observer_; }
+  std::stop_token stop() const { return stop_; }
+  Store& store() { return store_; }
+  const Places& where() const { return places_; }
+  std::filesystem::path out() const { return request_.out; }
+
+  WorkerBackend worker(const std::string& name) const;
+  WorkerPolicy policy() const;
+  // For a worker's scratch files; emptied first.
+  Result<std::filesystem::path> scratch() const;
+
+  // Wall time that finished steps and this process have used, and what the budget leaves.
+  double seconds_spent() const;
+  double seconds_left() const { return request_.goal.budget.wall_seconds - seconds_spent(); }
+
+  void tell(Event event);
+  void note(Stage stage, const std::string& text) { tell({.kind = Event::Kind::note, .stage = stage, .text = text}); }
+
+  // The value of a step: from the journal when a step with this name and these inputs is finished there, else made
+  // by `work` and recorded. A failure is not recorded, so it is tried again by the next run.
+  template <class T>
+  Result<T> step(Stage stage, const std::string& name, const Json& inputs, const std::function<Result<T>()>& work) {
+    const std::string key = id_of({{"step", name}, {"inputs", inputs}});
+    if (journal_) {
+      if (const JournalRecord* done = journal_->find(key)) return decode<T>(done->value, name);
+    }
+    if (stop_.stop_requested()) return cancelled();
+    tell({.kind = Event::Kind::work, .stage = stage, .subject = name, .seconds_left = expected_seconds_left()});
+    const auto begin = std::chrono::steady_clock::now();
+    auto value = work();
+    if (!value) {
+      tell({.kind = Event::Kind::failed, .stage = stage, .subject = name, .text = value.error().message});
+      return value;
+    }
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    if (journal_) STROP_CHECK(journal_->append({.key = key, .name = name, .seconds = seconds.count(), .value = encode(*value)}));
+    tell({.kind = Event::Kind::done, .stage = stage, .subject = name, .fraction = 1, .seconds_left = expected_seconds_left()});
+    return value;
+  }
+
+  void expect(double seconds) { expected_end_ = seconds_spent() + seconds; }
+
+ private:
+  static Error cancelled();
+  std::optional<double> expected_seconds_left() const;
+
+  const RunRequest& request_;
+  Observer& observer_;
+  std::stop_token stop_;
+  Store store_;
+  std::optional<Journal> journal_;
+  Places places_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  double spent_before_ = 0;
+  std::optional<double> expected_end_;
+};
+
+// Reports a worker's progress as events of one subject.
+class StepProgress : public Progress {
+ public:
+  StepProgress(Context& context, Stage stage, std::string subject) : context_(context), stage_(stage), subject_(std::move(subject)) {}
+  void report(double fraction, std::string_view what) override;
+
+ private:
+  Context& context_;
+  Stage stage_;
+  std::string subject_;
+};
+
+// True when the run as a whole must end: the user stopped it, or the disk is full.
+bool ends_the_run(const Error& error);
+
+}  // namespace strop::pipeline

@@ -1,0 +1,80 @@
+// Recipes -> Artifacts, step by step in workers; what the store has is not made again.
+#include "pipeline/stages.h"
+
+namespace strop::pipeline {
+namespace {
+
+// The artifact of the recipe's first `count` steps. Recipes that begin alike share it.
+Result<Artifact> artifact_after(std::size_t count, const Recipe& recipe, const Model& model, Context& context) {
+  Json made_by = Json::array();
+  for (std::size_t i = 0; i < count; ++i) {
+    const Step& step = recipe.steps[i];
+    made_by.push_back({{"worker", step.worker}, {"op", name_of(step.op)}, {"params", step.params}, {"tool", version()}});
+  }
+  const std::string id = id_of({{"model", model.id}, {"steps", made_by}});
+  return context.store().artifact(id, [&](const std::filesystem::path& folder) -> Result<Artifact> {
+    Model input = model;
+    if (count > 1) {
+      STROP_TRY(const Artifact before, artifact_after(count - 1, recipe, model, context));
+      input.path = (std::filesystem::path(before.folder) / before.entry).string();
+      input.format = before.format;
+    }
+    const std::string subject = str(recipe.backend, " ", recipe.name, ": ", name_of(recipe.steps[count - 1].op));
+    StepProgress progress(context, Stage::optimize, subject);
+    const auto begin = std::chrono::steady_clock::now();
+    const WorkerBackend worker = context.worker(recipe.steps[count - 1].worker);
+    STROP_TRY(Artifact artifact, worker.build(input, recipe, count - 1, {.dir = folder, .progress = &progress, .stop = context.stop()}));
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    artifact.model_id = model.id;
+    artifact.recipe_id = recipe.id;
+    artifact.backend = recipe.backend;
+    artifact.build_seconds = seconds.count();
+    return artifact;
+  });
+}
+
+Result<Artifact> artifact_of(const Recipe& recipe, const Model& model, Context& context) {
+  STROP_TRY(Artifact artifact, artifact_after(recipe.steps.size(), recipe, model, context));
+  artifact.recipe_id = recipe.id;
+  artifact.backend = recipe.backend;
+  return artifact;
+}
+
+Trial trial_of(const PlannedTrial& planned) {
+  Trial trial;
+  trial.id = id_of({{"recipe", planned.recipe.id}, {"role", name_of(planned.role)}}).substr(0, 16);
+  trial.role = planned.role;
+  trial.recipe = planned.recipe;
+  return trial;
+}
+
+}  // namespace
+
+Result<void> optimize_stage(Report& report, Context& context) {
+  report.trials.clear();
+  for (const PlannedTrial& planned : report.plan->trials) {
+    Trial trial = trial_of(planned);
+    const auto begin = std::chrono::steady_clock::now();
+    const std::string name = str("build ", planned.recipe.backend, " ", planned.recipe.name);
+    auto artifact = context.step<Artifact>(Stage::optimize, name, {{"model", report.model->id}, {"recipe", planned.recipe.id}},
+                                           [&] { return artifact_of(planned.recipe, *report.model, context); });
+    if (artifact) {
+      // The journal may remember an artifact that has left the store since.
+      if (!context.store().has(artifact->id)) artifact = artifact_of(planned.recipe, *report.model, context);
+    }
+    if (artifact) {
+      trial.artifact = *std::move(artifact);
+    } else {
+      if (ends_the_run(artifact.error())) return std::move(artifact).error();
+      trial.error = artifact.error();
+      trial.status = TrialStatus::failed;
+      trial.reason = artifact.error().message;
+    }
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    trial.wall_seconds = seconds.count();
+    report.trials.push_back(std::move(trial));
+  }
+  return {};
+}
+
+}  // namespace strop::pipeline

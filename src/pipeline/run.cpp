@@ -1,0 +1,159 @@
+// The order of the stages, and the run folder around them.
+#include "strop/run.h"
+
+#include <array>
+#include <ctime>
+
+#include "core/files.h"
+#include "pipeline/stages.h"
+#include "report/html.h"
+#include "report/terminal.h"
+#include "store/lock.h"
+#include "strop/json.h"
+#include "strop/version.h"
+
+namespace fs = std::filesystem;
+
+namespace strop {
+namespace {
+
+using namespace pipeline;
+
+struct NamedStage {
+  Stage stage;
+  Result<void> (*run)(Report&, Context&);
+};
+
+constexpr std::array kStages{
+    NamedStage{Stage::assess, assess_stage},      // what the model and the target are, which backends can serve
+    NamedStage{Stage::plan, plan_stage},          // which recipes, in which order, and why
+    NamedStage{Stage::optimize, optimize_stage},  // recipes become artifacts
+    NamedStage{Stage::measure, measure_stage},    // artifacts become measurements
+    NamedStage{Stage::gate, gate_stage},          // measurements become verdicts, the front and the recommendation
+    NamedStage{Stage::report, report_stage},      // plain words, files
+};
+
+std::string now_utc() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text.data();
+}
+
+Result<void> run_stage(const NamedStage& named, Report& report, Context& context) {
+  context.tell({.kind = Event::Kind::stage, .stage = named.stage});
+  STROP_CHECK(named.run(report, context));
+  report.finished_stage = named.stage;
+  return {};
+}
+
+// What must be the same when a run folder is used again.
+Json identity_of(const RunRequest& request) {
+  Json identity{{"model", request.model}, {"target", request.target}, {"confine", request.confine}, {"goal", encode(request.goal)}};
+  if (request.worker_memory_bytes) identity["worker_memory_bytes"] = *request.worker_memory_bytes;
+  return identity;
+}
+
+// "goal.budget.wall_seconds: was 300, now 60"
+std::string difference(const Json& before, const Json& now) {
+  std::string text;
+  for (const auto& change : Json::diff(before, now)) {
+    const Json::json_pointer where(change["path"].get<std::string>());
+    const auto shown = [&](const Json& from) { return from.contains(where) ? from[where].dump() : std::string("not set"); };
+    text += str(text.empty() ? "" : "; ", where.to_string().substr(1), ": was ", shown(before), ", now ", shown(now));
+  }
+  return text;
+}
+
+Result<void> claim_folder(const RunRequest& request) {
+  const fs::path file = fs::path(request.out) / "run.json";
+  const Json now = identity_of(request);
+  std::error_code error;
+  if (!fs::exists(file, error)) return write_whole(file, now.dump(2));
+  STROP_TRY(const std::string text, read_text(file, 1u << 20));
+  STROP_TRY(const Json before, parse_json(text, file.string()));
+  if (before == now) return {};
+  return Error{.code = ErrorCode::invalid_input,
+               .message = str("[run] ", request.out, " holds a run begun with other flags: ", difference(before, now)),
+               .hint = "Use the same flags to go on with it, or another folder with -o.",
+               .field = "-o",
+               .value = request.out};
+}
+
+Result<fs::path> make_folder(const std::string& out) {
+  std::error_code error;
+  fs::create_directories(out, error);
+  if (error) return file_error("create", out, error.value());
+  return fs::path(out);
+}
+
+RunRequest with_absolute_paths(RunRequest request) {
+  std::error_code error;
+  request.model = fs::weakly_canonical(request.model, error).string();
+  if (!request.out.empty()) request.out = fs::weakly_canonical(request.out, error).string();
+  if (!request.goal.evaluation_data.empty()) request.goal.evaluation_data = fs::weakly_canonical(request.goal.evaluation_data, error).string();
+  return request;
+}
+
+Result<Store> open_store() {
+  STROP_TRY(const fs::path root, Store::default_root());
+  return Store::open(root);
+}
+
+}  // namespace
+
+Result<Report> run(const RunRequest& asked, Observer& observer, std::stop_token stop) {
+  const RunRequest request = with_absolute_paths(asked);
+  STROP_TRY(const fs::path out, make_folder(request.out));
+  STROP_TRY(const Lock lock, Lock::try_acquire(out / "lock", "the run folder"));
+  STROP_CHECK(claim_folder(request));
+  STROP_TRY(Journal journal, Journal::open(out / "journal.jsonl"));
+  STROP_TRY(Store store, open_store());
+  Context context(request, observer, stop, std::move(store), std::move(journal));
+
+  Report report;
+  report.tool_version = STROP_VERSION;
+  report.goal = request.goal;
+  report.run_id = id_of(identity_of(request)).substr(0, 16);
+  STROP_TRY(report.started_at, context.step<std::string>(Stage::none, "start", {}, [] { return Result<std::string>(now_utc()); }));
+  for (const NamedStage& stage : kStages) STROP_CHECK(run_stage(stage, report, context));
+  STROP_TRY(report.finished_at, context.step<std::string>(Stage::none, "finish", {}, [] { return Result<std::string>(now_utc()); }));
+  STROP_CHECK(write_whole(out / "report.json", to_json(report)));
+  STROP_TRY(const std::string page, to_html(report));
+  STROP_CHECK(write_whole(out / "report.html", page));
+  return report;
+}
+
+Result<Report> advance(Stage stage, Report report, const RunRequest& asked, Observer& observer, std::stop_token stop) {
+  const RunRequest request = with_absolute_paths(asked);
+  if (!request.out.empty()) STROP_CHECK(make_folder(request.out));
+  STROP_TRY(Store store, open_store());
+  Context context(request, observer, stop, std::move(store), std::nullopt);
+  if (report.tool_version.empty()) {
+    report.tool_version = STROP_VERSION;
+    report.goal = request.goal;
+    report.run_id = id_of(identity_of(request)).substr(0, 16);
+    report.started_at = now_utc();
+  }
+  for (const NamedStage& named : kStages) {
+    if (named.stage == stage) STROP_CHECK(run_stage(named, report, context));
+  }
+  if (stage == Stage::report) report.finished_at = now_utc();
+  return report;
+}
+
+std::vector<BackendInfo> backends(bool confine) {
+  std::vector<BackendInfo> all;
+  for (const fs::path& program : find_workers(places().workers)) all.push_back(WorkerBackend(program, {.confine = confine}).info());
+  return all;
+}
+
+std::string to_terminal(const Report& report, std::size_t width, bool colour, bool unicode) {
+  return terminal_table(report, {.width = width, .colour = colour, .unicode = unicode});
+}
+
+std::string_view version() { return STROP_VERSION; }
+
+}  // namespace strop
