@@ -1,0 +1,58 @@
+// The library's entry: the whole pipeline, one stage of it, and the report as people read it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "strop/backend.h"
+#include "strop/report.h"
+
+namespace strop {
+
+// What is going on, for a person who waits. The library itself prints nothing.
+struct Event {
+  enum class Kind { stage, work, done, failed, note };
+  Kind kind = Kind::note;
+  Stage stage = Stage::none;
+  std::string subject;                  // what is worked on: "llama_cpp q8_0: quality"
+  double fraction = 0;                  // of this work, 0..1
+  std::optional<double> seconds_left;   // of the whole run
+  std::string text;                     // outcome or reason
+};
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void on(const Event& event) = 0;  // may come from any thread
+};
+
+struct RunRequest {
+  std::string model;                    // a folder or a file
+  std::string out;                      // run folder; created when missing
+  std::string target;                   // profile name or file; empty: this machine
+  Goal goal;
+  bool confine = true;                  // workers start confined as far as the kernel allows
+  std::optional<std::uint64_t> worker_memory_bytes;  // limit per worker; empty: the target's memory
+};
+
+// All stages in order. Steps that the run folder's journal holds are not repeated. The report is also in the folder
+// as report.json and report.html. Fails with busy when another process uses the folder, with invalid_input when it
+// was begun with another request.
+Result<Report> run(const RunRequest& request, Observer& observer, std::stop_token stop);
+
+// One stage: takes what the stage before returned. The first, assess, takes an empty report.
+Result<Report> advance(Stage stage, Report report, const RunRequest& request, Observer& observer, std::stop_token stop);
+
+// Every worker program that is installed, and whether it can run here.
+std::vector<BackendInfo> backends(bool confine);
+
+std::string to_terminal(const Report& report, std::size_t width, bool colour, bool unicode);
+Result<std::string> to_html(const Report& report);
+
+std::string_view version();
+
+}  // namespace strop
