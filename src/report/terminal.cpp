@@ -43,6 +43,8 @@ class Writer {
   explicit Writer(const TerminalStyle& style) : style_(style), width_(std::max<std::size_t>(style.width, 80)) {}
 
   std::size_t width() const { return width_; }
+  // Spaces between columns.
+  std::size_t gap() const { return width_ < 90 ? 1 : 2; }
   std::string shown(std::string_view text) const {
     std::string clean = printable(text);
     return style_.unicode ? clean : to_ascii(clean);
@@ -163,8 +165,8 @@ std::vector<Cell> cells(const Row& row, const Detail& detail) {
 
 using Widths = std::vector<std::size_t>;
 
-std::size_t total(const Widths& widths) {
-  std::size_t sum = 2 * (widths.size() - 1) - 1;   // two spaces between columns, one after the mark
+std::size_t total(const Widths& widths, std::size_t gap) {
+  std::size_t sum = gap * (widths.size() - 2) + 1;   // one space after the mark
   for (const std::size_t width : widths) sum += width;
   return sum;
 }
@@ -179,19 +181,20 @@ Widths natural_widths(const Writer& writer, const std::vector<std::vector<Cell>>
   return widths;
 }
 
-// Names give way before numbers do.
-void fit(Widths& widths, std::size_t width) {
-  for (const std::size_t column : {kGateColumn, kRecipeColumn, kFrameworkColumn}) {
-    constexpr std::size_t kLeast = 9;
-    const std::size_t excess = total(widths) - std::min(total(widths), width);
-    if (widths[column] > kLeast) widths[column] -= std::min(excess, widths[column] - kLeast);
-  }
+// Names give way before numbers do, numbers only where nothing else is left.
+void fit(Widths& widths, std::size_t width, std::size_t gap) {
+  const auto shrink = [&](std::size_t column, std::size_t least) {
+    const std::size_t excess = total(widths, gap) - std::min(total(widths, gap), width);
+    if (widths[column] > least) widths[column] -= std::min(excess, widths[column] - least);
+  };
+  for (const std::size_t column : {kGateColumn, kRecipeColumn, kFrameworkColumn}) shrink(column, 9);
+  for (std::size_t column = 1; column < widths.size(); ++column) shrink(column, 5);
 }
 
 std::string joined(const Writer& writer, const std::vector<Cell>& row, const Widths& widths, Paint all) {
   std::string line;
   for (std::size_t i = 0; i < row.size(); ++i) {
-    if (i > 0) line += i == 1 ? " " : "  ";
+    if (i > 0) line += std::string(i == 1 ? 1 : writer.gap(), ' ');
     const std::string text = padded(writer.cut(row[i].text, widths[i]), widths[i], columns()[i].right);
     line += writer.painted(text, row[i].paint == Paint::plain ? all : row[i].paint);
   }
@@ -200,16 +203,14 @@ std::string joined(const Writer& writer, const std::vector<Cell>& row, const Wid
 
 void write_heading(Writer& writer, const Widths& widths) {
   std::vector<Cell> top, bottom;
-  std::size_t width = 0;
   for (const Column& column : columns()) {
     top.push_back({column.top});
     bottom.push_back({column.bottom});
   }
-  for (std::size_t i = 0; i < widths.size(); ++i) width += widths[i] + (i == 0 ? 0 : i == 1 ? 1 : 2);
   writer.raw(joined(writer, top, widths, Paint::dim));
   writer.raw(joined(writer, bottom, widths, Paint::dim));
   std::string rule;
-  for (std::size_t i = 0; i < width; ++i) rule += "\u2500";
+  for (std::size_t i = 0; i < total(widths, writer.gap()); ++i) rule += "\u2500";
   writer.line(rule, Paint::dim);
 }
 
@@ -220,10 +221,10 @@ void write_table(Writer& writer, const Summary& summary) {
   for (const Detail detail : {Detail{true, true}, {true, false}, {false, true}, {false, false}}) {
     table.clear();
     for (const Row& row : summary.rows) table.push_back(cells(row, detail));
-    if (total(natural_widths(writer, table)) <= writer.width()) break;
+    if (total(natural_widths(writer, table), writer.gap()) <= writer.width()) break;
   }
   Widths widths = natural_widths(writer, table);
-  fit(widths, writer.width());
+  fit(widths, writer.width(), writer.gap());
   write_heading(writer, widths);
   for (std::size_t i = 0; i < table.size(); ++i)
     writer.raw(joined(writer, table[i], widths, row_paint(summary.rows[i])));
