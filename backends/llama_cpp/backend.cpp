@@ -58,7 +58,7 @@ auto guard(const Work& work) -> decltype(work()) {
 
 }  // namespace
 
-LlamaBackend::LlamaBackend() {
+LlamaBackend::LlamaBackend(std::filesystem::path worker) : variants_(std::move(worker)) {
   capture_engine_log();
   llama_backend_init();
 }

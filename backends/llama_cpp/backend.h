@@ -8,7 +8,8 @@ namespace strop::llama_cpp {
 
 class LlamaBackend final : public Backend {
  public:
-  LlamaBackend();
+  // worker: the program that tests the CPU kernels on itself; by default this one.
+  explicit LlamaBackend(std::filesystem::path worker = "/proc/self/exe");
 
   BackendInfo info() const override;
   Fit assess(const Model& model, const Target& target) const override;

@@ -22,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kMaxOutput = 64 << 10;
 
 // The worker's socket and memory stay with the parent: only stdin, stdout and stderr are passed on.
-Result<pid_t> spawn_self(const std::vector<std::string>& arguments, int output) {
+Result<pid_t> spawn(const std::filesystem::path& program, const std::vector<std::string>& arguments, int output) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -30,11 +30,11 @@ Result<pid_t> spawn_self(const std::vector<std::string>& arguments, int output) 
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addclosefrom_np(&actions, 3);
 
-  std::vector<char*> argv{const_cast<char*>("strop-worker-llama_cpp")};
+  std::vector<char*> argv{const_cast<char*>(program.c_str())};
   for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   pid_t pid = -1;
-  const int failed = posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
+  const int failed = posix_spawn(&pid, program.c_str(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (failed != 0) {
     return Error{ErrorCode::io, str("[llama_cpp] the self-test cannot be started: ", std::strerror(failed), ".")};
@@ -58,12 +58,13 @@ bool read_until(int fd, Clock::time_point deadline, std::string& output) {
 
 }  // namespace
 
-Result<ChildEnd> run_self(const std::vector<std::string>& arguments, std::chrono::milliseconds timeout) {
+Result<ChildEnd> run_aside(const std::filesystem::path& program, const std::vector<std::string>& arguments,
+                           std::chrono::milliseconds timeout) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return Error{ErrorCode::io, "[llama_cpp] no pipe for the self-test."};
   const Descriptor reading(ends[0]);
   Descriptor writing(ends[1]);
-  STROP_TRY(const pid_t pid, spawn_self(arguments, writing.get()));
+  STROP_TRY(const pid_t pid, spawn(program, arguments, writing.get()));
   writing.reset();
 
   ChildEnd end;

@@ -1,7 +1,8 @@
-// This program run once more, to try something that may crash or hang.
+// A program run aside, to try something that may crash or hang.
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct ChildEnd {
 };
 
 // Fails only when the program cannot be started.
-Result<ChildEnd> run_self(const std::vector<std::string>& arguments, std::chrono::milliseconds timeout);
+Result<ChildEnd> run_aside(const std::filesystem::path& program, const std::vector<std::string>& arguments,
+                           std::chrono::milliseconds timeout);
 
 }  // namespace strop::llama_cpp

@@ -57,12 +57,13 @@ std::vector<CpuVariant> runnable_variants(const fs::path& folder) {
   return variants;
 }
 
-CpuVariants::CpuVariants() : variants_(runnable_variants(engine_folder())), results_(read_self_tests(variants_)) {}
+CpuVariants::CpuVariants(fs::path worker)
+    : worker_(std::move(worker)), variants_(runnable_variants(engine_folder())), results_(read_self_tests(variants_)) {}
 
 const SelfTestResult& CpuVariants::tested(const CpuVariant& variant) const {
   const std::lock_guard lock(mutex_);
   if (const auto known = results_.find(variant.name); known != results_.end()) return known->second;
-  const auto& result = results_[variant.name] = self_test_in_child(variant.library);
+  const auto& result = results_[variant.name] = self_test_in_child(worker_, variant.library);
   write_self_tests(variants_, results_);
   return result;
 }

@@ -28,7 +28,8 @@ std::filesystem::path engine_folder();
 // The variants with their self-tests, each run when first asked for and remembered in a file.
 class CpuVariants {
  public:
-  CpuVariants();
+  // worker: the program that tests a variant on itself.
+  explicit CpuVariants(std::filesystem::path worker);
 
   const std::vector<CpuVariant>& runnable() const { return variants_; }
   const SelfTestResult& tested(const CpuVariant& variant) const;
@@ -40,6 +41,7 @@ class CpuVariants {
   Result<CpuVariant> load(const std::string& name) const;
 
  private:
+  std::filesystem::path worker_;
   std::vector<CpuVariant> variants_;
   mutable std::recursive_mutex mutex_;  // guards what follows
   mutable std::map<std::string, SelfTestResult> results_;

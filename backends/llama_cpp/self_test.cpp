@@ -6,6 +6,7 @@
 #include <ggml.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -207,8 +208,8 @@ int self_test_main(const std::filesystem::path& library) {
   return 0;
 }
 
-SelfTestResult self_test_in_child(const std::filesystem::path& library) {
-  const auto end = run_self({kSelfTestFlag, library.string()}, std::chrono::seconds(20));
+SelfTestResult self_test_in_child(const std::filesystem::path& worker, const std::filesystem::path& library) {
+  const auto end = run_aside(worker, {kSelfTestFlag, library.string()}, std::chrono::seconds(20));
   if (!end) return {false, end.error().message, {}};
   auto said = words(end->output);
   const bool ok = end->failure.empty() && !said.empty() && said.front() == "ok";

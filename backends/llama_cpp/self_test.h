@@ -15,8 +15,8 @@ struct SelfTestResult {
   bool operator==(const SelfTestResult&) const = default;
 };
 
-// Runs this program again with kSelfTestFlag and judges its end: crash, hang and wrong results all fail.
-SelfTestResult self_test_in_child(const std::filesystem::path& library);
+// Runs the worker program with kSelfTestFlag and judges its end: crash, hang and wrong results all fail.
+SelfTestResult self_test_in_child(const std::filesystem::path& worker, const std::filesystem::path& library);
 
 inline constexpr const char* kSelfTestFlag = "--self-test";
 
