@@ -330,7 +330,7 @@ Html position_plot(const Summary& summary) {
   const std::vector<Series> all = position_series(summary, x_range, y_range);
   if (all.empty()) return {};
   constexpr double kLinesEnd = 460;
-  const Axis x = axis_around(x_range.low, x_range.high, kLeft, kLinesEnd, false);
+  const Axis x{x_range.low, x_range.high, kLeft, kLinesEnd, false};
   const Axis y = axis_around(y_range.low, y_range.high, kBottom, kTop, true);
   std::vector<double> ends;
   for (const Series& series : all) ends.push_back(y.at(std::max(series.buckets.back()->value, kFloor)) + 4);

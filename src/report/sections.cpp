@@ -353,9 +353,10 @@ Html artifacts_section(const Report& report, const Summary& summary) {
           " new tokens. Small figures are 95 % intervals; speed is the baseline's request time over the artifact's, "
           "measured in pairs. \u2014 was not measured; noisy means that no number can be trusted.");
   return section("artifacts", "Artifacts",
+                 element("p", {{"class", "caption"}}, caption) +
                  scrolling("Table of artifacts",
                            element("table", {{"class", "sortable"}},
-                                   element("caption", caption) + element("thead", element("tr", head)) +
+                                   element("caption", {{"class", "hidden"}}, "Artifacts") + element("thead", element("tr", head)) +
                                        element("tbody", rows))));
 }
 
