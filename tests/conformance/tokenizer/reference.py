@@ -60,6 +60,17 @@ def reference_tokenizer(metadata):
     return tokenizer
 
 
+def missing_bytes(metadata):
+    """Bytes that no token stands for: SmolLM2's vocabulary lacks 21, such as 0x14 and 0xF1."""
+    byte_of = {}
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    for shift, byte in enumerate(b for b in range(256) if b not in printable):
+        byte_of[chr(256 + shift)] = byte
+    byte_of |= {chr(byte): byte for byte in printable}
+    known = set(metadata["tokenizer.ggml.tokens"])
+    return {byte for character, byte in byte_of.items() if character not in known}
+
+
 def hostile_texts():
     yield from ["", " ", "\n", "\r\n", "\t", "\0", "a\0b", "\0\0\0", "\ufeff", "\ufeffBOM first", "mid\ufeffdle"]
     yield from ["e\u0301", "\u0301alone", "Z" + "\u0363" * 200, "\u1100\u1161\u11a8", "नमस्ते", "ก็กิ๊", "த்ரௌ"]
@@ -144,7 +155,9 @@ def texts(folder):
 
 
 def main(gguf, folder, out, tokenizer_json=None):
-    tokenizer = reference_tokenizer(Gguf(gguf).metadata)
+    metadata = Gguf(gguf).metadata
+    tokenizer = reference_tokenizer(metadata)
+    missing = missing_bytes(metadata)
     folder_tokenizer = Tokenizer.from_file(tokenizer_json) if tokenizer_json and Path(tokenizer_json).is_file() else None
     part = Path(out + ".part")
     with open(part, "w", encoding="ascii") as file:
@@ -152,7 +165,13 @@ def main(gguf, folder, out, tokenizer_json=None):
             ids = tokenizer.encode(text, add_special_tokens=False).ids
             if folder_tokenizer and folder_tokenizer.encode(text, add_special_tokens=False).ids != ids:
                 sys.exit(f"failed: tokenizer.json of the model folder gives other ids for {text[:80]!r} ({source})")
-            record = {"source": source, "text": text, "ids": ids, "decoded": tokenizer.decode(ids, skip_special_tokens=False)}
+            record = {
+                "source": source,
+                "text": text,
+                "ids": ids,
+                "decoded": tokenizer.decode(ids, skip_special_tokens=False),
+                "representable": missing.isdisjoint(text.encode()),
+            }
             file.write(json.dumps(record) + "\n")
     part.rename(out)
 

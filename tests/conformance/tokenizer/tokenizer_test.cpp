@@ -43,21 +43,29 @@ std::string shown(const json& record) { return record["text"].dump(-1, ' ', true
 
 TEST_CASE("gives the ids of Hugging Face's tokenizers") {
   const auto tokenizer = opened();
-  std::size_t different = 0, tokens = 0;
+  std::size_t tokens = 0, texts = 0, wrong = 0, unrepresentable = 0, apart = 0;
   for (const auto& record : reference()) {
     const auto ids = tokenizer->encode(record["text"].get<std::string>(), false, true);
     REQUIRE_MESSAGE(ids, shown(record));
-    tokens += ids->size();
     const bool same = *ids == record["ids"].get<std::vector<TokenId>>();
-    different += !same;
-    if (!same && different <= 10) {
+    const bool representable = record["representable"];
+    ++texts;
+    tokens += ids->size();
+    unrepresentable += !representable;
+    apart += !same && !representable;
+    wrong += !same && representable;
+    if (!same && representable && wrong <= 10) {
       const std::string source = record["source"];
       FAIL_CHECK(source << " " << shown(record) << "\n  ours   " << json(*ids).dump().substr(0, 200) << "\n  theirs "
                         << record["ids"].dump().substr(0, 200));
     }
   }
-  CHECK(different == 0);
-  MESSAGE(tokens << " tokens compared");
+  CHECK(wrong == 0);
+  // Bytes that the vocabulary lacks are dropped by both, by Hugging Face's before it merges and by llama.cpp after:
+  // their neighbours may come out merged or not (docs/backends/text.md).
+  CHECK(apart < unrepresentable);
+  MESSAGE(texts << " texts of " << tokens << " tokens; of " << unrepresentable << " with bytes that the vocabulary lacks, "
+                << apart << " differ");
 }
 
 TEST_CASE("decodes as Hugging Face's tokenizers do") {
