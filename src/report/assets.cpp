@@ -10,7 +10,8 @@ Result<std::string> read_asset(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::string content{std::istreambuf_iterator<char>(file), {}};
   if (!file || content.empty())
-    return Error{ErrorCode::not_found, "[report] part of the page is missing: " + path.string() + ".",
+    return Error{ErrorCode::not_found,
+                 "[report] part of the page is missing: " + path.string() + ".",
                  "Install Strop again, or point it to its share folder."};
   return content;
 }

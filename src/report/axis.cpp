@@ -23,7 +23,8 @@ std::string tick_label(double value, double step) {
 
 // Decades alone are too few where the axis spans one or two of them.
 std::vector<double> factors(const Axis& axis) {
-  return std::log10(axis.high / axis.low) > 2.5 ? std::vector<double>{1} : std::vector<double>{1, 2, 5};
+  return std::log10(axis.high / axis.low) > 2.5 ? std::vector<double>{1}
+                                                : std::vector<double>{1, 2, 5};
 }
 
 }  // namespace
@@ -55,7 +56,8 @@ std::vector<Tick> ticks(const Axis& axis) {
   }
   for (double decade = axis.low; decade <= axis.high * 1.001; decade *= 10)
     for (const double factor : factors(axis))
-      if (decade * factor <= axis.high * 1.001) out.push_back({decade * factor, tick_label(decade * factor, decade)});
+      if (decade * factor <= axis.high * 1.001)
+        out.push_back({decade * factor, tick_label(decade * factor, decade)});
   return out;
 }
 

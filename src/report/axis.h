@@ -7,11 +7,11 @@
 namespace strop {
 
 struct Axis {
-  double low = 0, high = 1;        // values at the ends
-  double begin = 0, end = 1;       // pixels at the ends
+  double low = 0, high = 1;   // values at the ends
+  double begin = 0, end = 1;  // pixels at the ends
   bool logarithmic = false;
 
-  double at(double value) const;   // pixels; values beyond an end are put on it
+  double at(double value) const;  // pixels; values beyond an end are put on it
 };
 
 struct Tick {

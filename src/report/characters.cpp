@@ -1,5 +1,6 @@
-// Model, recipe and file names come from strangers: a terminal obeys escape sequences and a page shows text in the
-// order a direction override asks for. What cannot be seen as it is becomes a replacement character.
+// Model, recipe and file names come from strangers: a terminal obeys escape sequences and a page
+// shows text in the order a direction override asks for. What cannot be seen as it is becomes a
+// replacement character.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -25,18 +26,21 @@ constexpr bool is_scalar(char32_t code, std::size_t length) {
   return code >= smallest[length] && code <= 0x10FFFF && !(code >= 0xD800 && code <= 0xDFFF);
 }
 
-constexpr bool within(char32_t code, char32_t first, char32_t last) { return code >= first && code <= last; }
+constexpr bool within(char32_t code, char32_t first, char32_t last) {
+  return code >= first && code <= last;
+}
 
 constexpr bool hidden(char32_t code) {
-  return code < 0x20 || within(code, 0x7F, 0x9F) || within(code, 0x200B, 0x200F) || within(code, 0x2028, 0x202E) ||
-         within(code, 0x2060, 0x206F) || code == 0xFEFF;
+  return code < 0x20 || within(code, 0x7F, 0x9F) || within(code, 0x200B, 0x200F) ||
+         within(code, 0x2028, 0x202E) || within(code, 0x2060, 0x206F) || code == 0xFEFF;
 }
 
 // Zero-width marks, or the blocks that terminals show two columns wide.
 constexpr int columns(char32_t code) {
   if (within(code, 0x300, 0x36F) || within(code, 0xFE00, 0xFE0F)) return 0;
-  const bool wide = within(code, 0x1100, 0x115F) || within(code, 0x2E80, 0xA4CF) || within(code, 0xAC00, 0xD7A3) ||
-                    within(code, 0xF900, 0xFAFF) || within(code, 0xFE30, 0xFE6F) || within(code, 0xFF00, 0xFF60) ||
+  const bool wide = within(code, 0x1100, 0x115F) || within(code, 0x2E80, 0xA4CF) ||
+                    within(code, 0xAC00, 0xD7A3) || within(code, 0xF900, 0xFAFF) ||
+                    within(code, 0xFE30, 0xFE6F) || within(code, 0xFF00, 0xFF60) ||
                     within(code, 0x1F300, 0x1FAFF) || within(code, 0x20000, 0x3FFFD);
   return wide ? 2 : 1;
 }
@@ -105,15 +109,26 @@ std::string clipped(std::string_view text, std::size_t width, std::string_view e
 }
 
 std::string to_ascii(std::string_view text) {
-  static constexpr std::array<std::pair<char32_t, std::string_view>, 10> kPlain{{
-      {U'\u2605', "*"}, {U'\u25CF', "o"}, {U'\u2014', "-"}, {U'\u2013', "-"}, {U'\u2026', ".."},
-      {U'\u00B7', "|"}, {U'\u2192', "->"}, {U'\u2500', "-"}, {U'\u00D7', "x"},  {U'\u00B1', "+-"}}};
+  static constexpr std::array<std::pair<char32_t, std::string_view>, 10> kPlain{
+      {{U'\u2605', "*"},
+       {U'\u25CF', "o"},
+       {U'\u2014', "-"},
+       {U'\u2013', "-"},
+       {U'\u2026', ".."},
+       {U'\u00B7', "|"},
+       {U'\u2192', "->"},
+       {U'\u2500', "-"},
+       {U'\u00D7', "x"},
+       {U'\u00B1', "+-"}}};
   std::string out;
   while (!text.empty()) {
     const char32_t code = next_code_point(text);
-    const auto* plain = std::find_if(kPlain.begin(), kPlain.end(), [&](const auto& p) { return p.first == code; });
-    if (code < 0x80) out += static_cast<char>(code);
-    else out += plain != kPlain.end() ? plain->second : "?";
+    const auto* plain =
+        std::find_if(kPlain.begin(), kPlain.end(), [&](const auto& p) { return p.first == code; });
+    if (code < 0x80)
+      out += static_cast<char>(code);
+    else
+      out += plain != kPlain.end() ? plain->second : "?";
   }
   return out;
 }

@@ -7,7 +7,8 @@
 
 namespace strop {
 
-// Takes one code point off the front of a text that is not empty; U+FFFD for bytes that are not UTF-8.
+// Takes one code point off the front of a text that is not empty; U+FFFD for bytes that are not
+// UTF-8.
 char32_t next_code_point(std::string_view& text);
 
 // Columns on a terminal.

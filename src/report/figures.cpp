@@ -13,8 +13,8 @@ struct Prefix {
   std::string_view unit;
 };
 
-constexpr std::array kBytes{Prefix{1e12, "TB"}, Prefix{1e9, "GB"}, Prefix{1e6, "MB"}, Prefix{1e3, "kB"},
-                            Prefix{1, "B"}};
+constexpr std::array kBytes{Prefix{1e12, "TB"}, Prefix{1e9, "GB"}, Prefix{1e6, "MB"},
+                            Prefix{1e3, "kB"}, Prefix{1, "B"}};
 constexpr std::array kSeconds{Prefix{1, "s"}, Prefix{1e-3, "ms"}, Prefix{1e-6, "us"}};
 
 template <std::size_t N>
@@ -40,7 +40,9 @@ Quantity times(Quantity base, double factor) {
   return base;
 }
 
-int leading_place(double value) { return static_cast<int>(std::floor(std::log10(std::abs(value)))); }
+int leading_place(double value) {
+  return static_cast<int>(std::floor(std::log10(std::abs(value))));
+}
 
 std::string with_unit(const std::string& number, const std::string& unit) {
   if (unit.empty() || unit == "x") return number + unit;
@@ -55,21 +57,27 @@ Quantity quantity(const Metric& metric) {
   if (metric.unit == "s") return scaled(base, kSeconds);
   if (metric.unit == "ms") return scaled(times(base, 1e-3), kSeconds);
   Quantity plain = base;
-  if (metric.metric == "speedup") plain.unit = "x";
-  else if (metric.unit == "ratio" || metric.unit == "nats") plain.unit.clear();
-  else if (metric.unit == "tokens/s") plain.unit = "tok/s";
+  if (metric.metric == "speedup")
+    plain.unit = "x";
+  else if (metric.unit == "ratio" || metric.unit == "nats")
+    plain.unit.clear();
+  else if (metric.unit == "tokens/s")
+    plain.unit = "tok/s";
   return plain;
 }
 
-Quantity bytes_quantity(std::uint64_t bytes) { return scaled({static_cast<double>(bytes), {}, {}, false}, kBytes); }
+Quantity bytes_quantity(std::uint64_t bytes) {
+  return scaled({static_cast<double>(bytes), {}, {}, false}, kBytes);
+}
 
 Quantity seconds_quantity(double seconds) { return scaled({seconds, {}, {}, false}, kSeconds); }
 
 std::string fixed(double value, int decimals) {
   if (!std::isfinite(value)) return "not a number";
   std::array<char, 512> buffer;
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed,
-                                 std::clamp(decimals, 0, 12)).ptr;
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
+                                 std::chars_format::fixed, std::clamp(decimals, 0, 12))
+                       .ptr;
   std::string text(buffer.data(), end);
   // "-0.00" would claim a sign that the digits do not show.
   if (text.starts_with('-') && text.find_first_not_of("-0.") == std::string::npos) text.erase(0, 1);
@@ -81,12 +89,15 @@ int decimals(double value, const std::optional<Interval>& interval, int signific
   const double half_width = interval ? (interval->high - interval->low) / 2 : 0;
   const bool bounded = half_width > 0 && std::isfinite(half_width);
   int digits = value == 0 ? 0 : significant - 1 - leading_place(value);
-  if (bounded) digits = value == 0 ? -leading_place(half_width) : std::min(digits + 1, -leading_place(half_width));
+  if (bounded)
+    digits =
+        value == 0 ? -leading_place(half_width) : std::min(digits + 1, -leading_place(half_width));
   return std::clamp(digits, 0, 6);
 }
 
 std::string value_text(const Quantity& quantity) {
-  return with_unit(fixed(quantity.value, decimals(quantity.value, quantity.interval)), quantity.unit);
+  return with_unit(fixed(quantity.value, decimals(quantity.value, quantity.interval)),
+                   quantity.unit);
 }
 
 std::string interval_text(const Quantity& quantity) {
@@ -97,13 +108,15 @@ std::string interval_text(const Quantity& quantity) {
 
 std::string deviation_text(const Quantity& quantity) {
   if (!quantity.interval) return {};
-  const double farther = std::max(quantity.interval->high - quantity.value, quantity.value - quantity.interval->low);
+  const double farther =
+      std::max(quantity.interval->high - quantity.value, quantity.value - quantity.interval->low);
   return fixed(farther, decimals(quantity.value, quantity.interval));
 }
 
 std::string full_text(const Quantity& quantity) {
   const std::string interval = interval_text(quantity);
-  if (quantity.noisy) return interval.empty() ? "noisy" : "noisy (" + with_unit(interval, quantity.unit) + ")";
+  if (quantity.noisy)
+    return interval.empty() ? "noisy" : "noisy (" + with_unit(interval, quantity.unit) + ")";
   return interval.empty() ? value_text(quantity) : value_text(quantity) + " (" + interval + ")";
 }
 

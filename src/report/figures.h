@@ -1,5 +1,6 @@
-// Numbers as a reader may trust them: no more digits than the interval supports, units chosen once, and words
-// where there is no number. Terminal and HTML share this, so that they can never disagree.
+// Numbers as a reader may trust them: no more digits than the interval supports, units chosen once,
+// and words where there is no number. Terminal and HTML share this, so that they can never
+// disagree.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@ namespace strop {
 struct Quantity {
   double value = 0;
   std::optional<Interval> interval;
-  std::string unit;       // empty: a bare number
+  std::string unit;  // empty: a bare number
   bool noisy = false;
 };
 
@@ -25,16 +26,18 @@ Quantity seconds_quantity(double seconds);
 
 // Fixed notation with a point, whatever the locale.
 std::string fixed(double value, int decimals);
-// Digits after the point: the first uncertain digit is the last one shown, at most `significant` digits in all.
-// Bounded by an interval a fourth digit may count.
+// Digits after the point: the first uncertain digit is the last one shown, at most `significant`
+// digits in all. Bounded by an interval a fourth digit may count.
 int decimals(double value, const std::optional<Interval>& interval, int significant = 3);
 
-std::string value_text(const Quantity& quantity);      // "7.1 ms", "2.3x"
-std::string interval_text(const Quantity& quantity);   // "2.2-2.4", empty without an interval
-std::string deviation_text(const Quantity& quantity);  // "0.06": to the interval's farther end, empty without one
-std::string full_text(const Quantity& quantity);       // "2.3x (2.2-2.4)"; says noisy when it is
+std::string value_text(const Quantity& quantity);     // "7.1 ms", "2.3x"
+std::string interval_text(const Quantity& quantity);  // "2.2-2.4", empty without an interval
+std::string deviation_text(
+    const Quantity& quantity);  // "0.06": to the interval's farther end, empty without one
+std::string full_text(const Quantity& quantity);  // "2.3x (2.2-2.4)"; says noisy when it is
 
-// Text as it may go to any reader: invalid UTF-8, control characters and direction overrides become U+FFFD.
+// Text as it may go to any reader: invalid UTF-8, control characters and direction overrides become
+// U+FFFD.
 std::string printable(std::string_view text);
 
 }  // namespace strop

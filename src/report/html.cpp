@@ -12,7 +12,8 @@ unsigned hex_digit(char c) { return static_cast<unsigned>(c <= '9' ? c - '0' : c
 
 // Of hex digits, as a content security policy wants its hashes.
 std::string base64(std::string_view hex) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
   unsigned bits = 0, count = 0;
   for (const char c : hex) {
@@ -25,12 +26,14 @@ std::string base64(std::string_view hex) {
   return out;
 }
 
-std::string source_hash(std::string_view content) { return "'sha256-" + base64(sha256_hex(content)) + "'"; }
+std::string source_hash(std::string_view content) {
+  return "'sha256-" + base64(sha256_hex(content)) + "'";
+}
 
 // Only our own script and style, and no request of any kind.
 std::string policy(const HtmlAssets& assets) {
-  return "default-src 'none'; img-src data:; style-src " + source_hash(assets.style) + "; script-src " +
-         source_hash(assets.script) + "; base-uri 'none'; form-action 'none'";
+  return "default-src 'none'; img-src data:; style-src " + source_hash(assets.style) +
+         "; script-src " + source_hash(assets.script) + "; base-uri 'none'; form-action 'none'";
 }
 
 struct Part {
@@ -60,8 +63,9 @@ std::string title_of(const Report& report) {
 
 Html body(const Report& report) {
   const Summary summary = summarise(report);
-  return headline_section(report, summary) + artifacts_section(report, summary) + plots_section(report, summary) +
-         gates_section(summary) + advice_section(report) + plan_section(report, summary) + setbacks_section(summary) +
+  return headline_section(report, summary) + artifacts_section(report, summary) +
+         plots_section(report, summary) + gates_section(summary) + advice_section(report) +
+         plan_section(report, summary) + setbacks_section(summary) +
          conditions_section(report, summary) + reproduce_section(report);
 }
 

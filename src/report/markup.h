@@ -1,4 +1,5 @@
-// Markup that cannot be broken out of: Html is a type of its own, and the only ways to make one escape their text.
+// Markup that cannot be broken out of: Html is a type of its own, and the only ways to make one
+// escape their text.
 #pragma once
 
 #include <initializer_list>
@@ -21,7 +22,8 @@ class Html {
 
  private:
   friend Html text(std::string_view);
-  friend Html element(std::string_view, std::initializer_list<std::pair<std::string_view, std::string>>, const Html&);
+  friend Html element(std::string_view,
+                      std::initializer_list<std::pair<std::string_view, std::string>>, const Html&);
   std::string markup_;
 };
 
@@ -32,8 +34,14 @@ Html text(std::string_view text);
 // Names are ours, values anybody's. An attribute with an empty value is left out.
 Html element(std::string_view name, Attributes attributes, const Html& content = {});
 Html element(std::string_view name, Attributes attributes, std::string_view content);
-inline Html element(std::string_view name, const Html& content) { return element(name, {}, content); }
-inline Html element(std::string_view name, std::string_view content) { return element(name, {}, content); }
-inline Html element(std::string_view name, const char* content) { return element(name, {}, std::string_view(content)); }
+inline Html element(std::string_view name, const Html& content) {
+  return element(name, {}, content);
+}
+inline Html element(std::string_view name, std::string_view content) {
+  return element(name, {}, content);
+}
+inline Html element(std::string_view name, const char* content) {
+  return element(name, {}, std::string_view(content));
+}
 
 }  // namespace strop

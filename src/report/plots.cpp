@@ -12,24 +12,33 @@ namespace {
 
 constexpr double kWidth = 640, kHeight = 380;
 constexpr double kLeft = 64, kRight = 616, kTop = 18, kBottom = 330;
-constexpr double kCharacter = 6.6;   // of a label, wide, in pixels
-constexpr double kFloor = 1e-5;      // of a divergence: float noise below
+constexpr double kCharacter = 6.6;  // of a label, wide, in pixels
+constexpr double kFloor = 1e-5;     // of a divergence: float noise below
 
 std::string px(double value) { return fixed(value, 1); }
 std::string number_text(std::size_t value) { return std::to_string(value); }
 
 Html line(double x1, double y1, double x2, double y2, std::string style) {
-  return element("line", {{"class", std::move(style)}, {"x1", px(x1)}, {"y1", px(y1)}, {"x2", px(x2)}, {"y2", px(y2)}});
+  return element("line", {{"class", std::move(style)},
+                          {"x1", px(x1)},
+                          {"y1", px(y1)},
+                          {"x2", px(x2)},
+                          {"y2", px(y2)}});
 }
 
-Html label(double x, double y, std::string_view words, std::string anchor = "start", std::string style = "label") {
-  return element("text", {{"class", std::move(style)}, {"x", px(x)}, {"y", px(y)}, {"text-anchor", std::move(anchor)}},
-                 words);
+Html label(double x, double y, std::string_view words, std::string anchor = "start",
+           std::string style = "label") {
+  return element(
+      "text",
+      {{"class", std::move(style)}, {"x", px(x)}, {"y", px(y)}, {"text-anchor", std::move(anchor)}},
+      words);
 }
 
 Html drawing(double height, std::string name, const Html& content) {
-  return element("svg", {{"viewBox", "0 0 640 " + px(height)}, {"role", "img"}, {"aria-label", std::move(name)}},
-                 content);
+  return element(
+      "svg",
+      {{"viewBox", "0 0 640 " + px(height)}, {"role", "img"}, {"aria-label", std::move(name)}},
+      content);
 }
 
 Html x_axis(const Axis& axis, double top, double bottom, std::string_view title) {
@@ -48,8 +57,11 @@ Html y_axis(const Axis& axis, std::string_view title) {
     out += line(kLeft, axis.at(tick.value), kRight, axis.at(tick.value), "grid");
     out += label(kLeft - 7, axis.at(tick.value) + 4, tick.label, "end", "tick");
   }
-  return out + element("text", {{"class", "title"}, {"transform", "translate(14 174) rotate(-90)"},
-                                {"text-anchor", "middle"}}, title);
+  return out + element("text",
+                       {{"class", "title"},
+                        {"transform", "translate(14 174) rotate(-90)"},
+                        {"text-anchor", "middle"}},
+                       title);
 }
 
 // A shape per framework, so that colour is never needed to tell them apart.
@@ -58,11 +70,15 @@ Html shape(double x, double y, std::size_t framework, const std::string& style) 
   if (framework % 4 == 1)
     return element("circle", {{"class", style}, {"cx", px(x)}, {"cy", px(y)}, {"r", px(r)}});
   if (framework % 4 == 2)
-    return element("rect", {{"class", style}, {"x", px(x - r)}, {"y", px(y - r)}, {"width", px(2 * r)},
+    return element("rect", {{"class", style},
+                            {"x", px(x - r)},
+                            {"y", px(y - r)},
+                            {"width", px(2 * r)},
                             {"height", px(2 * r)}});
   const auto at = [&](double dx, double dy) { return px(x + dx * r) + "," + px(y + dy * r) + " "; };
-  const std::string points = framework % 4 == 3 ? at(0, -1.2) + at(1.2, 1) + at(-1.2, 1)
-                                                : at(0, -1.4) + at(1.4, 0) + at(0, 1.4) + at(-1.4, 0);
+  const std::string points = framework % 4 == 3
+                                 ? at(0, -1.2) + at(1.2, 1) + at(-1.2, 1)
+                                 : at(0, -1.4) + at(1.4, 0) + at(0, 1.4) + at(-1.4, 0);
   return element("polygon", {{"class", style}, {"points", points}});
 }
 
@@ -73,9 +89,9 @@ std::string mark_style(const Row& row, std::size_t framework) {
 struct Point {
   const Row* row = nullptr;
   std::size_t framework = 1;
-  double x = 0, y = 0;                 // pixels
+  double x = 0, y = 0;  // pixels
   Html whiskers;
-  std::string words;                   // for the tooltip
+  std::string words;  // for the tooltip
 };
 
 struct Box {
@@ -96,8 +112,14 @@ Html placed_label(const Point& point, std::vector<Box>& taken) {
     const char* anchor;
   };
   const double ring = point.row->recommended ? 5 : 0;
-  const std::array<Place, 8> places{{{11 + ring, 4, "start"}, {-11 - ring, 4, "end"}, {0, -12 - ring, "middle"}, {0, 20 + ring, "middle"},
-                                          {10, -9, "start"}, {-10, -9, "end"}, {10, 18, "start"}, {-10, 18, "end"}}};
+  const std::array<Place, 8> places{{{11 + ring, 4, "start"},
+                                     {-11 - ring, 4, "end"},
+                                     {0, -12 - ring, "middle"},
+                                     {0, 20 + ring, "middle"},
+                                     {10, -9, "start"},
+                                     {-10, -9, "end"},
+                                     {10, 18, "start"},
+                                     {-10, 18, "end"}}};
   const auto box_at = [&](const Place& place) {
     const double shift = place.anchor[0] == 's' ? 0 : place.anchor[0] == 'e' ? -width : -width / 2;
     const double left = point.x + place.dx + shift;
@@ -106,7 +128,8 @@ Html placed_label(const Point& point, std::vector<Box>& taken) {
   const auto free = [&](const Place& place) {
     const Box box = box_at(place);
     return box.left > kLeft && box.right < kWidth - 4 && box.top > 2 && box.bottom < kBottom &&
-           std::none_of(taken.begin(), taken.end(), [&](const Box& other) { return box.overlaps(other); });
+           std::none_of(taken.begin(), taken.end(),
+                        [&](const Box& other) { return box.overlaps(other); });
   };
   const auto* place = std::find_if(places.begin(), places.end(), free);
   if (place == places.end()) place = places.begin();
@@ -118,7 +141,8 @@ Html placed_label(const Point& point, std::vector<Box>& taken) {
 Html draw(const Point& point, std::vector<Box>& taken) {
   Html group = element("title", point.words) + point.whiskers;
   if (point.row->recommended)
-    group += element("circle", {{"class", "ring"}, {"cx", px(point.x)}, {"cy", px(point.y)}, {"r", "10.5"}});
+    group += element("circle",
+                     {{"class", "ring"}, {"cx", px(point.x)}, {"cy", px(point.y)}, {"r", "10.5"}});
   group += shape(point.x, point.y, point.framework, mark_style(*point.row, point.framework));
   group += placed_label(point, taken);
   return element("g", {{"class", "datum"}, {"data-trial", point.row->trial->id}}, group);
@@ -132,9 +156,15 @@ Html draw(const std::vector<Point>& points) {
   return out;
 }
 
+// A broken artifact may have an infinite divergence: it is told in the table, and no axis can hold
+// it.
+bool can_be_drawn(const Metric* metric) {
+  return metric && !metric->noisy && std::isfinite(metric->value);
+}
+
 double divergence(const Row& row) {
   const Metric* kl = overall(*row.trial, "kl_mean");
-  return kl && !kl->noisy ? std::max(kl->value, kFloor) : 0;   // 0: none
+  return can_be_drawn(kl) ? std::max(kl->value, kFloor) : 0;  // 0: none
 }
 
 struct Range {
@@ -145,11 +175,17 @@ struct Range {
   }
 };
 
+bool bounded(const Interval& interval) {
+  return std::isfinite(interval.low) && std::isfinite(interval.high);
+}
+
 Html whisker_x(const Axis& axis, double y, const Interval& interval) {
+  if (!bounded(interval)) return {};
   return line(axis.at(interval.low), y, axis.at(interval.high), y, "whisker");
 }
 
 Html whisker_y(const Axis& axis, double x, const Interval& interval) {
+  if (!bounded(interval)) return {};
   return line(x, axis.at(interval.low), x, axis.at(interval.high), "whisker");
 }
 
@@ -162,7 +198,8 @@ struct Coordinate {
 using Coordinates = std::optional<Coordinate> (*)(const Row&);
 
 // Something horizontally, divergence vertically.
-Html divergence_plot(const Summary& summary, Coordinates horizontal, std::string_view title, std::string name) {
+Html divergence_plot(const Summary& summary, Coordinates horizontal, std::string_view title,
+                     std::string name) {
   Range x_range, y_range;
   std::vector<const Row*> rows;
   for (const Row& row : summary.rows) {
@@ -173,22 +210,27 @@ Html divergence_plot(const Summary& summary, Coordinates horizontal, std::string
     y_range.add(divergence(row));
   }
   if (rows.size() < 2) return {};
-  const Axis x_axis_ = axis_around(std::min(0.0, x_range.low), x_range.high * 1.02, kLeft, kRight, false);
+  const Axis x_axis_ =
+      axis_around(std::min(0.0, x_range.low), x_range.high * 1.02, kLeft, kRight, false);
   const Axis y_axis_ = axis_around(y_range.low, y_range.high, kBottom, kTop, true);
   std::vector<Point> points;
   for (const Row* row : rows) {
     const Coordinate x = *horizontal(*row);
     const Metric& kl = *overall(*row->trial, "kl_mean");
-    Point point{row, framework_number(summary, row->trial->recipe.backend), x_axis_.at(x.value),
-                y_axis_.at(divergence(*row)), {}, {}};
+    Point point{row,
+                framework_number(summary, row->trial->recipe.backend),
+                x_axis_.at(x.value),
+                y_axis_.at(divergence(*row)),
+                {},
+                {}};
     if (x.interval) point.whiskers += whisker_x(x_axis_, point.y, *x.interval);
     if (kl.interval) point.whiskers += whisker_y(y_axis_, point.x, *kl.interval);
     point.words = trial_text(*row->trial) + ": " + x.words + ", KL " + full_text(quantity(kl));
     points.push_back(std::move(point));
   }
   return drawing(kHeight, std::move(name),
-                 x_axis(x_axis_, kTop, kBottom, title) + y_axis(y_axis_, "mean KL divergence, nats (log)") +
-                     draw(points));
+                 x_axis(x_axis_, kTop, kBottom, title) +
+                     y_axis(y_axis_, "mean KL divergence, nats (log)") + draw(points));
 }
 
 std::optional<Coordinate> size_of(const Row& row) {
@@ -200,7 +242,7 @@ std::optional<Coordinate> size_of(const Row& row) {
 std::optional<Coordinate> speed_of(const Row& row) {
   const Metric* speed = overall(*row.trial, "speedup");
   if (!speed && row.trial->role == Role::baseline) return Coordinate{1, {}, "1x"};
-  if (!speed || speed->noisy) return std::nullopt;
+  if (!can_be_drawn(speed)) return std::nullopt;
   return Coordinate{speed->value, speed->interval, "speed " + full_text(quantity(*speed))};
 }
 
@@ -209,19 +251,23 @@ struct Series {
   std::vector<const Metric*> buckets;
 };
 
-double middle(const Metric& bucket) { return (*bucket.context.position_begin + *bucket.context.position_end) / 2.0; }
+double middle(const Metric& bucket) {
+  return (*bucket.context.position_begin + *bucket.context.position_end) / 2.0;
+}
 
 // Labels at the lines' ends, pushed apart where lines end together.
 std::vector<double> spread(const std::vector<double>& wanted) {
   constexpr double kGap = 15;
   std::vector<std::size_t> order(wanted.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return wanted[a] < wanted[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return wanted[a] < wanted[b]; });
   std::vector<double> out(wanted);
   for (std::size_t i = 1; i < order.size(); ++i)
     out[order[i]] = std::max(out[order[i]], out[order[i - 1]] + kGap);
   double limit = kBottom - 2;
-  for (std::size_t i = order.size(); i-- > 0; limit -= kGap) out[order[i]] = std::min(out[order[i]], limit);
+  for (std::size_t i = order.size(); i-- > 0; limit -= kGap)
+    out[order[i]] = std::min(out[order[i]], limit);
   return out;
 }
 
@@ -234,13 +280,16 @@ Html series_line(const Series& series, const Axis& x, const Axis& y, std::size_t
     if (bucket->interval) marks += whisker_y(y, px_x, *bucket->interval);
     marks += shape(px_x, px_y, framework, mark_style(*series.row, framework) + " small");
   }
-  return element("polyline", {{"class", "series fw" + number_text((framework - 1) % 6 + 1)}, {"points", points}}) + marks;
+  return element("polyline", {{"class", "series fw" + number_text((framework - 1) % 6 + 1)},
+                              {"points", points}}) +
+         marks;
 }
 
 std::vector<Series> position_series(const Summary& summary, Range& x_range, Range& y_range) {
   std::vector<Series> out;
   for (const Row& row : summary.rows) {
     auto buckets = by_position(*row.trial, "kl_mean");
+    std::erase_if(buckets, [](const Metric* bucket) { return !can_be_drawn(bucket); });
     if (buckets.size() < 2) continue;
     for (const Metric* bucket : buckets) {
       x_range.add(*bucket->context.position_begin);
@@ -262,7 +311,7 @@ Html row_name(const Trial& trial, double y, bool strong) {
 
 const Metric* request_time(const Row& row) {
   const Metric* time = overall(*row.trial, "request_time");
-  return time && !time->noisy ? time : nullptr;
+  return can_be_drawn(time) ? time : nullptr;
 }
 
 double in_milliseconds(const Metric& metric) { return metric.unit == "s" ? 1e3 : 1; }
@@ -273,8 +322,9 @@ Html latency_row(const Summary& summary, const Row& row, const Axis& axis, doubl
   const std::size_t framework = framework_number(summary, row.trial->recipe.backend);
   Html group = element("title", trial_text(*row.trial) + ": " + full_text(quantity(time)));
   group += line(kNames, y, kBarsEnd, y, "grid");
-  if (time.interval)
-    group += line(axis.at(time.interval->low * factor), y, axis.at(time.interval->high * factor), y, "whisker wide");
+  if (time.interval && bounded(*time.interval))
+    group += line(axis.at(time.interval->low * factor), y, axis.at(time.interval->high * factor), y,
+                  "whisker wide");
   group += shape(axis.at(time.value * factor), y, framework, mark_style(row, framework));
   group += row_name(*row.trial, y, row.recommended);
   group += label(kBarsEnd + 10, y + 4, value_text(quantity(time)), "start", "value");
@@ -286,21 +336,27 @@ double build_seconds(const Trial& trial) {
 }
 
 Html bar(double begin, double end, double y, std::string style) {
-  return element("rect", {{"class", std::move(style)}, {"x", px(begin)}, {"y", px(y - 7)},
-                          {"width", px(std::max(end - begin, 0.5))}, {"height", "14"}});
+  return element("rect", {{"class", std::move(style)},
+                          {"x", px(begin)},
+                          {"y", px(y - 7)},
+                          {"width", px(std::max(end - begin, 0.5))},
+                          {"height", "14"}});
 }
 
 Html effort_row(const Trial& trial, const Axis& axis, double y) {
   const double build = build_seconds(trial);
   const double seconds = trial.wall_seconds;
-  Html group = element("title", trial_text(trial) + ": build " + value_text(seconds_quantity(build)) + ", measure " +
-                                    value_text(seconds_quantity(seconds - build)));
-  group += bar(axis.at(0), axis.at(build), y, "build") + bar(axis.at(build), axis.at(seconds), y, "measure");
+  Html group =
+      element("title", trial_text(trial) + ": build " + value_text(seconds_quantity(build)) +
+                           ", measure " + value_text(seconds_quantity(seconds - build)));
+  group += bar(axis.at(0), axis.at(build), y, "build") +
+           bar(axis.at(build), axis.at(seconds), y, "measure");
   group += row_name(trial, y, false);
   const std::string status = trial.status == TrialStatus::failed      ? ", failed"
                              : trial.status == TrialStatus::dominated ? ", dominated"
                                                                       : "";
-  group += label(axis.at(seconds) + 8, y + 4, fixed(seconds, seconds < 10 ? 1 : 0) + " s" + status, "start", "value");
+  group += label(axis.at(seconds) + 8, y + 4, fixed(seconds, seconds < 10 ? 1 : 0) + " s" + status,
+                 "start", "value");
   return element("g", {{"class", "datum"}, {"data-trial", trial.id}}, group);
 }
 
@@ -317,7 +373,8 @@ std::size_t framework_number(const Summary& summary, std::string_view backend) {
 }
 
 Html size_plot(const Summary& summary) {
-  return divergence_plot(summary, size_of, "size, MB (smaller is better)", "Size against divergence");
+  return divergence_plot(summary, size_of, "size, MB (smaller is better)",
+                         "Size against divergence");
 }
 
 Html speed_plot(const Summary& summary) {
@@ -333,7 +390,8 @@ Html position_plot(const Summary& summary) {
   const Axis x{x_range.low, x_range.high, kLeft, kLinesEnd, false};
   const Axis y = axis_around(y_range.low, y_range.high, kBottom, kTop, true);
   std::vector<double> ends;
-  for (const Series& series : all) ends.push_back(y.at(std::max(series.buckets.back()->value, kFloor)) + 4);
+  for (const Series& series : all)
+    ends.push_back(y.at(std::max(series.buckets.back()->value, kFloor)) + 4);
   const std::vector<double> places = spread(ends);
   Html content = x_axis(x, kTop, kBottom, "position in the text, tokens") +
                  y_axis(y, "mean KL divergence, nats (log)");
@@ -342,8 +400,8 @@ Html position_plot(const Summary& summary) {
     const double last = x.at(middle(*all[i].buckets.back()));
     Html group = series_line(all[i], x, y, framework_number(summary, trial.recipe.backend));
     group += line(last + 7, ends[i] - 4, kLinesEnd + 6, places[i] - 4, "leader");
-    group += label(kLinesEnd + 9, places[i], clipped(printable(trial_text(trial)), 22, "\u2026"), "start",
-                   all[i].row->recommended ? "label strong" : "label");
+    group += label(kLinesEnd + 9, places[i], clipped(printable(trial_text(trial)), 22, "\u2026"),
+                   "start", all[i].row->recommended ? "label strong" : "label");
     content += element("g", {{"class", "datum"}, {"data-trial", trial.id}}, group);
   }
   return drawing(kHeight, "Divergence by position", content);
@@ -356,7 +414,9 @@ Html latency_plot(const Summary& summary) {
     const Metric* time = request_time(row);
     if (!time) continue;
     rows.push_back(&row);
-    longest = std::max(longest, (time->interval ? time->interval->high : time->value) * in_milliseconds(*time));
+    longest = std::max(
+        longest, (time->interval && bounded(*time->interval) ? time->interval->high : time->value) *
+                     in_milliseconds(*time));
   }
   if (rows.size() < 2) return {};
   const double bottom = kTop + kRowHeight * static_cast<double>(rows.size());

@@ -31,15 +31,16 @@ std::string size_text(const Trial& trial) {
 }
 
 Recommendation nothing_to_ship(const Report& report) {
-  const std::string why = report.front && !report.front->why.empty() ? ": " + report.front->why : ".";
+  const std::string why =
+      report.front && !report.front->why.empty() ? ": " + report.front->why : ".";
   return {"Keep the original for now", "No artifact can be recommended from this run" + why};
 }
 
 Recommendation what_to_ship(const Report& report, const Row& row) {
   const Trial& trial = *row.trial;
-  std::string text = size_text(trial) + "; accuracy " + figure_of(trial, "accuracy") + " of the original; speed " +
-                     figure_of(trial, "speedup") + " of the baseline; peak memory " + figure_of(trial, "peak_memory") +
-                     ".";
+  std::string text = size_text(trial) + "; accuracy " + figure_of(trial, "accuracy") +
+                     " of the original; speed " + figure_of(trial, "speedup") +
+                     " of the baseline; peak memory " + figure_of(trial, "peak_memory") + ".";
   if (!report.front->why.empty()) text += " Why: " + report.front->why + ".";
   const bool blocked = row.gates && !row.gates->passed;
   return {(blocked ? "Best candidate, not yet ready: " : "Ship ") + trial_text(trial), text};
@@ -48,10 +49,13 @@ Recommendation what_to_ship(const Report& report, const Row& row) {
 std::optional<Recommendation> open_gates(const Row& row) {
   if (!row.gates) return std::nullopt;
   std::string text;
-  for (const Gate* gate : open_required_gates(*row.gates)) text += (text.empty() ? "" : " ") + gate_text(*gate) + ".";
+  for (const Gate* gate : open_required_gates(*row.gates))
+    text += (text.empty() ? "" : " ") + gate_text(*gate) + ".";
   if (text.empty()) return std::nullopt;
-  return Recommendation{"Settle the open gates first", text + " Do not promote the artifact until these pass, or until "
-                                                              "somebody accepts them by name."};
+  return Recommendation{"Settle the open gates first",
+                        text +
+                            " Do not promote the artifact until these pass, or until "
+                            "somebody accepts them by name."};
 }
 
 // The best of the front in one figure, when that is not the recommended one.
@@ -77,7 +81,8 @@ struct Wish {
 };
 
 std::string trade_off(const Wish& wish, const Row& other, const Trial& recommended) {
-  std::string text = "If " + std::string(wish.words) + " matters most: " + trial_text(*other.trial) + ", " +
+  std::string text = "If " + std::string(wish.words) +
+                     " matters most: " + trial_text(*other.trial) + ", " +
                      short_figure_of(*other.trial, wish.metric) + " instead of " +
                      short_figure_of(recommended, wish.metric) + ", at accuracy " +
                      short_figure_of(*other.trial, "accuracy") + " and speed " +
@@ -98,7 +103,8 @@ Recommendation trade_offs(const Summary& summary) {
     const Row* other = best(summary, wish.metric, wish.maximise);
     if (other) text += trade_off(wish, *other, *summary.recommended->trial);
   }
-  if (text.empty()) text = "Nothing on the front is better than the recommended artifact in any measured figure. ";
+  if (text.empty())
+    text = "Nothing on the front is better than the recommended artifact in any measured figure. ";
   text.pop_back();
   return {"What the alternatives give and cost", text};
 }
@@ -106,24 +112,30 @@ Recommendation trade_offs(const Summary& summary) {
 std::optional<Recommendation> tuning_or_quantisation(const Summary& summary) {
   if (!summary.recommended->over_unquantised) return std::nullopt;
   return Recommendation{"How much of the speed is quantisation",
-                        "Against the fastest unquantised artifact (" + trial_text(*summary.fastest_unquantised) +
-                            ") the speed is " + full_text(*summary.recommended->over_unquantised) +
+                        "Against the fastest unquantised artifact (" +
+                            trial_text(*summary.fastest_unquantised) + ") the speed is " +
+                            full_text(*summary.recommended->over_unquantised) +
                             "; the rest comes from framework and run options."};
 }
 
 Recommendation deployment(const Trial& trial) {
   std::string text;
   if (trial.artifact)
-    text += "Ship " + trial.artifact->entry + " (" + trial.artifact->format + ") with its tokenizer and golden outputs. ";
+    text += "Ship " + trial.artifact->entry + " (" + trial.artifact->format +
+            ") with its tokenizer and golden outputs. ";
   text += "Run it on " + trial.recipe.backend;
   if (trial.measurement) text += " " + trial.measurement->conditions.engine_version;
   std::vector<std::string> options;
-  for (const auto& [name, value] : trial.measurement ? trial.measurement->run_options : trial.run_options)
+  for (const auto& [name, value] :
+       trial.measurement ? trial.measurement->run_options : trial.run_options)
     options.push_back(name + "=" + value);
   text += options.empty() ? " with default options." : " with " + sentence_list(options) + ".";
-  if (const Metric* memory = overall(trial, "peak_memory"))
-    text += " Reserve " + value_text(bytes_quantity(static_cast<std::uint64_t>(memory->value * 1.25))) +
+  if (const Metric* memory = overall(trial, "peak_memory")) {
+    Metric reserve = *memory;
+    reserve.value *= 1.25;
+    text += " Reserve " + value_text(quantity(reserve)) +
             " of memory: the measured peak and a quarter.";
+  }
   if (trial.measurement && !trial.measurement->conditions.cpu_variant.empty())
     text += " Figures hold for CPU variant " + trial.measurement->conditions.cpu_variant +
             "; measure again where the hardware differs.";
@@ -131,13 +143,15 @@ Recommendation deployment(const Trial& trial) {
 }
 
 // An alert must not ring for what the measurement itself has seen.
-std::optional<std::string> alert(const Trial& trial, std::string_view metric, const std::string& words) {
+std::optional<std::string> alert(const Trial& trial, std::string_view metric,
+                                 const std::string& words) {
   const Metric* found = overall(trial, metric);
   if (!found || found->noisy) return std::nullopt;
   Quantity limit = quantity(*found);
   if (!limit.interval) return words + " above " + value_text(limit) + " (as measured; no interval)";
   const int digits = decimals(limit.value, limit.interval);
-  return words + " above " + fixed(limit.interval->high, digits) + (limit.unit.empty() ? "" : " " + limit.unit);
+  return words + " above " + fixed(limit.interval->high, digits) +
+         (limit.unit.empty() ? "" : " " + limit.unit);
 }
 
 Recommendation monitoring(const Report& report, const Trial& trial) {
@@ -145,17 +159,23 @@ Recommendation monitoring(const Report& report, const Trial& trial) {
   std::string missing;
   const std::pair<std::string_view, std::string> kWatched[] = {
       {"inter_token_latency_p95", "p95 time per token"},
-      {"time_to_first_token", "median time to first token at " + str(report.goal.workload.prompt_tokens, " prompt tokens")},
+      {"time_to_first_token", "median time to first token at " +
+                                  str(report.goal.workload.prompt_tokens, " prompt tokens")},
       {"request_time", "median request time"},
       {"peak_memory", "memory"},
       {"kl_mean", "mean divergence on the golden prompts"}};
   for (const auto& [metric, words] : kWatched) {
-    if (const auto text = alert(trial, metric, words)) alerts.push_back(*text);
-    else missing += (missing.empty() ? "" : ", ") + words;
+    if (const auto text = alert(trial, metric, words))
+      alerts.push_back(*text);
+    else
+      missing += (missing.empty() ? "" : ", ") + words;
   }
-  std::string text = alerts.empty() ? "No threshold could be derived." : "Alert on " + sentence_list(alerts) + ".";
-  text += " These are the upper ends of the measured intervals. Any mismatch of the golden outputs and any error of "
-          "the engine is an alert at once.";
+  std::string text =
+      alerts.empty() ? "No threshold could be derived." : "Alert on " + sentence_list(alerts) + ".";
+  text +=
+      " These are the upper ends of the measured intervals. Any mismatch of the golden outputs and "
+      "any error of "
+      "the engine is an alert at once.";
   if (!missing.empty()) text += " No threshold could be measured for: " + missing + ".";
   return {"What to monitor", text};
 }

@@ -1,4 +1,5 @@
-// What follows from the measurement, in plain words: what to ship and what it costs, how to run it, what to watch.
+// What follows from the measurement, in plain words: what to ship and what it costs, how to run it,
+// what to watch.
 #pragma once
 
 #include <vector>
@@ -7,7 +8,8 @@
 
 namespace strop {
 
-// Uses figures of the report only; a threshold that was not measured is said to be missing, never invented.
+// Uses figures of the report only; a threshold that was not measured is said to be missing, never
+// invented.
 std::vector<Recommendation> recommendations(const Report& report);
 
 }  // namespace strop

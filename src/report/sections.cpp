@@ -1,6 +1,7 @@
 #include "sections.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "plots.h"
 #include "recommendations.h"
@@ -27,7 +28,9 @@ Html definition(std::string_view term, const Html& content) {
   return element("div", element("dt", term) + element("dd", content));
 }
 
-Html definition(std::string_view term, std::string_view words) { return definition(term, text(words)); }
+Html definition(std::string_view term, std::string_view words) {
+  return definition(term, text(words));
+}
 
 Html list(const std::vector<std::string>& items) {
   Html out;
@@ -37,7 +40,11 @@ Html list(const std::vector<std::string>& items) {
 
 // A table may be wider than a phone: it scrolls by itself, and a keyboard can reach it.
 Html scrolling(std::string label, const Html& content) {
-  return element("div", {{"class", "scroll"}, {"tabindex", "0"}, {"role", "region"}, {"aria-label", std::move(label)}},
+  return element("div",
+                 {{"class", "scroll"},
+                  {"tabindex", "0"},
+                  {"role", "region"},
+                  {"aria-label", std::move(label)}},
                  content);
 }
 
@@ -54,7 +61,8 @@ Html verdict_chip(Verdict verdict) {
 Html figure_html(const Metric* metric) {
   if (!metric) return element("span", {{"class", "absent"}, {"title", "not measured"}}, "\u2014");
   const Quantity shown = quantity(*metric);
-  if (metric->noisy) return element("span", {{"class", "open"}, {"title", full_text(shown)}}, "noisy");
+  if (metric->noisy)
+    return element("span", {{"class", "open"}, {"title", full_text(shown)}}, "noisy");
   Html out = text(value_text(shown));
   const std::string interval = interval_text(shown);
   if (!interval.empty()) out += element("small", {{"class", "interval"}}, interval);
@@ -63,7 +71,8 @@ Html figure_html(const Metric* metric) {
 
 // What a sort of the column goes by; empty sorts last.
 std::string sort_key(const Metric* metric) {
-  return metric && !metric->noisy ? fixed(metric->value, 9) : std::string();
+  return metric && !metric->noisy && std::isfinite(metric->value) ? fixed(metric->value, 9)
+                                                                  : std::string();
 }
 
 Html number_cell(const Metric* metric) {
@@ -102,8 +111,10 @@ Html tiles(const Summary& summary) {
   Html out;
   if (trial.artifact) {
     const bool known = summary.baseline && summary.baseline->artifact;
-    out += tile("Size", text(value_text(bytes_quantity(trial.artifact->total_bytes))),
-                known ? "baseline " + value_text(bytes_quantity(summary.baseline->artifact->total_bytes)) : "");
+    out += tile(
+        "Size", text(value_text(bytes_quantity(trial.artifact->total_bytes))),
+        known ? "baseline " + value_text(bytes_quantity(summary.baseline->artifact->total_bytes))
+              : "");
   }
   const auto& ratio = summary.recommended->over_unquantised;
   out += tile("Speed", figure_html(overall(trial, "speedup")),
@@ -119,14 +130,17 @@ Html gate_chips(const GateReport& gates) {
   Html out;
   for (const Gate& gate : gates.gates) {
     if (!gate.required && gate.verdict == Verdict::not_measured) continue;
-    out += element("li", {{"class", verdict_style(gate.verdict)}}, gate.name + ": " + verdict_text(gate.verdict));
+    out += element("li", {{"class", verdict_style(gate.verdict)}},
+                   gate.name + ": " + verdict_text(gate.verdict));
   }
   return element("ul", {{"class", "chips"}, {"aria-label", "gates"}}, out);
 }
 
 Html verdict_card(const Report& report, const Summary& summary) {
   if (!summary.recommended) {
-    const std::string why = report.front && !report.front->why.empty() ? report.front->why : "No artifact was measured.";
+    const std::string why = report.front && !report.front->why.empty()
+                                ? report.front->why
+                                : "No artifact was measured.";
     return element("div", {{"class", "card none"}},
                    element("p", {{"class", "eyebrow"}}, "No recommendation") + paragraph(why));
   }
@@ -143,7 +157,8 @@ Html verdict_card(const Report& report, const Summary& summary) {
 
 std::string model_text(const Model& model) {
   std::string out = model.architecture;
-  if (model.parameter_count) out += ", " + fixed(static_cast<double>(*model.parameter_count) / 1e6, 1) + " M parameters";
+  if (model.parameter_count)
+    out += ", " + fixed(static_cast<double>(*model.parameter_count) / 1e6, 1) + " M parameters";
   return out + ", " + model.precision + ", " + value_text(bytes_quantity(model.weight_bytes));
 }
 
@@ -158,7 +173,8 @@ std::string target_text(const Target& target) {
 
 Html mark_of(const Row& row) {
   if (row.recommended) return element("span", {{"class", "tag pick"}}, "recommended");
-  if (row.trial->role != Role::candidate) return element("span", {{"class", "tag"}}, role_text(row.trial->role));
+  if (row.trial->role != Role::candidate)
+    return element("span", {{"class", "tag"}}, role_text(row.trial->role));
   if (row.on_front) return element("span", {{"class", "tag front"}}, "on the front");
   return {};
 }
@@ -170,8 +186,10 @@ Html gates_cell(const Row& row) {
   const auto open = open_required_gates(*row.gates);
   Html out = text(str(required - open.size(), "/", required));
   for (const Gate* gate : open)
-    out += text(" ") + element("span", {{"class", verdict_style(gate->verdict)}},
-                               gate->name + (gate->verdict == Verdict::fail ? "" : " " + verdict_text(gate->verdict)));
+    out += text(" ") +
+           element("span", {{"class", verdict_style(gate->verdict)}},
+                   gate->name +
+                       (gate->verdict == Verdict::fail ? "" : " " + verdict_text(gate->verdict)));
   return out;
 }
 
@@ -183,37 +201,46 @@ Html artifact_row(const Row& row) {
                  trial.artifact ? text(value_text(bytes_quantity(trial.artifact->total_bytes)))
                                 : figure_html(nullptr));
   for (const Key& column : kColumns)
-    out += column.metric == "speedup" && trial.role == Role::baseline ? unit_cell()
-                                                                      : number_cell(overall(trial, column.metric));
+    out += column.metric == "speedup" && trial.role == Role::baseline
+               ? unit_cell()
+               : number_cell(overall(trial, column.metric));
   out += element("td", gates_cell(row));
-  return element("tr", {{"data-trial", trial.id}, {"class", row.recommended ? "recommended" : ""}}, out);
+  return element("tr", {{"data-trial", trial.id}, {"class", row.recommended ? "recommended" : ""}},
+                 out);
 }
 
 Html figure(std::string_view title, std::string_view caption, const Html& plot) {
   if (plot.empty()) return {};
   return element("figure", element("h3", title) +
-                               element("div", {{"class", "scroll"}, {"tabindex", "0"}, {"role", "group"},
-                                               {"aria-label", std::string(title) + ", plot"}}, plot) +
+                               element("div",
+                                       {{"class", "scroll"},
+                                        {"tabindex", "0"},
+                                        {"role", "group"},
+                                        {"aria-label", std::string(title) + ", plot"}},
+                                       plot) +
                                element("figcaption", caption));
 }
 
 Html gate_row(const Gate& gate) {
   const Quantity observed{gate.observed.value_or(0), gate.interval, {}, false};
   const Html value = gate.observed ? text(full_text(observed)) : figure_html(nullptr);
-  return element("tr", element("th", {{"scope", "row"}}, gate.name + (gate.required ? "" : " (optional)")) +
-                           element("td", verdict_chip(gate.verdict)) + element("td", {{"class", "number"}}, value) +
-                           element("td", comparison_text(gate)) + element("td", gate.reason) +
-                           element("td", element("code", gate.evidence_path)));
+  return element(
+      "tr", element("th", {{"scope", "row"}}, gate.name + (gate.required ? "" : " (optional)")) +
+                element("td", verdict_chip(gate.verdict)) +
+                element("td", {{"class", "number"}}, value) + element("td", comparison_text(gate)) +
+                element("td", gate.reason) + element("td", element("code", gate.evidence_path)));
 }
 
 Html gate_table(const std::string& of, const GateReport& gates) {
   Html rows;
   for (const Gate& gate : gates.gates) rows += gate_row(gate);
-  const Html head = element("thead", element("tr", head_cell("Gate") + head_cell("Verdict") +
-                                                       head_cell("Observed", "number") + head_cell("Needs") +
-                                                       head_cell("Reason") + head_cell("Evidence")));
-  return scrolling("Gates of " + of, element("table", element("caption", {{"class", "hidden"}}, "Gates of " + of) +
-                                                          head + element("tbody", rows)));
+  const Html head =
+      element("thead", element("tr", head_cell("Gate") + head_cell("Verdict") +
+                                         head_cell("Observed", "number") + head_cell("Needs") +
+                                         head_cell("Reason") + head_cell("Evidence")));
+  return scrolling("Gates of " + of,
+                   element("table", element("caption", {{"class", "hidden"}}, "Gates of " + of) +
+                                        head + element("tbody", rows)));
 }
 
 Html choice_item(const Choice& choice) {
@@ -221,9 +248,11 @@ Html choice_item(const Choice& choice) {
   for (const Reason& reason : choice.reasons)
     reasons += element("li", text(reason.text + " ") + element("code", reason.rule));
   Html out = element("h3", choice.backend) +
-             paragraph(fixed(choice.budget_share * 100, 0) + " % of the time for trials.") + element("ul", reasons);
+             paragraph(fixed(choice.budget_share * 100, 0) + " % of the time for trials.") +
+             element("ul", reasons);
   if (!choice.would_change.empty())
-    out += element("p", element("strong", "What would have changed it: ") + text(choice.would_change + "."));
+    out += element(
+        "p", element("strong", "What would have changed it: ") + text(choice.would_change + "."));
   return element("li", out);
 }
 
@@ -231,7 +260,9 @@ const Row* fastest(const Summary& summary, std::string_view backend) {
   const Row* best = nullptr;
   for (const Row& row : summary.rows) {
     const Metric* speed = overall(*row.trial, "speedup");
-    if (row.trial->recipe.backend != backend || row.trial->role != Role::candidate || !speed || speed->noisy) continue;
+    if (row.trial->recipe.backend != backend || row.trial->role != Role::candidate || !speed ||
+        speed->noisy)
+      continue;
     if (!best || speed->value > overall(*best->trial, "speedup")->value) best = &row;
   }
   return best;
@@ -240,12 +271,14 @@ const Row* fastest(const Summary& summary, std::string_view backend) {
 // A plan is a prediction; this is where it meets the measurement.
 Html plan_check(const Plan& plan, const Summary& summary) {
   if (plan.choices.empty() || !summary.recommended) return {};
-  const auto first = std::min_element(plan.choices.begin(), plan.choices.end(),
-                                      [](const Choice& a, const Choice& b) { return a.rank < b.rank; });
+  const auto first =
+      std::min_element(plan.choices.begin(), plan.choices.end(),
+                       [](const Choice& a, const Choice& b) { return a.rank < b.rank; });
   const bool confirmed = first->backend == summary.recommended->trial->recipe.backend;
-  std::string words = "The plan ranked " + first->backend + " first; the recommended artifact runs on " +
-                      summary.recommended->trial->recipe.backend +
-                      (confirmed ? ": the measurement agrees." : ": the measurement overruled the plan.");
+  std::string words =
+      "The plan ranked " + first->backend + " first; the recommended artifact runs on " +
+      summary.recommended->trial->recipe.backend +
+      (confirmed ? ": the measurement agrees." : ": the measurement overruled the plan.");
   for (const Choice& choice : plan.choices)
     if (const Row* row = fastest(summary, choice.backend))
       words += " Fastest of " + choice.backend + ": " + recipe_text(*row->trial) + ", " +
@@ -256,8 +289,8 @@ Html plan_check(const Plan& plan, const Summary& summary) {
 Html setback_rows(std::string_view kind, const std::vector<Setback>& setbacks) {
   Html out;
   for (const Setback& setback : setbacks)
-    out += element("tr", element("th", {{"scope", "row"}}, name(setback.what)) + element("td", kind) +
-                             element("td", setback.reason));
+    out += element("tr", element("th", {{"scope", "row"}}, name(setback.what)) +
+                             element("td", kind) + element("td", setback.reason));
   return out;
 }
 
@@ -284,13 +317,15 @@ std::string load_text(const Conditions& conditions) {
 Html condition_row(const Row& row) {
   const Measurement& measurement = *row.trial->measurement;
   const Conditions& conditions = measurement.conditions;
-  const std::string confinement = conditions.confinement.empty() ? "none enforced" : joined(conditions.confinement);
+  const std::string confinement =
+      conditions.confinement.empty() ? "none enforced" : joined(conditions.confinement);
   const std::string date =
-      conditions.date + (measurement.reused_from.empty() ? "" : ", taken over from run " + measurement.reused_from);
+      conditions.date +
+      (measurement.reused_from.empty() ? "" : ", taken over from run " + measurement.reused_from);
   Html out = element("th", {{"scope", "row"}}, name(trial_text(*row.trial)));
   for (const std::string& words :
-       {conditions.engine_version, conditions.cpu_variant, str(conditions.threads), options_text(measurement.run_options),
-        load_text(conditions), confinement, date})
+       {conditions.engine_version, conditions.cpu_variant, str(conditions.threads),
+        options_text(measurement.run_options), load_text(conditions), confinement, date})
     out += element("td", words);
   return element("tr", out);
 }
@@ -300,8 +335,8 @@ Html conditions_table(const Summary& summary) {
   for (const Row& row : summary.rows)
     if (row.trial->measurement) rows += condition_row(row);
   if (rows.empty()) return {};
-  for (const char* words : {"Artifact", "Engine", "CPU variant", "Threads", "Run options", "Other load",
-                            "Confinement enforced", "Measured at"})
+  for (const char* words : {"Artifact", "Engine", "CPU variant", "Threads", "Run options",
+                            "Other load", "Confinement enforced", "Measured at"})
     head += head_cell(words);
   return scrolling("Conditions per artifact",
                    element("table", {{"class", "dense"}},
@@ -312,10 +347,14 @@ Html conditions_table(const Summary& summary) {
 Html controls_list(const Report& report) {
   std::vector<std::string> items;
   for (const Control& control : report.controls)
-    items.push_back(str("A/A control of ", control.metric, ": ",
-                        full_text({control.ratio, control.interval, {}, false}), " from ", control.pairs, " pairs, ",
-                        control.contains_one ? "contains 1" : "does NOT contain 1: no speed here can be trusted"));
-  if (items.empty()) items.push_back("No A/A control was run: speeds are not checked against the noise of the machine.");
+    items.push_back(str(
+        "A/A control of ", control.metric, ": ",
+        full_text({control.ratio, control.interval, {}, false}), " from ", control.pairs,
+        " pairs, ",
+        control.contains_one ? "contains 1" : "does NOT contain 1: no speed here can be trusted"));
+  if (items.empty())
+    items.push_back(
+        "No A/A control was run: speeds are not checked against the noise of the machine.");
   return list(items);
 }
 
@@ -336,8 +375,9 @@ Html headline_section(const Report& report, const Summary& summary) {
   head += element("h1", name(report.model ? file_name(*report.model) : "No model"));
   if (report.model) head += element("p", {{"class", "sub"}}, name(model_text(*report.model)));
   if (report.target)
-    head += element("p", {{"class", "sub"}}, text("on ") + name(report.target->name) + text(": ") +
-                                                 name(target_text(*report.target)));
+    head += element(
+        "p", {{"class", "sub"}},
+        text("on ") + name(report.target->name) + text(": ") + name(target_text(*report.target)));
   return element("header", head) + verdict_card(report, summary);
 }
 
@@ -350,32 +390,39 @@ Html artifacts_section(const Report& report, const Summary& summary) {
   const Workload& workload = report.goal.workload;
   const std::string caption =
       str("One request is ", workload.prompt_tokens, " prompt and ", workload.new_tokens,
-          " new tokens. Small figures are 95 % intervals; speed is the baseline's request time over the artifact's, "
+          " new tokens. Small figures are 95 % intervals; speed is the baseline's request time "
+          "over the artifact's, "
           "measured in pairs. \u2014 was not measured; noisy means that no number can be trusted.");
-  return section("artifacts", "Artifacts",
-                 element("p", {{"class", "caption"}}, caption) +
-                 scrolling("Table of artifacts",
-                           element("table", {{"class", "sortable"}},
-                                   element("caption", {{"class", "hidden"}}, "Artifacts") + element("thead", element("tr", head)) +
-                                       element("tbody", rows))));
+  return section(
+      "artifacts", "Artifacts",
+      element("p", {{"class", "caption"}}, caption) +
+          scrolling("Table of artifacts",
+                    element("table", {{"class", "sortable"}},
+                            element("caption", {{"class", "hidden"}}, "Artifacts") +
+                                element("thead", element("tr", head)) + element("tbody", rows))));
 }
 
 Html plots_section(const Report& report, const Summary& summary) {
-  Html figures = figure("Size against divergence",
-                        "Lower left is better: smaller, and closer to the original. The quality reference is not "
-                        "drawn, its divergence is zero by definition.",
-                        size_plot(summary));
-  figures += figure("Speed against divergence", "Lower right is better: faster, and closer to the original.",
-                    speed_plot(summary));
+  Html figures = figure(
+      "Size against divergence",
+      "Lower left is better: smaller, and closer to the original. The quality reference is not "
+      "drawn, its divergence is zero by definition; what lies below 0.00001 is drawn there.",
+      size_plot(summary));
+  figures +=
+      figure("Speed against divergence",
+             "Lower right is better: faster, and closer to the original.", speed_plot(summary));
   figures += figure("Divergence by position",
-                    "A line that rises means that precision is lost as the text grows longer, as a wrong position "
+                    "A line that rises means that precision is lost as the text grows longer, as a "
+                    "wrong position "
                     "encoding does; a short evaluation would not see it.",
                     position_plot(summary));
-  figures += figure("Request time", "Median with its 95 % interval. The dashed line is the baseline.",
-                    latency_plot(summary));
+  figures +=
+      figure("Request time", "Median with its 95 % interval. The dashed line is the baseline.",
+             latency_plot(summary));
   const Html effort = effort_plot(report);
   figures += figure("Where the run's time went",
-                    "Dark: building the artifact, light: measuring it. Failed and dominated trials cost time too.",
+                    "Dark: building the artifact, light: measuring it. Failed and dominated trials "
+                    "cost time too.",
                     effort);
   if (figures.empty()) return {};
   return section("plots", "Plots",
@@ -388,7 +435,8 @@ Html gates_section(const Summary& summary) {
     if (!row.gates) continue;
     const std::string words = trial_text(*row.trial);
     const Html table = gate_table(words, *row.gates);
-    const Html title = name(words) + text(row.gates->passed ? " \u2014 passes" : " \u2014 a required gate is open");
+    const Html title = name(words) + text(row.gates->passed ? " \u2014 passes"
+                                                            : " \u2014 a required gate is open");
     out += row.recommended ? element("h3", title) + table
                            : element("details", element("summary", title) + table);
   }
@@ -397,7 +445,8 @@ Html gates_section(const Summary& summary) {
 
 Html advice_section(const Report& report) {
   Html out;
-  const auto advice = report.recommendations.empty() ? recommendations(report) : report.recommendations;
+  const auto advice =
+      report.recommendations.empty() ? recommendations(report) : report.recommendations;
   for (const Recommendation& item : advice)
     out += element("div", {{"class", "advice"}}, element("h3", item.title) + paragraph(item.text));
   return section("advice", "Recommendations", out);
@@ -409,23 +458,29 @@ Html plan_section(const Report& report, const Summary& summary) {
   for (const Choice& choice : report.plan->choices) choices += choice_item(choice);
   Html out = plan_check(*report.plan, summary);
   if (report.assessment && !report.assessment->strategy.empty())
-    out += paragraph("Strategy " + report.assessment->strategy + ": " + report.assessment->strategy_reason + ".");
+    out += paragraph("Strategy " + report.assessment->strategy + ": " +
+                     report.assessment->strategy_reason + ".");
   if (!choices.empty()) out += element("ol", {{"class", "choices"}}, choices);
-  if (!report.plan->fallbacks.empty()) out += element("h3", "Fallbacks") + list(report.plan->fallbacks);
+  if (!report.plan->fallbacks.empty())
+    out += element("h3", "Fallbacks") + list(report.plan->fallbacks);
   return section("plan", "Why these were tried", out);
 }
 
 Html setbacks_section(const Summary& summary) {
-  const Html rows = setback_rows("failed", summary.failed) + setback_rows("infeasible", summary.infeasible) +
-                    setback_rows("dominated", summary.dominated) + setback_rows("not tried", summary.not_tried);
+  const Html rows =
+      setback_rows("failed", summary.failed) + setback_rows("infeasible", summary.infeasible) +
+      setback_rows("dominated", summary.dominated) + setback_rows("not tried", summary.not_tried);
   Html out;
   if (!rows.empty())
-    out += scrolling("What led to no artifact",
-                     element("table", element("caption", {{"class", "hidden"}}, "What led to no artifact") +
-                                          element("thead", element("tr", head_cell("What") + head_cell("Outcome") +
-                                                                             head_cell("Reason"))) +
-                                          element("tbody", rows)));
-  if (!summary.not_measured.empty()) out += element("h3", "Not measured") + list(summary.not_measured);
+    out += scrolling(
+        "What led to no artifact",
+        element("table",
+                element("caption", {{"class", "hidden"}}, "What led to no artifact") +
+                    element("thead", element("tr", head_cell("What") + head_cell("Outcome") +
+                                                       head_cell("Reason"))) +
+                    element("tbody", rows)));
+  if (!summary.not_measured.empty())
+    out += element("h3", "Not measured") + list(summary.not_measured);
   return section("setbacks", "What is not in the table, and why", out);
 }
 
@@ -438,22 +493,25 @@ Html conditions_section(const Report& report, const Summary& summary) {
 }
 
 Html reproduce_section(const Report& report) {
-  Html facts = definition("Run", report.run_id) + definition("Started", report.started_at) +
-               definition("Finished", report.finished_at.empty() ? "not finished" : report.finished_at) +
-               definition("Seed", str(report.goal.seed));
+  Html facts =
+      definition("Run", report.run_id) + definition("Started", report.started_at) +
+      definition("Finished", report.finished_at.empty() ? "not finished" : report.finished_at) +
+      definition("Seed", str(report.goal.seed));
   if (report.model) facts += definition("Model digest", element("code", report.model->id));
   if (report.plan) facts += definition("Plan", element("code", report.plan->id));
-  return section("reproduce", "How to reproduce it",
-                 element("pre", {{"tabindex", "0"}, {"aria-label", "command"}},
-                         element("code", command_line(report))) +
-                     paragraph("Raw samples, the journal and report.json lie in the run's folder.") +
-                     element("dl", {{"class", "facts"}}, facts));
+  return section(
+      "reproduce", "How to reproduce it",
+      element("pre", {{"tabindex", "0"}, {"aria-label", "command"}},
+              element("code", command_line(report))) +
+          paragraph("Raw samples, the journal and report.json lie in the run's folder.") +
+          element("dl", {{"class", "facts"}}, facts));
 }
 
 std::string command_line(const Report& report) {
   const Goal& goal = report.goal;
   const Goal plain;
-  std::vector<std::string> words{"strop", "run", report.model ? quoted(report.model->path) : "MODEL", "-o", "DIR"};
+  std::vector<std::string> words{"strop", "run",
+                                 report.model ? quoted(report.model->path) : "MODEL", "-o", "DIR"};
   const auto flag = [&](const char* name, const std::string& value) {
     words.insert(words.end(), {name, quoted(value)});
   };

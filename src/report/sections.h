@@ -1,4 +1,5 @@
-// The parts of the page, in the order they are read. Each is empty when the report has nothing for it.
+// The parts of the page, in the order they are read. Each is empty when the report has nothing for
+// it.
 #pragma once
 
 #include "markup.h"

@@ -12,9 +12,11 @@ bool contains(const std::vector<std::string>& list, const std::string& item) {
   return std::find(list.begin(), list.end(), item) != list.end();
 }
 
+// 0: not measured, and what cannot be ordered.
 double speed_of(const Trial& trial) {
   const Metric* speed = overall(trial, "speedup");
-  return speed ? speed->value : trial.role == Role::baseline ? 1 : 0;
+  if (!speed) return trial.role == Role::baseline ? 1 : 0;
+  return std::isfinite(speed->value) ? speed->value : 0;
 }
 
 Row make_row(const Report& report, const Trial& trial) {
@@ -49,7 +51,8 @@ const Trial* fastest_unquantised(const std::vector<Row>& rows) {
   return best;
 }
 
-// Both speeds are paired with the same baseline; dividing opposite ends keeps the interval on the safe side.
+// Both speeds are paired with the same baseline; dividing opposite ends keeps the interval on the
+// safe side.
 std::optional<Quantity> ratio_of_speeds(const Trial& trial, const Trial& other) {
   if (trial.id == other.id) return std::nullopt;
   const Metric* speed = overall(trial, "speedup");
@@ -59,8 +62,9 @@ std::optional<Quantity> ratio_of_speeds(const Trial& trial, const Trial& other) 
   if (other_is_baseline) return quantity(*speed);
   Quantity ratio{speed->value / other_speed->value, {}, "x", speed->noisy || other_speed->noisy};
   if (speed->interval && other_speed->interval)
-    ratio.interval = Interval{speed->interval->low / other_speed->interval->high,
-                              speed->interval->high / other_speed->interval->low, speed->interval->confidence};
+    ratio.interval =
+        Interval{speed->interval->low / other_speed->interval->high,
+                 speed->interval->high / other_speed->interval->low, speed->interval->confidence};
   return ratio;
 }
 
@@ -84,18 +88,21 @@ std::vector<Setback> setbacks(const Report& report, TrialStatus status) {
   for (const Trial& trial : report.trials) {
     if (trial.status != status) continue;
     const auto same = std::find_if(groups.begin(), groups.end(), [&](const Group& g) {
-      return g.first->recipe.backend == trial.recipe.backend && g.first->recipe.name == trial.recipe.name &&
-             reason_of(*g.first) == reason_of(trial);
+      return g.first->recipe.backend == trial.recipe.backend &&
+             g.first->recipe.name == trial.recipe.name && reason_of(*g.first) == reason_of(trial);
     });
-    if (same != groups.end()) same->presets.push_back(one_of_group(trial));
-    else groups.push_back({&trial, {one_of_group(trial)}});
+    if (same != groups.end())
+      same->presets.push_back(one_of_group(trial));
+    else
+      groups.push_back({&trial, {one_of_group(trial)}});
   }
   std::vector<Setback> out;
   for (const Group& group : groups) {
     std::string what = group.first->recipe.backend + " " + group.first->recipe.name;
     if (group.presets != std::vector<std::string>{"default"}) {
       what += " (";
-      for (const std::string& preset : group.presets) what += (what.ends_with('(') ? "" : ", ") + preset;
+      for (const std::string& preset : group.presets)
+        what += (what.ends_with('(') ? "" : ", ") + preset;
       what += ")";
     }
     out.push_back({what, reason_of(*group.first)});
@@ -148,7 +155,8 @@ std::vector<std::string> not_measured(const std::vector<Row>& rows) {
   return out;
 }
 
-// Without trailing zeros: a rule's number as its author wrote it, a count's ratio as far as it goes.
+// Without trailing zeros: a rule's number as its author wrote it, a count's ratio as far as it
+// goes.
 std::string plain_number(double value, int significant = 6) {
   std::string text = fixed(value, decimals(value, {}, significant));
   if (text.find('.') == std::string::npos) return text;
@@ -161,9 +169,11 @@ std::string plain_number(double value, int significant = 6) {
 std::string miss_text(const Gate& gate) {
   if (gate.verdict != Verdict::fail || gate.threshold == 0) return {};
   const double miss = std::abs(*gate.observed - gate.threshold) / std::abs(gate.threshold);
-  const bool only_the_interval = gate.comparison == Comparison::at_least ? *gate.observed >= gate.threshold
-                                                                         : *gate.observed <= gate.threshold;
-  return only_the_interval ? " (its interval reaches past it)" : ", misses by " + plain_number(miss * 100, 2) + " %";
+  const bool only_the_interval = gate.comparison == Comparison::at_least
+                                     ? *gate.observed >= gate.threshold
+                                     : *gate.observed <= gate.threshold;
+  return only_the_interval ? " (its interval reaches past it)"
+                           : ", misses by " + plain_number(miss * 100, 2) + " %";
 }
 
 }  // namespace
@@ -176,7 +186,8 @@ Summary summarise(const Report& report) {
                    [](const Row& a, const Row& b) { return reading_order(a) < reading_order(b); });
   out.fastest_unquantised = fastest_unquantised(out.rows);
   for (Row& row : out.rows) {
-    if (out.fastest_unquantised) row.over_unquantised = ratio_of_speeds(*row.trial, *out.fastest_unquantised);
+    if (out.fastest_unquantised)
+      row.over_unquantised = ratio_of_speeds(*row.trial, *out.fastest_unquantised);
     if (row.trial->role == Role::baseline) out.baseline = row.trial;
     if (row.recommended) out.recommended = &row;
   }
@@ -188,7 +199,8 @@ Summary summarise(const Report& report) {
   if (out.recommended && out.recommended->gates)
     for (const Gate& gate : out.recommended->gates->gates)
       if (gate.verdict == Verdict::not_measured)
-        out.not_measured.push_back("gate " + gate.name + (gate.reason.empty() ? "" : " (" + gate.reason + ")"));
+        out.not_measured.push_back("gate " + gate.name +
+                                   (gate.reason.empty() ? "" : " (" + gate.reason + ")"));
   return out;
 }
 
@@ -203,13 +215,15 @@ std::string recipe_text(const Trial& trial) {
   return trial.recipe.name + " " + trial.run_preset;
 }
 
-std::string trial_text(const Trial& trial) { return trial.recipe.backend + " " + recipe_text(trial); }
+std::string trial_text(const Trial& trial) {
+  return trial.recipe.backend + " " + recipe_text(trial);
+}
 
 const Metric* overall(const Trial& trial, std::string_view metric) {
   if (!trial.measurement) return nullptr;
   for (const Metric& candidate : trial.measurement->metrics)
-    if (candidate.metric == metric && !candidate.context.position_begin && !candidate.context.position_end &&
-        candidate.context.concurrency.value_or(1) == 1)
+    if (candidate.metric == metric && !candidate.context.position_begin &&
+        !candidate.context.position_end && candidate.context.concurrency.value_or(1) == 1)
       return &candidate;
   return nullptr;
 }
@@ -218,7 +232,8 @@ std::vector<const Metric*> by_position(const Trial& trial, std::string_view metr
   std::vector<const Metric*> out;
   if (!trial.measurement) return out;
   for (const Metric& candidate : trial.measurement->metrics)
-    if (candidate.metric == metric && candidate.context.position_begin && candidate.context.position_end)
+    if (candidate.metric == metric && candidate.context.position_begin &&
+        candidate.context.position_end)
       out.push_back(&candidate);
   std::sort(out.begin(), out.end(), [](const Metric* a, const Metric* b) {
     return *a->context.position_begin < *b->context.position_begin;
@@ -228,25 +243,33 @@ std::vector<const Metric*> by_position(const Trial& trial, std::string_view metr
 
 std::string role_text(Role role) {
   switch (role) {
-    case Role::baseline: return "baseline";
-    case Role::quality_reference: return "quality reference";
-    case Role::candidate: return "candidate";
+    case Role::baseline:
+      return "baseline";
+    case Role::quality_reference:
+      return "quality reference";
+    case Role::candidate:
+      return "candidate";
   }
   return {};
 }
 
 std::string verdict_text(Verdict verdict) {
   switch (verdict) {
-    case Verdict::pass: return "pass";
-    case Verdict::fail: return "fail";
-    case Verdict::not_measured: return "not measured";
-    case Verdict::noisy: return "noisy";
+    case Verdict::pass:
+      return "pass";
+    case Verdict::fail:
+      return "fail";
+    case Verdict::not_measured:
+      return "not measured";
+    case Verdict::noisy:
+      return "noisy";
   }
   return {};
 }
 
 std::string comparison_text(const Gate& gate) {
-  return (gate.comparison == Comparison::at_least ? "at least " : "at most ") + plain_number(gate.threshold);
+  return (gate.comparison == Comparison::at_least ? "at least " : "at most ") +
+         plain_number(gate.threshold);
 }
 
 std::string gate_text(const Gate& gate) {

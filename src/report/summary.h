@@ -1,5 +1,6 @@
-// The report as both readers need it: which trials are rows of the table and in which order, what was tried in
-// vain and why, what was not measured. Pointers are into the Report, which must outlive the Summary.
+// The report as both readers need it: which trials are rows of the table and in which order, what
+// was tried in vain and why, what was not measured. Pointers are into the Report, which must
+// outlive the Summary.
 #pragma once
 
 #include <optional>
@@ -14,7 +15,7 @@ namespace strop {
 
 struct Row {
   const Trial* trial = nullptr;
-  const GateReport* gates = nullptr;   // null: not gated (baseline, quality reference)
+  const GateReport* gates = nullptr;  // null: not gated (baseline, quality reference)
   bool on_front = false;
   bool recommended = false;
   std::optional<Quantity> over_unquantised;  // speed against the fastest unquantised artifact
@@ -22,15 +23,19 @@ struct Row {
 
 // Trials that led to no row, or whole groups of them, with their common reason.
 struct Setback {
-  std::string what;     // "llama_cpp q8_0 (no_flash, repack)"
+  std::string what;  // "llama_cpp q8_0 (no_flash, repack)"
   std::string reason;
 };
 
 struct Summary {
-  std::vector<Row> rows;               // baseline, reference, recommended, front, the rest
+  Summary() = default;
+  Summary(Summary&&) = default;  // a copy's `recommended` would point into the original
+  Summary& operator=(Summary&&) = default;
+
+  std::vector<Row> rows;  // baseline, reference, recommended, front, the rest
   const Trial* baseline = nullptr;
   const Trial* fastest_unquantised = nullptr;
-  const Row* recommended = nullptr;    // into rows
+  const Row* recommended = nullptr;  // into rows
   std::vector<Setback> failed, dominated, infeasible, not_tried;
   std::vector<std::string> not_measured;
 };
@@ -44,15 +49,16 @@ std::string recipe_text(const Trial& trial);
 // Framework and recipe.
 std::string trial_text(const Trial& trial);
 
-// The figure for the whole evaluation, not for a bucket of positions or a number of streams; null: not measured.
+// The figure for the whole evaluation, not for a bucket of positions or a number of streams; null:
+// not measured.
 const Metric* overall(const Trial& trial, std::string_view metric);
 std::vector<const Metric*> by_position(const Trial& trial, std::string_view metric);
 
 std::string role_text(Role role);
 std::string verdict_text(Verdict verdict);
-std::string comparison_text(const Gate& gate);   // "at least 2"
+std::string comparison_text(const Gate& gate);  // "at least 2"
 // "speed: fail, 1.7 (1.6-1.8), needs at least 2"
 std::string gate_text(const Gate& gate);
-std::vector<const Gate*> open_required_gates(const GateReport& gates);   // required and not passed
+std::vector<const Gate*> open_required_gates(const GateReport& gates);  // required and not passed
 
 }  // namespace strop

@@ -12,7 +12,8 @@ namespace {
 
 enum class Paint { plain, bold, dim, good, bad, warn };
 
-constexpr std::array<std::string_view, 6> kPaint{"", "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[31m", "\x1b[33m"};
+constexpr std::array<std::string_view, 6> kPaint{"",         "\x1b[1m",  "\x1b[2m",
+                                                 "\x1b[32m", "\x1b[31m", "\x1b[33m"};
 constexpr std::string_view kReset = "\x1b[0m";
 constexpr std::string_view kAbsent = "\u2014";
 
@@ -22,17 +23,19 @@ struct Cell {
 };
 
 struct Column {
-  std::string top, bottom;   // the two lines of its heading
-  bool right = true;         // numbers end in line
+  std::string top, bottom;  // the two lines of its heading
+  bool right = true;        // numbers end in line
 };
 
 constexpr std::size_t kFrameworkColumn = 1, kRecipeColumn = 2, kGateColumn = 9;
 
 const std::vector<Column>& columns() {
   static const std::vector<Column> kColumns{
-      {"", "", false},           {"", "framework", false}, {"", "recipe", false},  {"", "size"},
-      {"", "accuracy"},          {"first", "token"},       {"per", "token"},       {"speed vs", "original"},
-      {"peak", "memory"},        {"required", "gates", false},
+      {"", "", false},       {"", "framework", false},
+      {"", "recipe", false}, {"", "size"},
+      {"", "accuracy"},      {"first", "token"},
+      {"per", "token"},      {"speed vs", "original"},
+      {"peak", "memory"},    {"required", "gates", false},
   };
   return kColumns;
 }
@@ -40,7 +43,8 @@ const std::vector<Column>& columns() {
 // Builds text line by line, in the style's characters and colours.
 class Writer {
  public:
-  explicit Writer(const TerminalStyle& style) : style_(style), width_(std::max<std::size_t>(style.width, 80)) {}
+  explicit Writer(const TerminalStyle& style)
+      : style_(style), width_(std::max<std::size_t>(style.width, 80)) {}
 
   std::size_t width() const { return width_; }
   // Spaces between columns.
@@ -53,7 +57,8 @@ class Writer {
     return clipped(shown(text), width, style_.unicode ? "\u2026" : "..");
   }
   std::string painted(std::string text, Paint paint) const {
-    if (!style_.colour || paint == Paint::plain || text.find_first_not_of(' ') == std::string::npos) return text;
+    if (!style_.colour || paint == Paint::plain || text.find_first_not_of(' ') == std::string::npos)
+      return text;
     return std::string(kPaint[static_cast<std::size_t>(paint)]) + text + std::string(kReset);
   }
   void line(std::string_view text = {}, Paint paint = Paint::plain) {
@@ -81,7 +86,8 @@ std::vector<std::string> wrapped(std::string_view text, std::size_t width) {
   while (!text.empty()) {
     const std::size_t end = std::min(text.find(' '), text.size());
     const std::string word = clipped(text.substr(0, end), width, "");
-    if (!lines.back().empty() && display_width(lines.back()) + 1 + display_width(word) > width) lines.emplace_back();
+    if (!lines.back().empty() && display_width(lines.back()) + 1 + display_width(word) > width)
+      lines.emplace_back();
     lines.back() += (lines.back().empty() ? "" : " ") + word;
     // A word longer than a line goes on in the next one.
     text.remove_prefix(word.size() < end ? word.size() : std::min(end + 1, text.size()));
@@ -94,7 +100,8 @@ std::string padded(const std::string& text, std::size_t width, bool right) {
   return right ? space + text : text + space;
 }
 
-void Writer::field(std::string_view label, std::string_view text, Paint label_paint, Paint text_paint) {
+void Writer::field(std::string_view label, std::string_view text, Paint label_paint,
+                   Paint text_paint) {
   std::string head = painted(padded(cut(label, kLabelWidth), kLabelWidth, false), label_paint);
   for (const std::string& part : wrapped(shown(text), width_ - kLabelWidth)) {
     raw(head + painted(part, text_paint));
@@ -113,12 +120,14 @@ Cell figure_cell(const Trial& trial, std::string_view name) {
 Cell speed_cell(const Trial& trial, bool with_interval) {
   const Metric* speed = overall(trial, "speedup");
   if (!speed && trial.role == Role::baseline) return {"1x", Paint::plain};
-  if (!speed || speed->noisy || !with_interval || !speed->interval) return figure_cell(trial, "speedup");
+  if (!speed || speed->noisy || !with_interval || !speed->interval)
+    return figure_cell(trial, "speedup");
   const Quantity ratio = quantity(*speed);
   return {value_text(ratio) + " \u00B1" + deviation_text(ratio), Paint::plain};
 }
 
-// "3/3", or what is open: "1/3 speed,?energy"; in brief "1/3 speed+1". ~ marks a noisy gate, ? one not measured.
+// "3/3", or what is open: "1/3 speed,?energy"; in brief "1/3 speed+1". ~ marks a noisy gate, ? one
+// not measured.
 Cell gates_cell(const Row& row, bool brief) {
   if (row.trial->role == Role::baseline) return {"baseline", Paint::dim};
   if (row.trial->role == Role::quality_reference) return {"reference", Paint::dim};
@@ -131,8 +140,11 @@ Cell gates_cell(const Row& row, bool brief) {
   bool failed = false;
   std::string names;
   for (const Gate* gate : open) {
-    const char* mark = gate->verdict == Verdict::fail ? "" : gate->verdict == Verdict::noisy ? "~" : "?";
-    if (names.empty() || !brief) names += (names.empty() ? " " : ",") + std::string(mark) + gate->name;
+    const char* mark = gate->verdict == Verdict::fail    ? ""
+                       : gate->verdict == Verdict::noisy ? "~"
+                                                         : "?";
+    if (names.empty() || !brief)
+      names += (names.empty() ? " " : ",") + std::string(mark) + gate->name;
     failed = failed || gate->verdict == Verdict::fail;
   }
   if (brief && open.size() > 1) names += str("+", open.size() - 1);
@@ -166,7 +178,7 @@ std::vector<Cell> cells(const Row& row, const Detail& detail) {
 using Widths = std::vector<std::size_t>;
 
 std::size_t total(const Widths& widths, std::size_t gap) {
-  std::size_t sum = gap * (widths.size() - 2) + 1;   // one space after the mark
+  std::size_t sum = gap * (widths.size() - 2) + 1;  // one space after the mark
   for (const std::size_t width : widths) sum += width;
   return sum;
 }
@@ -191,11 +203,13 @@ void fit(Widths& widths, std::size_t width, std::size_t gap) {
   for (std::size_t column = 1; column < widths.size(); ++column) shrink(column, 5);
 }
 
-std::string joined(const Writer& writer, const std::vector<Cell>& row, const Widths& widths, Paint all) {
+std::string joined(const Writer& writer, const std::vector<Cell>& row, const Widths& widths,
+                   Paint all) {
   std::string line;
   for (std::size_t i = 0; i < row.size(); ++i) {
     if (i > 0) line += std::string(i == 1 ? 1 : writer.gap(), ' ');
-    const std::string text = padded(writer.cut(row[i].text, widths[i]), widths[i], columns()[i].right);
+    const std::string text =
+        padded(writer.cut(row[i].text, widths[i]), widths[i], columns()[i].right);
     line += writer.painted(text, row[i].paint == Paint::plain ? all : row[i].paint);
   }
   return line;
@@ -259,7 +273,9 @@ std::string request_line(const Report& report) {
 
 std::string legend(const Summary& summary) {
   std::string text = summary.recommended ? "\u2605 recommended   " : "";
-  text += "\u25CF on the front   \u2014 not measured   noisy: no number can be trusted   (95 % intervals)";
+  text +=
+      "\u25CF on the front   \u2014 not measured   noisy: no number can be trusted   (95 % "
+      "intervals)";
   return text;
 }
 
@@ -267,23 +283,28 @@ void write_verdict(Writer& writer, const Summary& summary) {
   if (!summary.recommended || !summary.recommended->gates) return;
   const auto open = open_required_gates(*summary.recommended->gates);
   if (open.empty()) {
-    writer.field("Gates", "every required gate passes for the recommended artifact", Paint::bold, Paint::good);
+    writer.field("Gates", "every required gate passes for the recommended artifact", Paint::bold,
+                 Paint::good);
     return;
   }
   std::string label = "Gates";
   for (const Gate* gate : open) {
     const std::string text = gate_text(*gate) + (gate->reason.empty() ? "" : "; " + gate->reason);
-    writer.field(label, text, Paint::bold, gate->verdict == Verdict::fail ? Paint::bad : Paint::warn);
+    writer.field(label, text, Paint::bold,
+                 gate->verdict == Verdict::fail ? Paint::bad : Paint::warn);
     label.clear();
   }
 }
 
 void write_recommendation(Writer& writer, const Report& report, const Summary& summary) {
   if (!summary.recommended) {
-    writer.field("Recommended", report.front && !report.front->why.empty() ? "none: " + report.front->why : "none");
+    writer.field("Recommended", report.front && !report.front->why.empty()
+                                    ? "none: " + report.front->why
+                                    : "none");
     return;
   }
-  writer.field("Recommended", "\u2605 " + trial_text(*summary.recommended->trial), Paint::bold, Paint::good);
+  writer.field("Recommended", "\u2605 " + trial_text(*summary.recommended->trial), Paint::bold,
+               Paint::good);
   if (!report.front->why.empty()) writer.field("", report.front->why);
 }
 
@@ -291,32 +312,40 @@ void write_unquantised(Writer& writer, const Summary& summary) {
   if (!summary.recommended || !summary.fastest_unquantised) return;
   const auto& ratio = summary.recommended->over_unquantised;
   const std::string name = trial_text(*summary.fastest_unquantised);
-  if (ratio) writer.field("Unquantised", full_text(*ratio) + " against the fastest unquantised artifact, " + name);
-  else writer.field("Unquantised", "the recommended artifact is itself the fastest unquantised one");
+  if (ratio)
+    writer.field("Unquantised",
+                 full_text(*ratio) + " against the fastest unquantised artifact, " + name);
+  else
+    writer.field("Unquantised", "the recommended artifact is itself the fastest unquantised one");
 }
 
 // A screenful counts: beyond a few lines the HTML page is the better place.
-void write_setbacks(Writer& writer, std::string label, const std::vector<Setback>& setbacks, Paint paint) {
+void write_setbacks(Writer& writer, std::string label, const std::vector<Setback>& setbacks,
+                    Paint paint) {
   constexpr std::size_t kShown = 4;
   for (std::size_t i = 0; i < std::min(kShown, setbacks.size()); ++i) {
     writer.field(label, setbacks[i].what + ": " + setbacks[i].reason, Paint::bold, paint);
     label.clear();
   }
-  if (setbacks.size() > kShown) writer.field("", str("and ", setbacks.size() - kShown, " more in the report"));
+  if (setbacks.size() > kShown)
+    writer.field("", str("and ", setbacks.size() - kShown, " more in the report"));
 }
 
 std::string control_text(const Control& control) {
-  return str("A/A ", control.metric, " ", full_text({control.ratio, control.interval, {}, false}), ", ",
-             control.pairs, " pairs, ", control.contains_one ? "contains 1" : "does NOT contain 1");
+  return str("A/A ", control.metric, " ", full_text({control.ratio, control.interval, {}, false}),
+             ", ", control.pairs, " pairs, ",
+             control.contains_one ? "contains 1" : "does NOT contain 1");
 }
 
 void write_controls(Writer& writer, const Report& report) {
   std::string label = "Control";
   for (const Control& control : report.controls) {
-    writer.field(label, control_text(control), Paint::bold, control.contains_one ? Paint::plain : Paint::bad);
+    writer.field(label, control_text(control), Paint::bold,
+                 control.contains_one ? Paint::plain : Paint::bad);
     label.clear();
   }
-  if (report.controls.empty()) writer.field(label, "none run: speeds have no A/A check", Paint::bold, Paint::warn);
+  if (report.controls.empty())
+    writer.field(label, "none run: speeds have no A/A check", Paint::bold, Paint::warn);
 }
 
 std::string list_text(const std::vector<std::string>& items, std::string_view separator) {
@@ -326,16 +355,19 @@ std::string list_text(const std::vector<std::string>& items, std::string_view se
 }
 
 void write_confinement(Writer& writer, const Summary& summary) {
-  const Row* row = summary.recommended ? summary.recommended : summary.rows.empty() ? nullptr : &summary.rows.back();
+  const Row* row = summary.recommended    ? summary.recommended
+                   : summary.rows.empty() ? nullptr
+                                          : &summary.rows.back();
   if (!row || !row->trial->measurement) return;
   const auto& enforced = row->trial->measurement->conditions.confinement;
-  writer.field("Confinement", enforced.empty() ? "none enforced" : list_text(enforced, ", "), Paint::bold,
-               enforced.empty() ? Paint::warn : Paint::plain);
+  writer.field("Confinement", enforced.empty() ? "none enforced" : list_text(enforced, ", "),
+               Paint::bold, enforced.empty() ? Paint::warn : Paint::plain);
 }
 
 void write_head(Writer& writer, const Report& report) {
-  writer.line("Strop " + report.tool_version + (report.model ? " \u00B7 " + file_name(*report.model) : ""),
-              Paint::bold);
+  writer.line(
+      "Strop " + report.tool_version + (report.model ? " \u00B7 " + file_name(*report.model) : ""),
+      Paint::bold);
   if (report.model) writer.line(model_line(report), Paint::dim);
   if (report.target) writer.line(target_line(report), Paint::dim);
   if (report.target) writer.line(request_line(report), Paint::dim);
@@ -363,7 +395,8 @@ std::string terminal_table(const Report& report, const TerminalStyle& style) {
   write_setbacks(writer, "Infeasible", summary.infeasible, Paint::plain);
   write_setbacks(writer, "Dominated", summary.dominated, Paint::plain);
   write_setbacks(writer, "Not tried", summary.not_tried, Paint::plain);
-  if (!summary.not_measured.empty()) writer.field("Not measured", list_text(summary.not_measured, ", "));
+  if (!summary.not_measured.empty())
+    writer.field("Not measured", list_text(summary.not_measured, ", "));
   write_controls(writer, report);
   write_confinement(writer, summary);
   for (const std::string& warning : report.warnings) writer.field("Warning", warning, Paint::warn);

@@ -1,4 +1,5 @@
-// Writes the page of a made-up report, for the check in a real browser: report_page SHARE KIND > page.html
+// Writes the page of a made-up report, for the check in a real browser: report_page SHARE KIND >
+// page.html
 #include "report/html.h"
 
 #include <iostream>

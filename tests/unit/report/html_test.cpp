@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "core/hash.h"
 #include "report/markup.h"
@@ -13,11 +15,14 @@ using namespace strop;
 
 namespace {
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+bool has(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
 
 std::size_t count(std::string_view text, std::string_view part) {
   std::size_t n = 0;
-  for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + part.size())) ++n;
+  for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + part.size()))
+    ++n;
   return n;
 }
 
@@ -31,7 +36,8 @@ std::string page(const Report& report) {
 
 TEST_CASE("elements escape text and attributes") {
   CHECK(element("b", "a<b & \"c\"").str() == "<b>a&lt;b &amp; &quot;c&quot;</b>");
-  CHECK(element("i", {{"title", "'\"><x>"}, {"class", ""}}, "").str() == "<i title=\"&#39;&quot;&gt;&lt;x&gt;\"></i>");
+  CHECK(element("i", {{"title", "'\"><x>"}, {"class", ""}}, "").str() ==
+        "<i title=\"&#39;&quot;&gt;&lt;x&gt;\"></i>");
 }
 
 TEST_CASE("hostile names stay text") {
@@ -39,7 +45,8 @@ TEST_CASE("hostile names stay text") {
   CHECK(count(text, "<script") == count(page(sample::report()), "<script"));
   CHECK_FALSE(has(text, "<img"));
   CHECK_FALSE(has(text, "\xe2\x80\xae"));
-  CHECK(std::none_of(text.begin(), text.end(), [](char c) { return c >= 0 && c < ' ' && c != '\n'; }));
+  CHECK(std::none_of(text.begin(), text.end(),
+                     [](char c) { return c >= 0 && c < ' ' && c != '\n'; }));
 }
 
 TEST_CASE("a name cannot pose as a placeholder of the page") {
@@ -53,7 +60,7 @@ TEST_CASE("the page asks for nothing from anywhere") {
   CHECK_FALSE(has(text, "http://"));
   CHECK_FALSE(has(text, "https://"));
   CHECK_FALSE(has(text, "url("));
-  CHECK_FALSE(has(text, " style="));   // the policy would refuse it
+  CHECK_FALSE(has(text, " style="));  // the policy would refuse it
   CHECK(has(text, "default-src &#39;none&#39;"));
 }
 
@@ -65,15 +72,16 @@ TEST_CASE("the policy names the digest of the style") {
 
 TEST_CASE("every plot, section and table heading is there") {
   const std::string text = page(sample::report());
-  for (const char* part : {"Size against divergence", "Speed against divergence", "Divergence by position",
-                           "Request time", "time went"})
+  for (const char* part : {"Size against divergence", "Speed against divergence",
+                           "Divergence by position", "Request time", "time went"})
     CHECK_MESSAGE(has(text, part), part);
   CHECK(count(text, "<figure>") == 5);
   CHECK(count(text, "<figcaption>") == 5);
   CHECK(count(text, "role=\"img\"") == 5);
   CHECK(count(text, "<h1>") == 1);
-  CHECK(count(text, "<th>") == 0);     // each has a scope
-  for (const char* id : {"artifacts", "plots", "gates", "advice", "plan", "setbacks", "conditions", "reproduce"})
+  CHECK(count(text, "<th>") == 0);  // each has a scope
+  for (const char* id :
+       {"artifacts", "plots", "gates", "advice", "plan", "setbacks", "conditions", "reproduce"})
     CHECK_MESSAGE(has(text, "<section id=\"" + std::string(id) + "\""), id);
 }
 
@@ -91,13 +99,18 @@ TEST_CASE("an empty run makes a page without plots") {
 }
 
 TEST_CASE("odd figures do not break the plots") {
-  Report report = sample::report();
-  for (Trial& trial : report.trials)
-    if (trial.measurement)
-      for (Metric& metric : trial.measurement->metrics) metric.value = 0, metric.interval.reset();
-  const std::string text = page(report);
-  CHECK_FALSE(has(text, "not a number"));
-  CHECK_FALSE(has(text, "nan"));
+  for (const double odd :
+       {0.0, -1.0, 1e300, std::numeric_limits<double>::infinity(), std::nan("")}) {
+    Report report = sample::report();
+    for (Trial& trial : report.trials)
+      if (trial.measurement)
+        for (Metric& metric : trial.measurement->metrics)
+          metric.value = odd, metric.interval = Interval{odd, odd, 0.95};
+    const std::string text = page(report);
+    CHECK_FALSE(has(text, "=\"not a number"));
+    CHECK_FALSE(has(text, "not a number,"));
+    CHECK(has(text, "How to reproduce it"));
+  }
 }
 
 TEST_CASE("the command names what was not at its default, quoted") {
@@ -106,7 +119,8 @@ TEST_CASE("the command names what was not at its default, quoted") {
   report.model->path = "/my models/it's";
   report.goal.prefer = "speed";
   report.goal.profile = Profile::production;
-  CHECK(command_line(report) == "strop run '/my models/it'\\''s' -o DIR --profile production --prefer speed");
+  CHECK(command_line(report) ==
+        "strop run '/my models/it'\\''s' -o DIR --profile production --prefer speed");
 }
 
 TEST_CASE("a missing asset is an error that names it") {

@@ -8,11 +8,14 @@ using namespace strop;
 
 namespace {
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+bool has(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
 
 std::string all(const Report& report) {
   std::string out;
-  for (const Recommendation& item : recommendations(report)) out += item.title + "\n" + item.text + "\n";
+  for (const Recommendation& item : recommendations(report))
+    out += item.title + "\n" + item.text + "\n";
   return out;
 }
 
@@ -38,12 +41,14 @@ TEST_CASE("no threshold is invented for what was not measured") {
   Report report = sample::report();
   for (Trial& trial : report.trials)
     if (trial.measurement)
-      std::erase_if(trial.measurement->metrics, [](const Metric& m) { return m.metric == "inter_token_latency_p95"; });
+      std::erase_if(trial.measurement->metrics,
+                    [](const Metric& m) { return m.metric == "inter_token_latency_p95"; });
   CHECK(has(all(report), "No threshold could be measured for: p95 time per token."));
 }
 
 TEST_CASE("alternatives come with what they cost") {
-  CHECK(has(all(sample::report()), "If speed of the whole request matters most: llama_cpp q4_0, 2.54x instead of 2.09x"));
+  CHECK(has(all(sample::report()),
+            "If speed of the whole request matters most: llama_cpp q4_0, 2.54x instead of 2.09x"));
   CHECK(has(all(sample::report()), "open gates: accuracy"));
 }
 

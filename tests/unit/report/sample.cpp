@@ -9,7 +9,8 @@ namespace {
 constexpr const char* kDate = "2026-01-15T10:12:00Z";
 
 // Value, and half the width of its interval as a share of it.
-Metric metric(std::string name, std::string unit, double value, double spread, std::uint32_t samples = 20) {
+Metric metric(std::string name, std::string unit, double value, double spread,
+              std::uint32_t samples = 20) {
   Metric out;
   out.metric = std::move(name);
   out.unit = std::move(unit);
@@ -21,7 +22,7 @@ Metric metric(std::string name, std::string unit, double value, double spread, s
 }
 
 struct Figures {
-  double kl = 0;               // 0: the quality reference itself
+  double kl = 0;  // 0: the quality reference itself
   double accuracy = 1;
   double first_token_ms = 0;
   double per_token_ms = 0;
@@ -32,7 +33,8 @@ struct Figures {
 
 void add_positions(Measurement& measurement, double kl) {
   for (std::uint32_t bucket = 0; bucket < 8; ++bucket) {
-    Metric part = metric("kl_mean", "nats", kl * (1.25 - 0.06 * bucket + 0.04 * std::sin(3.0 * bucket)), 0.08, 1400);
+    Metric part = metric("kl_mean", "nats",
+                         kl * (1.25 - 0.06 * bucket + 0.04 * std::sin(3.0 * bucket)), 0.08, 1400);
     part.context.position_begin = bucket * 256;
     part.context.position_end = (bucket + 1) * 256;
     measurement.metrics.push_back(part);
@@ -44,8 +46,14 @@ Measurement measurement(const Trial& trial, const Figures& figures) {
   out.artifact_id = trial.artifact->id;
   out.target_id = "t1";
   out.run_options = trial.run_options;
-  out.conditions = {trial.recipe.backend == "openvino" ? "2026.4.1" : "0.5.0-dev", "sapphirerapids+amx", 2, 0.03,
-                    0.001, {"no network", "read-only file system", "seccomp"}, 1, kDate};
+  out.conditions = {trial.recipe.backend == "openvino" ? "2026.4.1" : "0.5.0-dev",
+                    "sapphirerapids+amx",
+                    2,
+                    0.03,
+                    0.001,
+                    {"no network", "read-only file system", "seccomp"},
+                    1,
+                    kDate};
   const double request_ms = figures.first_token_ms + 63 * figures.per_token_ms;
   out.metrics = {metric("request_time", "s", request_ms / 1e3, figures.speed_spread),
                  metric("time_to_first_token", "ms", figures.first_token_ms, 0.04),
@@ -58,7 +66,8 @@ Measurement measurement(const Trial& trial, const Figures& figures) {
   if (figures.kl == 0) return out;
   out.metrics.push_back(metric("kl_mean", "nats", figures.kl, 0.04, 11264));
   out.metrics.push_back(metric("kl_p99", "nats", figures.kl * 9, 0.15, 11264));
-  out.metrics.push_back(metric("top1_agreement", "ratio", 1 - std::sqrt(figures.kl) / 4, 0.004, 11264));
+  out.metrics.push_back(
+      metric("top1_agreement", "ratio", 1 - std::sqrt(figures.kl) / 4, 0.004, 11264));
   add_positions(out, figures.kl);
   return out;
 }
@@ -93,7 +102,8 @@ Trial failed_trial() {
   out.artifact.reset();
   out.measurement.reset();
   out.status = TrialStatus::failed;
-  out.error = Error{ErrorCode::crashed, "[optimize] the worker convert died: signal 4 (illegal instruction)"};
+  out.error = Error{ErrorCode::crashed,
+                    "[optimize] the worker convert died: signal 4 (illegal instruction)"};
   out.reason = "the worker convert died: signal 4 (illegal instruction), after \"blk.11.ffn_down\"";
   out.wall_seconds = 4.1;
   return out;
@@ -101,8 +111,10 @@ Trial failed_trial() {
 
 Trial dominated_trial(const std::string& backend, const std::string& recipe, double megabytes,
                       const std::string& preset, const std::string& reason) {
-  Trial out = trial(backend, recipe, megabytes, {.kl = 0.006, .first_token_ms = 150, .per_token_ms = 9.4,
-                                                 .speedup = 1.9, .peak_mb = 300}, preset);
+  Trial out = trial(
+      backend, recipe, megabytes,
+      {.kl = 0.006, .first_token_ms = 150, .per_token_ms = 9.4, .speedup = 1.9, .peak_mb = 300},
+      preset);
   out.measurement.reset();
   out.status = TrialStatus::dominated;
   out.reason = reason;
@@ -113,7 +125,9 @@ Trial dominated_trial(const std::string& backend, const std::string& recipe, dou
 Trial with_role(Trial trial, Role role) {
   trial.role = role;
   trial.recipe.lossless = true;
-  if (role == Role::baseline) std::erase_if(trial.measurement->metrics, [](const Metric& m) { return m.metric == "speedup"; });
+  if (role == Role::baseline)
+    std::erase_if(trial.measurement->metrics,
+                  [](const Metric& m) { return m.metric == "speedup"; });
   return trial;
 }
 
@@ -124,24 +138,30 @@ Trial lossless(Trial trial) {
 
 std::vector<Trial> trials() {
   std::vector<Trial> out;
-  out.push_back(with_role(trial("llama_cpp", "bf16", 272, {0.0002, 0.9999, 402, 13.4, 1, 640}), Role::baseline));
-  out.push_back(with_role(trial("llama_cpp", "f32", 541, {0, 1, 338, 21.1, 0.74, 980}), Role::quality_reference));
+  out.push_back(with_role(trial("llama_cpp", "bf16", 272, {0.0002, 0.9999, 402, 13.4, 1, 640}),
+                          Role::baseline));
+  out.push_back(with_role(trial("llama_cpp", "f32", 541, {0, 1, 338, 21.1, 0.74, 980}),
+                          Role::quality_reference));
   out.push_back(trial("llama_cpp", "q8_0", 146, {0.0041, 0.9968, 149, 7.1, 2.09, 397}, "flash_q8"));
   out.push_back(trial("llama_cpp", "q4_k_m", 107, {0.0934, 0.931, 431, 12.1, 1.05, 282}));
   out.push_back(trial("llama_cpp", "q4_0", 93, {0.371, 0.781, 158, 5.3, 2.54, 262, 0.02}));
   out.push_back(lossless(trial("openvino", "f16", 275, {0.0012, 0.9991, 102, 22.4, 0.82, 992})));
   out.push_back(trial("openvino", "q8_0", 148, {0.0033, 0.9974, 112, 14.6, 1.21, 717}));
   out.push_back(failed_trial());
-  out.push_back(dominated_trial("llama_cpp", "q8_0", 146, "default", "slower than flash_q8 with the same artifact"));
-  out.push_back(dominated_trial("llama_cpp", "q8_0", 146, "no_flash", "slower than flash_q8 with the same artifact"));
+  out.push_back(dominated_trial("llama_cpp", "q8_0", 146, "default",
+                                "slower than flash_q8 with the same artifact"));
+  out.push_back(dominated_trial("llama_cpp", "q8_0", 146, "no_flash",
+                                "slower than flash_q8 with the same artifact"));
   for (Metric& part : out[6].measurement->metrics)
     if (part.metric == "time_to_first_token") part.noisy = true;
   return out;
 }
 
-Gate gate(std::string name, std::string metric, Comparison comparison, double threshold, double observed,
-          double spread, Verdict verdict, std::string reason) {
-  Gate out{name, metric, comparison, threshold, true, observed, {}, {}, verdict, "samples/" + name + ".jsonl", reason};
+Gate gate(std::string name, std::string metric, Comparison comparison, double threshold,
+          double observed, double spread, Verdict verdict, std::string reason) {
+  Gate out{name,     metric, comparison, threshold, true,
+           observed, {},     {},         verdict,   "samples/" + name + ".jsonl",
+           reason};
   if (spread > 0) out.interval = Interval{observed - spread, observed + spread, 0.95};
   return out;
 }
@@ -156,19 +176,21 @@ Gate unmeasured_gate(std::string name, std::string metric, std::string reason) {
   return out;
 }
 
-GateReport gates(const Trial& trial, double accuracy, double speed, double memory, bool speed_noisy = false) {
+GateReport gates(const Trial& trial, double accuracy, double speed, double memory,
+                 bool speed_noisy = false) {
   const auto verdict = [](bool good) { return good ? Verdict::pass : Verdict::fail; };
   const Verdict speed_verdict = speed_noisy ? Verdict::noisy : verdict(speed * 0.97 >= 2);
   GateReport out;
   out.trial_id = trial.id;
   out.artifact_id = trial.artifact->id;
-  out.gates = {gate("accuracy", "accuracy", Comparison::at_least, 0.95, accuracy, 0.002, verdict(accuracy >= 0.952),
-                    "the interval's lower end is compared with the threshold"),
-               gate("speed", "speedup", Comparison::at_least, 2, speed, speed * 0.03, speed_verdict,
-                    "the interval's lower end is compared with the threshold"),
-               gate("memory", "memory_ratio", Comparison::at_most, 0.5, memory, 0, verdict(memory <= 0.5),
-                    "peak memory against the baseline's at the same load mode"),
-               unmeasured_gate("stability", "latency_variation", "the profile prototype runs no soak test")};
+  out.gates = {
+      gate("accuracy", "accuracy", Comparison::at_least, 0.95, accuracy, 0.002,
+           verdict(accuracy >= 0.952), "the interval's lower end is compared with the threshold"),
+      gate("speed", "speedup", Comparison::at_least, 2, speed, speed * 0.03, speed_verdict,
+           "the interval's lower end is compared with the threshold"),
+      gate("memory", "memory_ratio", Comparison::at_most, 0.5, memory, 0, verdict(memory <= 0.5),
+           "peak memory against the baseline's at the same load mode"),
+      unmeasured_gate("stability", "latency_variation", "the profile prototype runs no soak test")};
   out.passed = accuracy >= 0.952 && speed_verdict == Verdict::pass && memory <= 0.5;
   return out;
 }
@@ -176,12 +198,17 @@ GateReport gates(const Trial& trial, double accuracy, double speed, double memor
 Plan plan() {
   Plan out;
   out.id = "p1";
-  out.choices = {
-      {"llama_cpp", 1, 0.6, {{"tree.cross_platform.llm", "a language model for a cross-platform target"},
-                             {"hardware.other_x86", "first choice of the row other x86"}},
-       "a target with an Intel accelerator would have put openvino first"},
-      {"openvino", 2, 0.4, {{"coverage", "every framework that can run gets at least one recipe"}},
-       "an Intel CPU (this one says AMD) would have ranked it first"}};
+  out.choices = {{"llama_cpp",
+                  1,
+                  0.6,
+                  {{"tree.cross_platform.llm", "a language model for a cross-platform target"},
+                   {"hardware.other_x86", "first choice of the row other x86"}},
+                  "a target with an Intel accelerator would have put openvino first"},
+                 {"openvino",
+                  2,
+                  0.4,
+                  {{"coverage", "every framework that can run gets at least one recipe"}},
+                  "an Intel CPU (this one says AMD) would have ranked it first"}};
   out.not_tried = {{"mlx", "", "needs Apple hardware to be timed"},
                    {"onnx", "int4", "no worker is installed"},
                    {"openvino", "nncf_int4", "the time budget of 300 s was spent"}};
@@ -193,7 +220,8 @@ Front front(const std::vector<Trial>& trials) {
   return {{{"total_bytes", false}, {"kl_mean", false}, {"speedup", true}},
           {trials[4].id, trials[3].id, trials[2].id, trials[6].id, trials[5].id},
           trials[2].id,
-          "fastest artifact that keeps accuracy above 0.95; openvino q8_0 is closer to the original (KL 0.0033 "
+          "fastest artifact that keeps accuracy above 0.95; openvino q8_0 is closer to the "
+          "original (KL 0.0033 "
           "against 0.0041) but takes 1.7 times as long per request"};
 }
 
@@ -224,7 +252,8 @@ Report report() {
   target.os = "linux";
   target.arch = "x86_64";
   target.platform = "other_x86";
-  target.devices = {{DeviceKind::cpu, "amd", "AMD EPYC 9B45", {"avx2", "avx512f", "avx512_bf16"}, {}, {}, 2}};
+  target.devices = {
+      {DeviceKind::cpu, "amd", "AMD EPYC 9B45", {"avx2", "avx512f", "avx512_bf16"}, {}, {}, 2}};
   target.memory_bytes = 25'769'803'776;
   out.target = target;
   Assessment assessment;
@@ -238,13 +267,16 @@ Report report() {
   out.gates = {gates(out.trials[2], 0.9968, 2.09, 0.62), gates(out.trials[3], 0.931, 1.05, 0.44),
                gates(out.trials[4], 0.781, 2.54, 0.41), gates(out.trials[5], 0.9991, 0.82, 1.55),
                gates(out.trials[6], 0.9974, 1.21, 1.12, true)};
-  out.warnings = {"the demo model's weights lie on a 4-bit grid: q4_1 and its like would look better than they are"};
+  out.warnings = {
+      "the demo model's weights lie on a 4-bit grid: q4_1 and its like would look better than they "
+      "are"};
   return out;
 }
 
 Report hostile_report() {
   Report out = report();
-  const std::string attack = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(1)>\x1b[2J\x9b\xff\u202e";
+  const std::string attack =
+      "</script><script>alert(1)</script>\"'><img src=x onerror=alert(1)>\x1b[2J\x9b\xff\u202e";
   out.model->path = "/models/" + attack;
   out.model->architecture = attack;
   out.target->name = attack;

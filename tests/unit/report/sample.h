@@ -1,5 +1,6 @@
-// A report of the kind a real run of SmolLM2-135M leaves, made up for tests: nine trials of two frameworks, a
-// failed and two dominated ones among them, a noisy figure, and metrics nobody measured.
+// A report of the kind a real run of SmolLM2-135M leaves, made up for tests: nine trials of two
+// frameworks, a failed and two dominated ones among them, a noisy figure, and metrics nobody
+// measured.
 #pragma once
 
 #include "strop/report.h"

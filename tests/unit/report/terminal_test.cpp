@@ -11,7 +11,9 @@ using namespace strop;
 
 namespace {
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+bool has(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
 
 std::vector<std::string> lines(const std::string& text) {
   std::istringstream in(text);
@@ -32,7 +34,8 @@ std::size_t line_with(const std::string& text, std::string_view part) {
 TEST_CASE("no line is wider than the terminal") {
   for (const std::size_t width : {80U, 100U, 160U})
     for (const bool unicode : {false, true})
-      for (const Report& report : {sample::report(), sample::hostile_report(), sample::empty_report()})
+      for (const Report& report :
+           {sample::report(), sample::hostile_report(), sample::empty_report()})
         for (const std::string& line : lines(terminal_table(report, {width, false, unicode})))
           CHECK_MESSAGE(display_width(line) <= width, line);
 }
