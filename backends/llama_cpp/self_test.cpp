@@ -31,7 +31,7 @@ struct Shape {
   std::int64_t rows, columns, depth;
 };
 // A decode step and a prompt; the odd column counts reach the kernels' remainders.
-constexpr std::array kShapes{Shape{32, 1, 256}, Shape{64, 7, 512}, Shape{256, 33, 1024}};
+constexpr std::array kShapes{Shape{32, 1, 256}, Shape{64, 7, 512}, Shape{96, 33, 512}};
 
 struct Product {
   ggml_type type;
