@@ -1,7 +1,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "html.h"
+#include "report/html.h"
 
 namespace strop {
 namespace {

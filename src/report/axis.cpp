@@ -1,9 +1,9 @@
-#include "axis.h"
+#include "report/axis.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "figures.h"
+#include "report/figures.h"
 
 namespace strop {
 namespace {

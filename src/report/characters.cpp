@@ -5,8 +5,8 @@
 #include <array>
 #include <utility>
 
-#include "characters.h"
-#include "figures.h"
+#include "report/characters.h"
+#include "report/figures.h"
 
 namespace strop {
 namespace {

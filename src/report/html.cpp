@@ -1,9 +1,9 @@
-#include "html.h"
+#include "report/html.h"
 
 #include <vector>
 
 #include "core/hash.h"
-#include "sections.h"
+#include "report/sections.h"
 
 namespace strop {
 namespace {

@@ -1,6 +1,6 @@
-#include "markup.h"
+#include "report/markup.h"
 
-#include "figures.h"
+#include "report/figures.h"
 
 namespace strop {
 namespace {

@@ -1,11 +1,11 @@
-#include "plots.h"
+#include "report/plots.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 
-#include "axis.h"
-#include "characters.h"
+#include "report/axis.h"
+#include "report/characters.h"
 
 namespace strop {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <string_view>
 
-#include "markup.h"
-#include "summary.h"
+#include "report/markup.h"
+#include "report/summary.h"
 
 namespace strop {
 

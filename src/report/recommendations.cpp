@@ -1,9 +1,9 @@
-#include "recommendations.h"
+#include "report/recommendations.h"
 
 #include <algorithm>
 #include <optional>
 
-#include "summary.h"
+#include "report/summary.h"
 
 namespace strop {
 namespace {

@@ -1,10 +1,10 @@
-#include "sections.h"
+#include "report/sections.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "plots.h"
-#include "recommendations.h"
+#include "report/plots.h"
+#include "report/recommendations.h"
 
 namespace strop {
 namespace {

@@ -2,8 +2,8 @@
 // it.
 #pragma once
 
-#include "markup.h"
-#include "summary.h"
+#include "report/markup.h"
+#include "report/summary.h"
 
 namespace strop {
 

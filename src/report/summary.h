@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "figures.h"
+#include "report/figures.h"
 #include "strop/report.h"
 
 namespace strop {

@@ -1,11 +1,11 @@
-#include "terminal.h"
+#include "report/terminal.h"
 
 #include <algorithm>
 #include <array>
 #include <vector>
 
-#include "characters.h"
-#include "summary.h"
+#include "report/characters.h"
+#include "report/summary.h"
 
 namespace strop {
 namespace {
