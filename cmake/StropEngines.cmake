@@ -3,6 +3,11 @@
 
 set(STROP_SDK_DIR "${PROJECT_SOURCE_DIR}/build/sdk" CACHE PATH "Where tools/setup puts the SDKs")
 
+# A newly fetched SDK is looked at by the next build.
+if(EXISTS "${STROP_SDK_DIR}/READY")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${STROP_SDK_DIR}/READY")
+endif()
+
 set(STROP_HAVE_LLAMA OFF)
 set(STROP_HAVE_OPENVINO OFF)
 if(STROP_ENGINES)

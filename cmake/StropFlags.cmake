@@ -2,6 +2,7 @@
 
 option(STROP_WERROR "Warnings are errors (for developers and CI, not for users)" OFF)
 option(STROP_TESTS "Build tests, fuzz replays, benchmarks and examples" ON)
+option(STROP_FUZZ "Build fuzz/ for libFuzzer, which needs clang, instead of replays" OFF)
 option(STROP_ENGINES "Build the workers that need an engine's SDK, where it is found" ON)
 set(STROP_SANITIZE "" CACHE STRING "Sanitizers, such as address,undefined")
 
@@ -20,8 +21,10 @@ endif()
 find_program(STROP_CCACHE ccache)
 mark_as_advanced(STROP_CCACHE)
 if(STROP_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_C_COMPILER_LAUNCHER "${STROP_CCACHE}")
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${STROP_CCACHE}")
+  # Paths relative to the tree, so that one clone's build serves another's.
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}"
+    CCACHE_NOHASHDIR=1 "${STROP_CCACHE}")
+  set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()
 
 include(CheckPIESupported)

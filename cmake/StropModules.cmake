@@ -1,4 +1,4 @@
-# The four kinds of target. Each takes the *.cpp files of its folder, so that a new file needs no
+# The kinds of target. Those of src, backends and apps take the *.cpp files of its folder, so that a new file needs no
 # edit of a list, and names every module it uses: a stage cannot link what it must not know.
 
 set_property(GLOBAL PROPERTY STROP_MODULES "")
@@ -140,4 +140,31 @@ function(strop_check_modules)
       message(WARNING "${user} depends on the module ${module}, which does not exist")
     endif()
   endforeach()
+endfunction()
+
+# strop_fuzz(NAME [DEPENDS modules...] [LIBS libraries...]): fuzz/fuzz_NAME.cpp. With clang and
+# STROP_FUZZ it is a libFuzzer program; otherwise fuzz/replay_main.cpp runs it over fuzz/corpus/NAME
+# and tests/attacks/NAME, as a ctest.
+function(strop_fuzz name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;LIBS")
+  set(target fuzz-${name})
+  add_executable(${target} fuzz_${name}.cpp)
+  target_include_directories(${target} PRIVATE
+    "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/generated" "${PROJECT_SOURCE_DIR}/src")
+  target_link_libraries(${target} PRIVATE strop_flags ${arg_LIBS})
+  _strop_link(${target} ${arg_DEPENDS})
+  if(STROP_FUZZ AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+    return()
+  endif()
+  target_sources(${target} PRIVATE replay_main.cpp)
+  set(seeds "")
+  foreach(folder "${PROJECT_SOURCE_DIR}/fuzz/corpus/${name}" "${PROJECT_SOURCE_DIR}/tests/attacks/${name}")
+    if(IS_DIRECTORY "${folder}")
+      list(APPEND seeds "${folder}")
+    endif()
+  endforeach()
+  add_test(NAME fuzz.${name} COMMAND ${target} ${seeds})
+  set_tests_properties(fuzz.${name} PROPERTIES LABELS "fast;fuzz" TIMEOUT 120)
 endfunction()
