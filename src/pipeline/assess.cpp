@@ -24,7 +24,7 @@ Result<Target> find_target(Context& context) {
 // Every installed worker's opinion; one that cannot be asked is a reason, not an end.
 std::vector<BackendFit> ask_workers(const Model& model, const Target& target, Context& context) {
   std::vector<BackendFit> fits;
-  for (const auto& program : find_workers(context.where().workers)) {
+  for (const auto& program : installed_workers()) {
     const WorkerBackend worker(program, context.policy());
     auto fit = worker.fit(model, target);
     if (!fit) fit = BackendFit{.backend = worker.name(), .version = "", .fit = {.supported = false, .score = 0, .reasons = {fit.error().message}}, .space = {}};

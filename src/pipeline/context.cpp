@@ -2,6 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
 #include "core/files.h"
 
 namespace fs = std::filesystem;
@@ -11,6 +15,24 @@ namespace strop::pipeline {
 Places places() {
   const fs::path prefix = os::program_folder().parent_path();
   return {.workers = prefix / "libexec" / "strop", .share = prefix / "share" / "strop"};
+}
+
+std::vector<fs::path> installed_workers() {
+  std::vector<fs::path> folders{places().workers};
+  if (const char* more = std::getenv("STROP_WORKERS")) {
+    std::istringstream list(more);
+    for (std::string folder; std::getline(list, folder, ':');) {
+      if (!folder.empty()) folders.emplace_back(folder);
+    }
+  }
+  std::vector<fs::path> programs;
+  for (const fs::path& folder : folders) {
+    for (const fs::path& program : find_workers(folder)) {
+      const auto same_name = [&](const fs::path& other) { return other.filename() == program.filename(); };
+      if (std::none_of(programs.begin(), programs.end(), same_name)) programs.push_back(program);
+    }
+  }
+  return programs;
 }
 
 Context::Context(const RunRequest& request, Observer& observer, std::stop_token stop, Store store, std::optional<Journal> journal)
@@ -24,7 +46,13 @@ Context::Context(const RunRequest& request, Observer& observer, std::stop_token 
 
 WorkerPolicy Context::policy() const { return {.confine = request_.confine, .memory_limit_bytes = request_.worker_memory_bytes}; }
 
-WorkerBackend Context::worker(const std::string& name) const { return WorkerBackend(places_.workers / ("strop-worker-" + name), policy()); }
+WorkerBackend Context::worker(const std::string& name) const {
+  const std::string file = "strop-worker-" + name;
+  for (const fs::path& program : installed_workers()) {
+    if (program.filename() == file) return WorkerBackend(program, policy());
+  }
+  return WorkerBackend(places_.workers / file, policy());  // missing: said when it is started
+}
 
 Result<fs::path> Context::scratch() const {
   const fs::path folder = store_.root() / "work" / str("scratch.", ::getpid());

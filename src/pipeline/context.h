@@ -23,6 +23,9 @@ struct Places {
 };
 Places places();
 
+// Worker programs of the installation and of the folders in STROP_WORKERS (separated by colons), the first of a name.
+std::vector<std::filesystem::path> installed_workers();
+
 class Context {
  public:
   Context(const RunRequest& request, Observer& observer, std::stop_token stop, Store store, std::optional<Journal> journal);

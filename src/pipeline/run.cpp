@@ -6,8 +6,6 @@
 
 #include "core/files.h"
 #include "pipeline/stages.h"
-#include "report/html.h"
-#include "report/terminal.h"
 #include "store/lock.h"
 #include "strop/json.h"
 #include "strop/version.h"
@@ -97,6 +95,12 @@ RunRequest with_absolute_paths(RunRequest request) {
   return request;
 }
 
+Result<void> write_reports(const Report& report, const fs::path& out) {
+  STROP_CHECK(write_whole(out / "report.json", to_json(report)));
+  STROP_TRY(const std::string page, to_html(report));
+  return write_whole(out / "report.html", page);
+}
+
 Result<Store> open_store() {
   STROP_TRY(const fs::path root, Store::default_root());
   return Store::open(root);
@@ -120,9 +124,7 @@ Result<Report> run(const RunRequest& asked, Observer& observer, std::stop_token 
   STROP_TRY(report.started_at, context.step<std::string>(Stage::none, "start", {}, [] { return Result<std::string>(now_utc()); }));
   for (const NamedStage& stage : kStages) STROP_CHECK(run_stage(stage, report, context));
   STROP_TRY(report.finished_at, context.step<std::string>(Stage::none, "finish", {}, [] { return Result<std::string>(now_utc()); }));
-  STROP_CHECK(write_whole(out / "report.json", to_json(report)));
-  STROP_TRY(const std::string page, to_html(report));
-  STROP_CHECK(write_whole(out / "report.html", page));
+  STROP_CHECK(write_reports(report, out));
   return report;
 }
 
@@ -140,18 +142,17 @@ Result<Report> advance(Stage stage, Report report, const RunRequest& asked, Obse
   for (const NamedStage& named : kStages) {
     if (named.stage == stage) STROP_CHECK(run_stage(named, report, context));
   }
-  if (stage == Stage::report) report.finished_at = now_utc();
+  if (stage == Stage::report) {
+    report.finished_at = now_utc();
+    STROP_CHECK(write_reports(report, request.out));
+  }
   return report;
 }
 
 std::vector<BackendInfo> backends(bool confine) {
   std::vector<BackendInfo> all;
-  for (const fs::path& program : find_workers(places().workers)) all.push_back(WorkerBackend(program, {.confine = confine}).info());
+  for (const fs::path& program : installed_workers()) all.push_back(WorkerBackend(program, {.confine = confine}).info());
   return all;
-}
-
-std::string to_terminal(const Report& report, std::size_t width, bool colour, bool unicode) {
-  return terminal_table(report, {.width = width, .colour = colour, .unicode = unicode});
 }
 
 std::string_view version() { return STROP_VERSION; }
