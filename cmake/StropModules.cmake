@@ -1,5 +1,6 @@
-# The kinds of target. Those of src, backends and apps take the *.cpp files of its folder, so that a new file needs no
-# edit of a list, and names every module it uses: a stage cannot link what it must not know.
+# The kinds of target. Those of src/, backends/ and apps/ take the *.cpp files of their folder, so
+# that a new file needs no edit of a list, and name every module they use: a stage cannot link what
+# it must not know.
 
 set_property(GLOBAL PROPERTY STROP_MODULES "")
 set_property(GLOBAL PROPERTY STROP_WANTED "")
