@@ -34,6 +34,7 @@ Result<std::unique_ptr<Session>> try_open(const RunOptions& options) { return ba
 
 std::unique_ptr<Session> opened(RunOptions options = {}) {
   options.try_emplace("context", "512");
+  options.try_emplace("threads", "1");  // two threads wait for each other where other tests run beside them
   auto session = try_open(options);
   REQUIRE_MESSAGE(session, session.error().message);
   return *std::move(session);

@@ -13,11 +13,12 @@ using namespace strop;
 
 const std::filesystem::path kModel = STROP_DEMO_GGUF;
 
-std::unique_ptr<WorkerSession> opened(const RunOptions& options) {
+std::unique_ptr<WorkerSession> opened(RunOptions options) {
   if (!std::filesystem::exists(kModel)) {
     std::cout << "skipped: the demo model is missing (tools/setup fetches it)" << std::endl;
     std::exit(77);
   }
+  options.insert({{"context", "512"}, {"threads", "1"}});
   const WorkerBackend backend(STROP_LLAMA_WORKER, {});
   const Artifact artifact{.backend = "llama_cpp", .format = "gguf", .folder = kModel.parent_path(), .entry = kModel.filename()};
   auto session = backend.open(artifact, options, {.dir = std::filesystem::temp_directory_path()});
@@ -56,7 +57,7 @@ TEST_CASE("two CPU variants write the same text") {
 }
 
 TEST_CASE("rows of logits arrive through the shared block") {
-  const auto session = opened({{"context", "512"}});
+  const auto session = opened({});
   auto* decoder = session->session().decoder();
   const std::vector<TokenId> ids(300, 504);
   std::vector<std::uint32_t> wanted(ids.size());
