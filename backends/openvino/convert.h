@@ -1,0 +1,16 @@
+// GGUF -> OpenVINO IR through OpenVINO's GGUF frontend.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "strop/backend.h"
+
+namespace strop::openvino {
+
+// Makes model.xml and model.bin in the workspace, right up to `context` positions, and brings along
+// the tokenizer that lies beside the GGUF file. The files appear whole.
+Result<Artifact> convert_gguf(const std::filesystem::path& gguf, std::uint32_t context,
+                              const Workspace& workspace);
+
+}  // namespace strop::openvino

@@ -1,0 +1,251 @@
+#include "rewrite.h"
+
+#include <cmath>
+#include <openvino/core/graph_util.hpp>
+#include <openvino/op/ops.hpp>
+#include <optional>
+#include <regex>
+#include <set>
+
+namespace strop::openvino {
+namespace {
+
+namespace v0 = ov::op::v0;
+namespace v1 = ov::op::v1;
+namespace v8 = ov::op::v8;
+
+constexpr auto kCosTable = "rope_cos_table";
+constexpr auto kSinTable = "rope_sin_table";
+
+Error unknown_graph(const std::string& what) {
+  return {ErrorCode::unsupported,
+          str("[openvino] the model's graph is not as expected: ", what, "."),
+          "This kind of position encoding or output needs support in Strop."};
+}
+
+template <class Op>
+std::shared_ptr<Op> producer(const ov::Output<ov::Node>& output) {
+  return ov::as_type_ptr<Op>(output.get_node_shared_ptr());
+}
+
+// The only operation of its kind.
+template <class Op>
+std::shared_ptr<Op> only(const ov::Model& model) {
+  std::shared_ptr<Op> found;
+  for (const auto& node : model.get_ordered_ops()) {
+    const auto op = ov::as_type_ptr<Op>(node);
+    if (op && found) return nullptr;
+    if (op) found = op;
+  }
+  return found;
+}
+
+std::shared_ptr<v0::Parameter> parameter_named(const ov::Model& model, const std::string& name) {
+  for (const auto& parameter : model.get_parameters()) {
+    const auto& names = parameter->output(0).get_names();
+    if (parameter->get_friendly_name() == name || names.count(name) != 0) return parameter;
+  }
+  return nullptr;
+}
+
+// A product of a constant and something else.
+struct Scaled {
+  std::vector<double> factors;
+  ov::Output<ov::Node> rest;
+};
+
+std::optional<Scaled> scaled(const ov::Output<ov::Node>& output) {
+  const auto product = producer<v1::Multiply>(output);
+  if (!product) return std::nullopt;
+  for (const std::size_t side : {0, 1}) {
+    const auto constant = producer<v0::Constant>(product->input_value(side));
+    if (constant) return Scaled{constant->cast_vector<double>(), product->input_value(1 - side)};
+  }
+  return std::nullopt;
+}
+
+// What the two functions are computed from: frequency of each pair, and the positions as whole
+// numbers.
+struct Angles {
+  std::vector<double> frequencies;
+  std::shared_ptr<v1::Transpose> order;
+  std::shared_ptr<v0::Parameter> positions;
+};
+
+Result<Angles> angles_of(const ov::Model& model, const v0::Cos& cos, const v0::Sin& sin) {
+  if (cos.input_value(0) != sin.input_value(0))
+    return unknown_graph("cosine and sine are of different angles");
+  const auto outer = scaled(cos.input_value(0));
+  if (!outer || outer->factors.size() != 1) return unknown_graph("angles have no common scale");
+  const auto inner = scaled(outer->rest);
+  if (!inner || inner->factors.empty()) return unknown_graph("angles have no frequencies");
+  const auto order = producer<v1::Transpose>(inner->rest);
+  const auto convert = order ? producer<v0::Convert>(order->input_value(0)) : nullptr;
+  const auto positions = convert ? producer<v0::Parameter>(convert->input_value(0)) : nullptr;
+  if (!positions || positions != parameter_named(model, "inp_pos"))
+    return unknown_graph("angles are not computed from the positions");
+  const auto& shape = cos.get_output_partial_shape(0);
+  const auto width = static_cast<std::int64_t>(inner->factors.size());
+  if (shape.rank() != 4 || shape[3] != width || shape[2] != 1)
+    return unknown_graph("angles are not of shape [1, positions, 1, pairs]");
+  Angles angles{inner->factors, order, positions};
+  for (double& frequency : angles.frequencies) frequency *= outer->factors[0];
+  return angles;
+}
+
+std::shared_ptr<v0::Constant> table(const char* name, double (*function)(double),
+                                    const std::vector<double>& frequencies, std::uint32_t rows) {
+  std::vector<float> values;
+  values.reserve(rows * frequencies.size());
+  for (std::uint32_t row = 0; row < rows; ++row) {
+    for (const double frequency : frequencies)
+      values.push_back(static_cast<float>(function(row * frequency)));
+  }
+  auto constant =
+      v0::Constant::create(ov::element::f32, ov::Shape{rows, frequencies.size()}, values);
+  constant->set_friendly_name(name);
+  return constant;
+}
+
+std::shared_ptr<v0::Constant> whole_numbers(const std::vector<std::int64_t>& values) {
+  return v0::Constant::create(ov::element::i64, ov::Shape{values.size()}, values);
+}
+
+std::shared_ptr<v0::Constant> whole_number(std::int64_t value) {
+  return v0::Constant::create(ov::element::i64, ov::Shape{}, {value});
+}
+
+// Where one row per wanted position is picked: Unsqueeze(Gather(Squeeze(rows),
+// Squeeze(inp_out_ids))).
+struct Selection {
+  ov::Output<ov::Node> rows;
+  std::shared_ptr<v0::Unsqueeze> picked;
+};
+
+Result<Selection> selection_by(const ov::Input<ov::Node>& use) {
+  const auto refused = unknown_graph("rows are not picked by one Gather");
+  const auto index = use.get_node()->shared_from_this();
+  if (!ov::is_type<v0::Squeeze>(index)) return refused;
+  const auto index_users = index->output(0).get_target_inputs();
+  if (index_users.size() != 1) return refused;
+  const auto gather =
+      ov::as_type_ptr<v8::Gather>(index_users.begin()->get_node()->shared_from_this());
+  if (!gather || gather->input_value(1).get_node() != index.get()) return refused;
+  const auto rows = producer<v0::Squeeze>(gather->input_value(0));
+  const auto users = gather->output(0).get_target_inputs();
+  if (!rows || users.size() != 1) return refused;
+  const auto picked = ov::as_type_ptr<v0::Unsqueeze>(users.begin()->get_node()->shared_from_this());
+  if (!picked) return refused;
+  return Selection{rows->input_value(0), picked};
+}
+
+// The product that gives the logits, directly before the model's only result.
+std::shared_ptr<v0::MatMul> final_product(const ov::Model& model) {
+  if (model.get_results().size() != 1) return nullptr;
+  return producer<v0::MatMul>(model.get_results()[0]->input_value(0));
+}
+
+bool is_table(const ov::Node& node) {
+  return node.get_friendly_name() == kCosTable || node.get_friendly_name() == kSinTable;
+}
+
+}  // namespace
+
+Result<void> use_rope_tables(ov::Model& model, std::uint32_t context) {
+  const auto cos = only<v0::Cos>(model);
+  const auto sin = only<v0::Sin>(model);
+  if (!cos || !sin) return unknown_graph("it must have exactly one cosine and one sine");
+  STROP_TRY(const auto angles, angles_of(model, *cos, *sin));
+  // [1, 1, 1, positions] -> [1, positions, 1], so that a Gather adds the pairs as last dimension.
+  const auto ordered =
+      std::make_shared<v1::Transpose>(angles.positions, angles.order->input_value(1));
+  const auto index = std::make_shared<v0::Squeeze>(ordered, whole_numbers({3}));
+  const auto rows_of = [&](const std::shared_ptr<v0::Constant>& constant) {
+    return std::make_shared<v8::Gather>(constant, index, whole_number(0));
+  };
+  ov::replace_node(cos, rows_of(table(kCosTable, std::cos, angles.frequencies, context)));
+  ov::replace_node(sin, rows_of(table(kSinTable, std::sin, angles.frequencies, context)));
+  model.validate_nodes_and_infer_types();
+  return {};
+}
+
+Result<void> keep_every_position(ov::Model& model) {
+  const auto wanted = parameter_named(model, "inp_out_ids");
+  if (!wanted) return unknown_graph("there is no input for the wanted positions");
+  const auto uses = wanted->output(0).get_target_inputs();
+  if (uses.empty()) return unknown_graph("the input for the wanted positions has no use");
+  for (const auto& use : uses) {
+    STROP_TRY(const auto selection, selection_by(use));
+    if (!selection.rows.get_partial_shape().same_scheme(
+            selection.picked->get_output_partial_shape(0)))
+      return unknown_graph("picking rows changes their shape");
+    selection.picked->output(0).replace(selection.rows);
+  }
+  model.validate_nodes_and_infer_types();
+  return {};
+}
+
+Result<void> end_with_logits(ov::Model& model) {
+  if (model.get_results().size() != 1) return unknown_graph("it must have one output");
+  const auto result = model.get_results()[0];
+  const auto shaped = producer<v1::Reshape>(result->input_value(0));
+  const auto product = shaped ? producer<v0::MatMul>(shaped->input_value(0)) : nullptr;
+  if (!product) return unknown_graph("the output is not a reshaped product");
+  const auto rows = product->input_value(0);
+  const auto& shape = rows.get_partial_shape();
+  if (shape.rank() != 4 || shape[1] != 1)
+    return unknown_graph("the last rows are not of shape [batch, 1, positions, width]");
+  product->input(0).replace_source_output(std::make_shared<v0::Squeeze>(rows, whole_numbers({1})));
+  result->input(0).replace_source_output(product->output(0));
+  product->output(0).set_names({"logits"});
+  result->set_friendly_name("logits");
+  model.validate_nodes_and_infer_types();
+  return {};
+}
+
+void name_operations(ov::Model& model) {
+  static const std::regex counted("[A-Za-z0-9]+_[0-9]+(_.*)?");  // Multiply_5449_blk.29.ffn_norm
+  std::size_t number = 0;
+  for (const auto& node : model.get_ordered_ops()) {
+    ++number;
+    std::smatch parts;
+    const auto name = node->get_friendly_name();
+    if (std::regex_match(name, parts, counted))
+      node->set_friendly_name(str(node->get_type_name(), "_", number, parts[1].str()));
+  }
+}
+
+Result<std::uint32_t> rope_table_rows(const ov::Model& model) {
+  std::set<std::size_t> rows;
+  std::size_t tables = 0;
+  for (const auto& node : model.get_ordered_ops()) {
+    if (!is_table(*node)) continue;
+    if (!ov::is_type<v0::Constant>(node) || node->get_element_type() != ov::element::f32)
+      return Error{ErrorCode::corrupt, "[openvino] the position tables are not f32 any more."};
+    rows.insert(node->get_output_shape(0)[0]);
+    ++tables;
+  }
+  if (tables != 2 || rows.size() != 1) {
+    return Error{ErrorCode::unsupported,
+                 "[openvino] the model has no position tables, so it would be wrong in bf16.",
+                 "Let Strop make the artifact from the original."};
+  }
+  return static_cast<std::uint32_t>(*rows.begin());
+}
+
+Result<void> select_wanted_rows(ov::Model& model) {
+  const auto product = final_product(model);
+  if (!product || product->get_input_partial_shape(0).rank() != 3)
+    return unknown_graph("the output is not a product on [batch, positions, width]");
+  const auto wanted = std::make_shared<v0::Parameter>(ov::element::i32, ov::PartialShape{-1});
+  wanted->set_friendly_name("wanted_rows");
+  wanted->output(0).set_names({"wanted_rows"});
+  const auto picked =
+      std::make_shared<v8::Gather>(product->input_value(0), wanted, whole_number(1));
+  product->input(0).replace_source_output(picked);
+  model.add_parameters({wanted});
+  model.validate_nodes_and_infer_types();
+  return {};
+}
+
+}  // namespace strop::openvino

@@ -1,0 +1,294 @@
+#include "session.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <openvino/openvino.hpp>
+#include <utility>
+
+#include "engine.h"
+#include "rewrite.h"
+
+namespace strop::openvino {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr SequenceId kSequences = 8;
+
+// Tokens computed together. More gain nothing, and a stop is seen between chunks only.
+constexpr std::size_t kChunk = 512;
+
+// The dimension of a cached tensor [batch, tokens, heads, width] that grows.
+constexpr std::size_t kTokenAxis = 1;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+bool all_finite(std::span<const float> row) {
+  bool finite = true;
+  for (const float value : row) finite &= std::abs(value) <= std::numeric_limits<float>::max();
+  return finite;
+}
+
+TokenId argmax(std::span<const float> row) {
+  return static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin());
+}
+
+template <class T>
+ov::Tensor tensor_of(ov::element::Type type, ov::Shape shape, const std::vector<T>& values) {
+  ov::Tensor tensor(type, shape);
+  std::copy(values.begin(), values.end(), tensor.data<T>());
+  return tensor;
+}
+
+// The first `length` tokens of a state, in memory of its own.
+ov::Tensor beginning_of(const ov::Tensor& state, std::uint32_t length) {
+  ov::Coordinate end(state.get_shape());
+  end[kTokenAxis] = length;
+  const ov::Tensor part(state, ov::Coordinate(end.size(), 0), end);
+  ov::Tensor copy(state.get_element_type(), part.get_shape());
+  part.copy_to(copy);
+  return copy;
+}
+
+Result<void> check_wanted(std::span<const std::uint32_t> wanted, std::size_t ids) {
+  const bool ascending =
+      std::adjacent_find(wanted.begin(), wanted.end(), std::greater_equal<>()) == wanted.end();
+  if (ascending && (wanted.empty() || wanted.back() < ids)) return {};
+  return Error{ErrorCode::invalid_input,
+               "[openvino] wanted positions must be ascending and inside the ids.",
+               {},
+               "wanted"};
+}
+
+// Puts the length in force into options, or says why it cannot be had.
+Result<void> resolve_context(std::uint32_t limit, Options& options) {
+  if (options.context == 0) options.context = limit;
+  if (options.context <= limit) return {};
+  const auto asked = std::to_string(options.context);
+  return Error{ErrorCode::invalid_input,
+               str("[openvino] context must be at most ", limit,
+                   ", for which the artifact was made, but got ", asked, "."),
+               {},
+               "context",
+               asked};
+}
+
+Error stopped(const char* what) {
+  return {ErrorCode::cancelled, str("[openvino] ", what, " was stopped.")};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> OpenVinoSession::open(const std::filesystem::path& xml,
+                                                       Options options, std::stop_token stop) {
+  const auto start = Clock::now();
+  ov::Core core;
+  const auto model = core.read_model(xml.string());
+  STROP_TRY(const auto limit, rope_table_rows(*model));
+  STROP_CHECK(resolve_context(limit, options));
+  STROP_CHECK(select_wanted_rows(*model));
+  if (stop.stop_requested()) return stopped("loading");
+  auto compiled = core.compile_model(model, "CPU", to_properties(options));
+  STROP_CHECK(resolve(compiled, options));
+  const auto width = compiled.output("logits").get_partial_shape()[2].get_length();
+  return std::unique_ptr<Session>(
+      new OpenVinoSession(std::move(core), std::move(compiled),
+                          {.vocabulary_size = static_cast<std::uint32_t>(width),
+                           .context_length = options.context,
+                           .run_options = to_run_options(options),
+                           .cpu_variant = options.precision_hint,
+                           .load_seconds = seconds_since(start)}));
+}
+
+OpenVinoSession::OpenVinoSession(ov::Core core, ov::CompiledModel compiled, SessionInfo info)
+    : core_(std::move(core)), compiled_(std::move(compiled)), info_(std::move(info)) {}
+
+Result<OpenVinoSession::Sequence*> OpenVinoSession::sequence_at(SequenceId id) {
+  if (id >= kSequences) {
+    return Error{ErrorCode::invalid_input,
+                 str("[openvino] sequence must be below ", kSequences, ", but got ", id, "."),
+                 {},
+                 "sequence",
+                 std::to_string(id)};
+  }
+  auto found = sequences_.find(id);
+  if (found == sequences_.end())
+    found = sequences_.emplace(id, Sequence{compiled_.create_infer_request(), 0}).first;
+  return &found->second;
+}
+
+Result<void> OpenVinoSession::check_ids(const Sequence& sequence,
+                                        std::span<const TokenId> ids) const {
+  const auto vocabulary = static_cast<TokenId>(info_.vocabulary_size);
+  const auto foreign =
+      std::find_if(ids.begin(), ids.end(), [&](TokenId id) { return id < 0 || id >= vocabulary; });
+  if (foreign != ids.end()) {
+    return Error{
+        ErrorCode::invalid_input,
+        str("[openvino] token ids must be from 0 to ", vocabulary - 1, ", but got ", *foreign, "."),
+        {},
+        "ids",
+        std::to_string(*foreign)};
+  }
+  if (ids.size() <= info_.context_length - sequence.length) return {};
+  return Error{ErrorCode::invalid_input,
+               str("[openvino] ", sequence.length, " tokens and ", ids.size(),
+                   " more pass the context of ", info_.context_length, "."),
+               "Open it with a larger run option context.", "ids"};
+}
+
+// `wanted` starts at ids_before, the number of ids of the call that are done; index counts wanted
+// positions.
+Result<void> OpenVinoSession::infer(Sequence& sequence, std::span<const TokenId> ids,
+                                    std::span<const std::uint32_t> wanted, std::size_t ids_before,
+                                    std::size_t index, const RowSink& sink) {
+  const auto count = ids.size();
+  std::vector<std::int64_t> positions(count);
+  std::iota(positions.begin(), positions.end(), std::int64_t{sequence.length});
+  std::vector<std::int32_t> rows;
+  for (const auto position : wanted)
+    rows.push_back(static_cast<std::int32_t>(position - ids_before));
+  if (rows.empty())
+    rows.push_back(static_cast<std::int32_t>(count - 1));  // kernels want at least one
+
+  auto& request = sequence.request;
+  const auto whole = ov::element::i64;
+  request.set_tensor("input_ids",
+                     tensor_of<std::int64_t>(whole, {1, count}, {ids.begin(), ids.end()}));
+  request.set_tensor("position_ids", tensor_of(whole, {1, count}, positions));
+  const auto total = sequence.length + count;
+  request.set_tensor("attention_mask",
+                     tensor_of(whole, {1, total}, std::vector<std::int64_t>(total, 1)));
+  request.set_tensor("beam_idx", tensor_of<std::int32_t>(ov::element::i32, {1}, {0}));
+  request.set_tensor("wanted_rows", tensor_of(ov::element::i32, {rows.size()}, rows));
+  request.infer();
+  sequence.length += static_cast<std::uint32_t>(count);
+
+  const auto logits = request.get_tensor("logits");
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const std::span<const float> row(logits.data<const float>() + i * info_.vocabulary_size,
+                                     info_.vocabulary_size);
+    if (!all_finite(row)) {
+      return Error{ErrorCode::backend,
+                   str("[openvino] the logits after position ", wanted[i], " are not finite."),
+                   "The weights or the engine's kernels are broken."};
+    }
+    sink(index + i, row);
+  }
+  return {};
+}
+
+Result<void> OpenVinoSession::decode(Sequence& sequence, std::span<const TokenId> ids,
+                                     std::span<const std::uint32_t> wanted, const RowSink& sink,
+                                     std::stop_token stop) {
+  std::size_t rows_done = 0;
+  for (std::size_t done = 0; done < ids.size();) {
+    if (stop.stop_requested()) return stopped("the computation");
+    const auto length = std::min(kChunk, ids.size() - done);
+    const auto rest = wanted.subspan(rows_done);
+    const auto rows = static_cast<std::size_t>(
+        std::lower_bound(rest.begin(), rest.end(), done + length) - rest.begin());
+    STROP_CHECK(
+        infer(sequence, ids.subspan(done, length), rest.first(rows), done, rows_done, sink));
+    rows_done += rows;
+    done += length;
+  }
+  return {};
+}
+
+Result<void> OpenVinoSession::cut(Sequence& sequence, std::uint32_t length) {
+  if (length >= sequence.length) return {};
+  if (length == 0) {
+    sequence.request.reset_state();
+  } else {
+    for (auto& state : sequence.request.query_state())
+      state.set_state(beginning_of(state.get_state(), length));
+  }
+  sequence.length = length;
+  return {};
+}
+
+Result<void> OpenVinoSession::evaluate(SequenceId id, std::span<const TokenId> ids,
+                                       std::span<const std::uint32_t> wanted, const RowSink& sink) {
+  return guard("evaluating", [&]() -> Result<void> {
+    STROP_TRY(auto* sequence, sequence_at(id));
+    STROP_CHECK(check_ids(*sequence, ids));
+    STROP_CHECK(check_wanted(wanted, ids.size()));
+    const auto before = sequence->length;
+    const auto done = decode(*sequence, ids, wanted, sink, {});
+    if (!done) STROP_CHECK(cut(*sequence, before));  // a failed call leaves the sequence as it was
+    return done;
+  });
+}
+
+Result<void> OpenVinoSession::truncate(SequenceId id, std::uint32_t length) {
+  return guard("truncating", [&]() -> Result<void> {
+    STROP_TRY(auto* sequence, sequence_at(id));
+    return cut(*sequence, length);
+  });
+}
+
+Result<void> OpenVinoSession::fork(SequenceId from_id, SequenceId to_id) {
+  return guard("copying a sequence", [&]() -> Result<void> {
+    STROP_TRY(auto* from, sequence_at(from_id));
+    STROP_TRY(auto* to, sequence_at(to_id));
+    if (from == to) return {};
+    to->request.reset_state();
+    to->length = 0;
+    if (from->length == 0) return {};
+    auto sources = from->request.query_state();
+    auto targets = to->request.query_state();
+    for (std::size_t i = 0; i < sources.size(); ++i)
+      targets[i].set_state(beginning_of(sources[i].get_state(), from->length));
+    to->length = from->length;
+    return {};
+  });
+}
+
+Result<Generation> OpenVinoSession::generate(SequenceId id, std::span<const TokenId> ids,
+                                             std::uint32_t count, std::stop_token stop) {
+  return guard("generating", [&]() -> Result<Generation> {
+    STROP_TRY(auto* sequence, sequence_at(id));
+    STROP_CHECK(check_ids(*sequence, ids));
+    if (ids.empty() || count == 0) {
+      return Error{ErrorCode::invalid_input,
+                   "[openvino] generating needs at least one id and one new token.",
+                   {},
+                   "ids"};
+    }
+    if (sequence->length + ids.size() + count - 1 > info_.context_length) {
+      return Error{ErrorCode::invalid_input,
+                   str("[openvino] ", ids.size(), " ids and ", count,
+                       " new tokens pass the context of ", info_.context_length, "."),
+                   "Open it with a larger run option context.", "count", std::to_string(count)};
+    }
+    const auto before = sequence->length;
+    Generation generation;
+    generation.ids.reserve(count);
+    generation.seconds.reserve(count);
+    const auto start = Clock::now();
+    const RowSink choose = [&](std::size_t, std::span<const float> row) {
+      generation.ids.push_back(argmax(row));
+      generation.seconds.push_back(seconds_since(start));
+    };
+    const auto last = static_cast<std::uint32_t>(ids.size() - 1);
+    const std::uint32_t only = 0;
+    auto done = decode(*sequence, ids, {&last, 1}, choose, stop);
+    while (done && generation.ids.size() < count) {
+      const TokenId newest = generation.ids.back();
+      done = decode(*sequence, {&newest, 1}, {&only, 1}, choose, stop);
+    }
+    if (!done) {
+      STROP_CHECK(cut(*sequence, before));
+      return std::move(done).error();
+    }
+    return generation;
+  });
+}
+
+}  // namespace strop::openvino

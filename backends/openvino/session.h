@@ -1,0 +1,51 @@
+// An IR file opened in the CPU plug-in.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <openvino/runtime/core.hpp>
+
+#include "options.h"
+#include "strop/backend.h"
+
+namespace strop::openvino {
+
+class OpenVinoSession final : public DecoderSession {
+ public:
+  static Result<std::unique_ptr<Session>> open(const std::filesystem::path& xml, Options options,
+                                               std::stop_token stop);
+
+  const SessionInfo& info() const override { return info_; }
+  Result<void> evaluate(SequenceId sequence, std::span<const TokenId> ids,
+                        std::span<const std::uint32_t> wanted, const RowSink& sink) override;
+  Result<void> truncate(SequenceId sequence, std::uint32_t length) override;
+  Result<void> fork(SequenceId from, SequenceId to) override;
+  Result<Generation> generate(SequenceId sequence, std::span<const TokenId> ids,
+                              std::uint32_t count, std::stop_token stop) override;
+
+ private:
+  // Each has the states of a request of its own.
+  struct Sequence {
+    ov::InferRequest request;
+    std::uint32_t length = 0;
+  };
+
+  OpenVinoSession(ov::Core core, ov::CompiledModel compiled, SessionInfo info);
+
+  Result<Sequence*> sequence_at(SequenceId id);
+  Result<void> check_ids(const Sequence& sequence, std::span<const TokenId> ids) const;
+  Result<void> decode(Sequence& sequence, std::span<const TokenId> ids,
+                      std::span<const std::uint32_t> wanted, const RowSink& sink,
+                      std::stop_token stop);
+  Result<void> infer(Sequence& sequence, std::span<const TokenId> ids,
+                     std::span<const std::uint32_t> wanted, std::size_t ids_before,
+                     std::size_t index, const RowSink& sink);
+  Result<void> cut(Sequence& sequence, std::uint32_t length);
+
+  ov::Core core_;
+  ov::CompiledModel compiled_;
+  std::map<SequenceId, Sequence> sequences_;
+  SessionInfo info_;
+};
+
+}  // namespace strop::openvino
