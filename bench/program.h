@@ -1,0 +1,45 @@
+// What the programs of bench/ share: opening a GGUF file in a worker, and how they end.
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "core/json.h"
+#include "core/proxy.h"
+
+namespace strop::bench {
+
+inline int failed(const Error& error) {
+  std::cerr << error.message << ' ' << error.hint << '\n';
+  return EXIT_FAILURE;
+}
+
+// NAME=VALUE arguments from `first` on.
+inline RunOptions options_from(int argc, char** argv, int first) {
+  RunOptions options;
+  for (int i = first; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const auto equals = argument.find('=');
+    if (equals != std::string::npos)
+      options[argument.substr(0, equals)] = argument.substr(equals + 1);
+  }
+  return options;
+}
+
+// Confined, as a run of Strop opens it.
+inline Result<std::unique_ptr<WorkerSession>> open_gguf(const std::filesystem::path& worker,
+                                                        const std::filesystem::path& file,
+                                                        const RunOptions& options) {
+  const auto path = std::filesystem::absolute(file);
+  const Artifact artifact{.backend = "llama_cpp",
+                          .format = "gguf",
+                          .folder = path.parent_path().string(),
+                          .entry = path.filename().string()};
+  return WorkerBackend(worker, {})
+      .open(artifact, options, {.dir = std::filesystem::temp_directory_path()});
+}
+
+}  // namespace strop::bench
