@@ -20,15 +20,19 @@ namespace {
 constexpr std::array<std::string_view, 3> kConvertible{"llama", "mistral", "qwen2"};
 
 bool convertible(const Model& model) {
-  return std::find(kConvertible.begin(), kConvertible.end(), model.architecture) != kConvertible.end();
+  return std::find(kConvertible.begin(), kConvertible.end(), model.architecture) !=
+         kConvertible.end();
 }
 
 // Empty when the model can be brought into a GGUF file.
 std::string why_not(const Model& model) {
-  if (model.kind != ModelKind::llm) return "llama.cpp runs text decoders here, and this model is of another kind";
+  if (model.kind != ModelKind::llm)
+    return "llama.cpp runs text decoders here, and this model is of another kind";
   if (model.format == "gguf") return {};
-  if (model.format != "huggingface") return "there is no conversion from " + model.format + " to GGUF";
-  if (!convertible(model)) return "no native conversion to GGUF is known for the architecture " + model.architecture;
+  if (model.format != "huggingface")
+    return "there is no conversion from " + model.format + " to GGUF";
+  if (!convertible(model))
+    return "no native conversion to GGUF is known for the architecture " + model.architecture;
   return {};
 }
 
@@ -68,9 +72,10 @@ BackendInfo LlamaBackend::info() const {
   const auto best = variants_.best(1);
   info.notes = variants_.failures();
   if (best.empty()) {
-    info.unavailable_reason = variants_.runnable().empty()
-                                  ? str("no CPU kernels for this machine are installed beside the engine")
-                                  : "every build of the CPU kernels failed its self-test";
+    info.unavailable_reason =
+        variants_.runnable().empty()
+            ? str("no CPU kernels for this machine are installed beside the engine")
+            : "every build of the CPU kernels failed its self-test";
     return info;
   }
   info.devices = {{.kind = DeviceKind::cpu,
@@ -84,9 +89,11 @@ BackendInfo LlamaBackend::info() const {
 Fit LlamaBackend::assess(const Model& model, const Target& target) const {
   if (const auto reason = why_not(model); !reason.empty()) return {false, 0, {reason + "."}};
   Fit fit{true, 0.8, {"llama.cpp runs decoders on any CPU, in 2 to 32 bits per weight."}};
-  if (model.format == "huggingface") fit.reasons.push_back("The folder is converted to GGUF without loss first.");
-  const bool has_gpu = std::any_of(target.devices.begin(), target.devices.end(),
-                                   [](const Device& device) { return device.kind == DeviceKind::gpu; });
+  if (model.format == "huggingface")
+    fit.reasons.push_back("The folder is converted to GGUF without loss first.");
+  const bool has_gpu =
+      std::any_of(target.devices.begin(), target.devices.end(),
+                  [](const Device& device) { return device.kind == DeviceKind::gpu; });
   if (has_gpu) {
     fit.score = 0.6;
     fit.reasons.push_back("This build uses the CPU only; the GPU stays idle.");
@@ -109,18 +116,24 @@ RecipeSpace LlamaBackend::space(const Model& model, const Target& target) const 
   return space;
 }
 
-Result<Artifact> LlamaBackend::build(const Model&, const Recipe& recipe, std::size_t, const Workspace&) const {
+Result<Artifact> LlamaBackend::build(const Model&, const Recipe& recipe, std::size_t,
+                                     const Workspace&) const {
   return Error{ErrorCode::unsupported,
-               str("[llama_cpp] recipe ", recipe.name, " has a step for this worker, which only runs artifacts."),
+               str("[llama_cpp] recipe ", recipe.name,
+                   " has a step for this worker, which only runs artifacts."),
                "Name the worker convert in the step."};
 }
 
-Result<std::unique_ptr<Session>> LlamaBackend::open(const Artifact& artifact, const RunOptions& run_options,
+Result<std::unique_ptr<Session>> LlamaBackend::open(const Artifact& artifact,
+                                                    const RunOptions& run_options,
                                                     const Workspace& workspace) const {
   return guard([&]() -> Result<std::unique_ptr<Session>> {
     if (artifact.format != "gguf") {
-      return Error{ErrorCode::unsupported, str("[llama_cpp] format must be gguf, but got ", artifact.format, "."), {},
-                   "format", artifact.format};
+      return Error{ErrorCode::unsupported,
+                   str("[llama_cpp] format must be gguf, but got ", artifact.format, "."),
+                   {},
+                   "format",
+                   artifact.format};
     }
     STROP_TRY(auto options, parse_options(run_options));
     STROP_TRY(const auto variant, variants_.load(options.cpu_variant));

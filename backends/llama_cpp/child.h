@@ -16,7 +16,8 @@ struct ChildEnd {
 };
 
 // Fails only when the program cannot be started.
-Result<ChildEnd> run_aside(const std::filesystem::path& program, const std::vector<std::string>& arguments,
+Result<ChildEnd> run_aside(const std::filesystem::path& program,
+                           const std::vector<std::string>& arguments,
                            std::chrono::milliseconds timeout);
 
 }  // namespace strop::llama_cpp

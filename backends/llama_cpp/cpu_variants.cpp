@@ -49,7 +49,8 @@ std::vector<CpuVariant> runnable_variants(const fs::path& folder) {
     const auto file = entry.path().filename().string();
     if (!file.starts_with(kPrefix) || !file.ends_with(kSuffix)) continue;
     const auto name = file.substr(kPrefix.size(), file.size() - kPrefix.size() - kSuffix.size());
-    if (const int score = score_of(entry.path()); score > 0) variants.push_back({name, entry.path(), score});
+    if (const int score = score_of(entry.path()); score > 0)
+      variants.push_back({name, entry.path(), score});
   }
   std::sort(variants.begin(), variants.end(), [](const CpuVariant& a, const CpuVariant& b) {
     return a.score != b.score ? a.score > b.score : a.name < b.name;
@@ -58,7 +59,9 @@ std::vector<CpuVariant> runnable_variants(const fs::path& folder) {
 }
 
 CpuVariants::CpuVariants(fs::path worker)
-    : worker_(std::move(worker)), variants_(runnable_variants(engine_folder())), results_(read_self_tests(variants_)) {}
+    : worker_(std::move(worker)),
+      variants_(runnable_variants(engine_folder())),
+      results_(read_self_tests(variants_)) {}
 
 const SelfTestResult& CpuVariants::tested(const CpuVariant& variant) const {
   const std::lock_guard lock(mutex_);
@@ -81,7 +84,8 @@ std::vector<std::string> CpuVariants::failures() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> sentences;
   for (const auto& [name, result] : results_) {
-    if (!result.passed) sentences.push_back(str("CPU variant ", name, " is skipped: ", result.reason, "."));
+    if (!result.passed)
+      sentences.push_back(str("CPU variant ", name, " is skipped: ", result.reason, "."));
   }
   return sentences;
 }
@@ -89,15 +93,20 @@ std::vector<std::string> CpuVariants::failures() const {
 Result<CpuVariant> CpuVariants::load(const std::string& name) const {
   const std::lock_guard lock(mutex_);
   const auto passing = name.empty() ? best(1) : variants_;
-  const auto found = std::find_if(passing.begin(), passing.end(),
-                                  [&](const CpuVariant& variant) { return name.empty() || variant.name == name; });
+  const auto found = std::find_if(passing.begin(), passing.end(), [&](const CpuVariant& variant) {
+    return name.empty() || variant.name == name;
+  });
   if (found == passing.end()) {
     if (name.empty()) {
-      return Error{ErrorCode::unsupported, "[llama_cpp] no build of the CPU kernels works on this machine."};
+      return Error{ErrorCode::unsupported,
+                   "[llama_cpp] no build of the CPU kernels works on this machine."};
     }
     return Error{ErrorCode::invalid_input,
-                 str("[llama_cpp] cpu_variant must be one of ", joined_names(variants_), ", but got ", name, "."),
-                 {}, "cpu_variant", name};
+                 str("[llama_cpp] cpu_variant must be one of ", joined_names(variants_),
+                     ", but got ", name, "."),
+                 {},
+                 "cpu_variant",
+                 name};
   }
   if (const auto& test = tested(*found); !test.passed) {
     return Error{ErrorCode::unsupported,
@@ -107,13 +116,14 @@ Result<CpuVariant> CpuVariants::load(const std::string& name) const {
   if (loaded_ == found->name) return *found;
   if (!loaded_.empty()) {
     return Error{ErrorCode::busy,
-                 str("[llama_cpp] this worker already uses CPU variant ", loaded_, ", so it cannot use ", found->name, "."),
+                 str("[llama_cpp] this worker already uses CPU variant ", loaded_,
+                     ", so it cannot use ", found->name, "."),
                  "Start another worker.", "cpu_variant", found->name};
   }
   clear_engine_log();
   if (ggml_backend_load(found->library.c_str()) == nullptr) {
-    return Error{ErrorCode::backend,
-                 str("[llama_cpp] CPU variant ", found->name, " does not load: ", engine_complaints(), ".")};
+    return Error{ErrorCode::backend, str("[llama_cpp] CPU variant ", found->name,
+                                         " does not load: ", engine_complaints(), ".")};
   }
   loaded_ = found->name;
   return *found;

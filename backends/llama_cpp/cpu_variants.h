@@ -1,5 +1,5 @@
-// ggml's CPU kernels come in one library per instruction set. Which of them this CPU can run, which of those
-// proved right in a self-test, and the one this process uses: a process can use only one.
+// ggml's CPU kernels come in one library per instruction set. Which of them this CPU can run, which
+// of those proved right in a self-test, and the one this process uses: a process can use only one.
 #pragma once
 
 #include <filesystem>
@@ -16,7 +16,7 @@ namespace strop::llama_cpp {
 struct CpuVariant {
   std::string name;  // zen4, sapphirerapids, ...
   std::filesystem::path library;
-  int score = 0;     // ggml's own; higher is faster, never 0 here
+  int score = 0;  // ggml's own; higher is faster, never 0 here
 };
 
 // The variants in the folder that this CPU can run, best first; ggml's score of 0 excludes one.

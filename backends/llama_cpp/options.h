@@ -31,7 +31,8 @@ Result<Options> parse_options(const RunOptions& options);
 // The same as text; flash_attention must be resolved.
 RunOptions to_run_options(const Options& options);
 
-std::vector<Knob> run_knobs(const std::vector<CpuVariant>& variants, const std::string& best_variant);
+std::vector<Knob> run_knobs(const std::vector<CpuVariant>& variants,
+                            const std::string& best_variant);
 
 // Processors this process may use.
 std::uint32_t usable_cores();

@@ -32,34 +32,47 @@ struct FloatType {
 };
 constexpr std::array kFloats{FloatType{"bf16", 16}, FloatType{"f16", 16}};
 
-Step converted_to(const std::string& type) { return {"convert", Operation::convert, {{"to", "gguf"}, {"type", type}}}; }
+Step converted_to(const std::string& type) {
+  return {"convert", Operation::convert, {{"to", "gguf"}, {"type", type}}};
+}
 
-Step quantised_to(const std::string& type) { return {"convert", Operation::quantize, {{"type", type}}}; }
+Step quantised_to(const std::string& type) {
+  return {"convert", Operation::quantize, {{"type", type}}};
+}
 
-Recipe unquantised(const std::string& name, const std::string& type, double bits, const std::string& note) {
-  return {.name = name, .backend = "llama_cpp", .steps = {converted_to(type)}, .bits_per_weight = bits,
-          .lossless = true, .note = note};
+Recipe unquantised(const std::string& name, const std::string& type, double bits,
+                   const std::string& note) {
+  return {.name = name,
+          .backend = "llama_cpp",
+          .steps = {converted_to(type)},
+          .bits_per_weight = bits,
+          .lossless = true,
+          .note = note};
 }
 
 // Bits per weight of a file whose type has no row in the tables.
 double bits_of(const Model& model) {
   if (!model.parameter_count || *model.parameter_count == 0) return 16;
-  return 8.0 * static_cast<double>(model.weight_bytes) / static_cast<double>(*model.parameter_count);
+  return 8.0 * static_cast<double>(model.weight_bytes) /
+         static_cast<double>(*model.parameter_count);
 }
 
 }  // namespace
 
 std::vector<Recipe> recipes_for(const Model& model) {
-  std::vector<Recipe> recipes{unquantised("f32", "f32", 32, "every weight in 32 bits: the quality reference")};
+  std::vector<Recipe> recipes{
+      unquantised("f32", "f32", 32, "every weight in 32 bits: the quality reference")};
   // Weights that no wider type holds, such as f32 itself, are quantised from f32.
   std::string base = "f32";
-  const auto half = std::find_if(kFloats.begin(), kFloats.end(),
-                                 [&](const FloatType& type) { return model.precision == type.name; });
+  const auto half = std::find_if(kFloats.begin(), kFloats.end(), [&](const FloatType& type) {
+    return model.precision == type.name;
+  });
   if (half != kFloats.end()) {
     base = half->name;
     recipes.push_back(unquantised(base, base, half->bits, "the original's precision"));
   } else if (model.format == "gguf" && model.precision != "f32") {
-    recipes.push_back(unquantised("original", model.precision, bits_of(model), "the file as it is"));
+    recipes.push_back(
+        unquantised("original", model.precision, bits_of(model), "the file as it is"));
   }
   const bool whole_rows = !model.width || *model.width % 256 == 0;
   for (const auto& type : kTypes) {
@@ -77,16 +90,20 @@ std::vector<RunPreset> presets_for(const CpuVariants& variants) {
   std::vector<RunPreset> presets{
       {"default", {}, "llama.cpp's own defaults"},
       {"flash_off", {{"flash_attention", "off"}}, "plain attention: often faster at depth on CPUs"},
-      {"kv_q8_0", {{"flash_attention", "on"}, {"kv_cache_type", "q8_0"}}, "less memory traffic for the cache"}};
+      {"kv_q8_0",
+       {{"flash_attention", "on"}, {"kv_cache_type", "q8_0"}},
+       "less memory traffic for the cache"}};
   const auto best = variants.best(2);
   const auto has_amx = [&](const CpuVariant& variant) {
     const auto& features = variants.tested(variant).features;
     return std::any_of(features.begin(), features.end(),
                        [](const std::string& feature) { return feature.starts_with("AMX"); });
   };
-  // AMX helps some types and costs memory; otherwise the best variant contains what the next one does.
+  // AMX helps some types and costs memory; otherwise the best variant contains what the next one
+  // does.
   if (best.size() == 2 && has_amx(best[0]) && !has_amx(best[1])) {
-    presets.push_back({"without_amx", {{"cpu_variant", best[1].name}}, "the kernels without AMX tiles"});
+    presets.push_back(
+        {"without_amx", {{"cpu_variant", best[1].name}}, "the kernels without AMX tiles"});
   }
   return presets;
 }

@@ -23,7 +23,8 @@ namespace {
 constexpr std::array kTypes{GGML_TYPE_F32,  GGML_TYPE_F16,  GGML_TYPE_BF16,  GGML_TYPE_Q8_0,
                             GGML_TYPE_Q4_0, GGML_TYPE_Q4_K, GGML_TYPE_IQ4_NL};
 
-// Normalised squared error that rounding the activations to 8 bits may cause; the bound of ggml's own tests.
+// Normalised squared error that rounding the activations to 8 bits may cause; the bound of ggml's
+// own tests.
 constexpr double kTolerance = 5e-4;
 
 // weights [rows, depth] x input [columns, depth] -> [columns, rows]
@@ -65,7 +66,8 @@ std::vector<float> multiply_plainly(const Product& product) {
     for (std::int64_t c = 0; c < columns; ++c) {
       const float* input = product.input.data() + c * depth;
       double sum = 0;
-      for (std::int64_t d = 0; d < depth; ++d) sum += double{row[static_cast<std::size_t>(d)]} * input[d];
+      for (std::int64_t d = 0; d < depth; ++d)
+        sum += double{row[static_cast<std::size_t>(d)]} * input[d];
       result[static_cast<std::size_t>(c * rows + r)] = static_cast<float>(sum);
     }
   }
@@ -77,7 +79,8 @@ Product make_product(ggml_type type, Shape shape, std::mt19937& generator) {
   const auto weights = random_values(static_cast<std::size_t>(shape.rows * shape.depth), generator);
   product.input = random_values(static_cast<std::size_t>(shape.columns * shape.depth), generator);
   product.weights.resize(static_cast<std::size_t>(shape.rows) * ggml_row_size(type, shape.depth));
-  ggml_quantize_chunk(type, weights.data(), product.weights.data(), 0, shape.rows, shape.depth, nullptr);
+  ggml_quantize_chunk(type, weights.data(), product.weights.data(), 0, shape.rows, shape.depth,
+                      nullptr);
   product.expected = multiply_plainly(product);
   return product;
 }
@@ -93,21 +96,26 @@ double squared_error(const std::vector<float>& got, const std::vector<float>& ex
 }
 
 ggml_context_ptr new_context() {
-  return ggml_context_ptr(ggml_init({ggml_tensor_overhead() * 8 + ggml_graph_overhead(), nullptr, true}));
+  return ggml_context_ptr(
+      ggml_init({ggml_tensor_overhead() * 8 + ggml_graph_overhead(), nullptr, true}));
 }
 
 // The kernels' own weight layouts (AMX tiles, repacked rows) are buffer types of their own.
 std::vector<ggml_backend_buffer_type_t> weight_layouts(ggml_backend_dev_t device) {
   std::vector<ggml_backend_buffer_type_t> layouts{ggml_backend_dev_buffer_type(device)};
-  const auto extra = reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(ggml_backend_reg_get_proc_address(
-      ggml_backend_dev_backend_reg(device), "ggml_backend_dev_get_extra_bufts"));
+  const auto extra =
+      reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(ggml_backend_reg_get_proc_address(
+          ggml_backend_dev_backend_reg(device), "ggml_backend_dev_get_extra_bufts"));
   if (extra == nullptr) return layouts;
-  for (auto* layout = extra(device); layout != nullptr && *layout != nullptr; ++layout) layouts.push_back(*layout);
+  for (auto* layout = extra(device); layout != nullptr && *layout != nullptr; ++layout)
+    layouts.push_back(*layout);
   return layouts;
 }
 
-// The engine's product with the weights in that layout; nothing when the layout does not take the type.
-std::optional<std::vector<float>> multiply(ggml_backend_t backend, ggml_backend_buffer_type_t layout,
+// The engine's product with the weights in that layout; nothing when the layout does not take the
+// type.
+std::optional<std::vector<float>> multiply(ggml_backend_t backend,
+                                           ggml_backend_buffer_type_t layout,
                                            const Product& product) {
   const auto [rows, columns, depth] = product.shape;
   const auto weight_context = new_context();
@@ -130,7 +138,8 @@ std::optional<std::vector<float>> multiply(ggml_backend_t backend, ggml_backend_
   ggml_backend_tensor_set(input, product.input.data(), 0, product.input.size() * sizeof(float));
   auto* graph = ggml_new_graph_custom(context.get(), 8, false);
   ggml_build_forward_expand(graph, result);
-  if (ggml_backend_graph_compute(backend, graph) != GGML_STATUS_SUCCESS) return std::vector<float>{};
+  if (ggml_backend_graph_compute(backend, graph) != GGML_STATUS_SUCCESS)
+    return std::vector<float>{};
 
   std::vector<float> values(product.expected.size());
   ggml_backend_tensor_get(result, values.data(), 0, values.size() * sizeof(float));
@@ -140,14 +149,16 @@ std::optional<std::vector<float>> multiply(ggml_backend_t backend, ggml_backend_
 std::string described(const Product& product, ggml_backend_buffer_type_t layout, int threads) {
   const auto [rows, columns, depth] = product.shape;
   return str(ggml_type_name(product.type), " product ", rows, "x", columns, "x", depth, " in ",
-             ggml_backend_buft_name(layout), " with ", threads, threads == 1 ? " thread" : " threads");
+             ggml_backend_buft_name(layout), " with ", threads,
+             threads == 1 ? " thread" : " threads");
 }
 
 // The first product that is wrong, in words; empty when all are right.
 std::string wrong_product(ggml_backend_t backend, const Product& product) {
   const auto device = ggml_backend_get_device(backend);
-  const auto set_threads = reinterpret_cast<ggml_backend_set_n_threads_t>(
-      ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), "ggml_backend_set_n_threads"));
+  const auto set_threads =
+      reinterpret_cast<ggml_backend_set_n_threads_t>(ggml_backend_reg_get_proc_address(
+          ggml_backend_dev_backend_reg(device), "ggml_backend_set_n_threads"));
   for (const auto layout : weight_layouts(device)) {
     for (const int threads : {1, 2}) {
       set_threads(backend, threads);
@@ -156,7 +167,8 @@ std::string wrong_product(ggml_backend_t backend, const Product& product) {
       if (got->empty()) return described(product, layout, threads) + " was refused by the engine";
       const double error = squared_error(*got, product.expected);
       // Written so that a NaN fails.
-      if (!(error <= kTolerance)) return str(described(product, layout, threads), " is wrong: squared error ", error);
+      if (!(error <= kTolerance))
+        return str(described(product, layout, threads), " is wrong: squared error ", error);
     }
   }
   return {};
@@ -192,7 +204,8 @@ int self_test_main(const std::filesystem::path& library) {
   capture_engine_log();
   const auto engine = ggml_backend_load(library.c_str());
   if (engine == nullptr) return fail("it does not load: " + engine_complaints());
-  const ggml_backend_ptr backend(ggml_backend_dev_init(ggml_backend_reg_dev_get(engine, 0), nullptr));
+  const ggml_backend_ptr backend(
+      ggml_backend_dev_init(ggml_backend_reg_dev_get(engine, 0), nullptr));
   if (!backend) return fail("it does not start");
 
   std::mt19937 generator(1);
@@ -208,7 +221,8 @@ int self_test_main(const std::filesystem::path& library) {
   return 0;
 }
 
-SelfTestResult self_test_in_child(const std::filesystem::path& worker, const std::filesystem::path& library) {
+SelfTestResult self_test_in_child(const std::filesystem::path& worker,
+                                  const std::filesystem::path& library) {
   const auto end = run_aside(worker, {kSelfTestFlag, library.string()}, std::chrono::seconds(20));
   if (!end) return {false, end.error().message, {}};
   auto said = words(end->output);

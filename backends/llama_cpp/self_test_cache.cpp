@@ -15,9 +15,12 @@ namespace {
 namespace fs = std::filesystem;
 
 fs::path cache_folder() {
-  const auto variable = [](const char* name) { return std::string(std::getenv(name) ? std::getenv(name) : ""); };
+  const auto variable = [](const char* name) {
+    return std::string(std::getenv(name) ? std::getenv(name) : "");
+  };
   if (const auto store = variable("STROP_STORE"); !store.empty()) return store;
-  if (const auto cache = variable("XDG_CACHE_HOME"); !cache.empty()) return fs::path(cache) / "strop";
+  if (const auto cache = variable("XDG_CACHE_HOME"); !cache.empty())
+    return fs::path(cache) / "strop";
   if (const auto home = variable("HOME"); !home.empty()) return fs::path(home) / ".cache" / "strop";
   return {};
 }
@@ -25,7 +28,8 @@ fs::path cache_folder() {
 fs::path cache_file() {
   const auto folder = cache_folder();
   if (folder.empty()) return {};
-  return folder / str("self-test-llama_cpp-", llama_version(), "-", sha256_hex(cpu_model()).substr(0, 16), ".json");
+  return folder / str("self-test-llama_cpp-", llama_version(), "-",
+                      sha256_hex(cpu_model()).substr(0, 16), ".json");
 }
 
 // A rebuilt library is tested again: the version alone does not say how it was compiled.
@@ -53,7 +57,8 @@ Json entry_of(const CpuVariant& variant, const SelfTestResult& result) {
 std::string cpu_model() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {
-    if (line.starts_with("model name")) return line.substr(std::min(line.size(), line.find(':') + 2));
+    if (line.starts_with("model name"))
+      return line.substr(std::min(line.size(), line.find(':') + 2));
   }
   return {};
 }

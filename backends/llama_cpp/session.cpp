@@ -18,22 +18,30 @@ constexpr std::uint32_t kSequences = 8;
 // Rows of logits computed together: more would only enlarge the engine's output buffer.
 constexpr std::size_t kRowsPerBatch = 256;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 ggml_type ggml_type_of(CacheType type) {
   switch (type) {
-    case CacheType::f16: return GGML_TYPE_F16;
-    case CacheType::q8_0: return GGML_TYPE_Q8_0;
-    case CacheType::f32: return GGML_TYPE_F32;
+    case CacheType::f16:
+      return GGML_TYPE_F16;
+    case CacheType::q8_0:
+      return GGML_TYPE_Q8_0;
+    case CacheType::f32:
+      return GGML_TYPE_F32;
   }
   return GGML_TYPE_F16;
 }
 
 llama_flash_attn_type engine_value(FlashAttention value) {
   switch (value) {
-    case FlashAttention::automatic: return LLAMA_FLASH_ATTN_TYPE_AUTO;
-    case FlashAttention::on: return LLAMA_FLASH_ATTN_TYPE_ENABLED;
-    case FlashAttention::off: return LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    case FlashAttention::automatic:
+      return LLAMA_FLASH_ATTN_TYPE_AUTO;
+    case FlashAttention::on:
+      return LLAMA_FLASH_ATTN_TYPE_ENABLED;
+    case FlashAttention::off:
+      return LLAMA_FLASH_ATTN_TYPE_DISABLED;
   }
   return LLAMA_FLASH_ATTN_TYPE_AUTO;
 }
@@ -43,7 +51,9 @@ Error engine_error(const std::string& what) {
   return {ErrorCode::backend, str("[llama_cpp] ", what, said.empty() ? "" : ": ", said, ".")};
 }
 
-bool continue_loading(float, void* stop) { return !static_cast<std::stop_token*>(stop)->stop_requested(); }
+bool continue_loading(float, void* stop) {
+  return !static_cast<std::stop_token*>(stop)->stop_requested();
+}
 
 Result<ModelPtr> load_model(const std::filesystem::path& file, std::stop_token stop) {
   auto params = llama_model_default_params();
@@ -65,8 +75,11 @@ Result<void> resolve_context(const llama_model& model, Options& options) {
   if (options.context <= limit) return {};
   const auto asked = std::to_string(options.context);
   return Error{ErrorCode::invalid_input,
-               str("[llama_cpp] context must be at most ", limit, ", the model's own limit, but got ", asked, "."),
-               {}, "context", asked};
+               str("[llama_cpp] context must be at most ", limit,
+                   ", the model's own limit, but got ", asked, "."),
+               {},
+               "context",
+               asked};
 }
 
 Result<ContextPtr> new_context(llama_model& model, Options& options) {
@@ -87,11 +100,12 @@ Result<ContextPtr> new_context(llama_model& model, Options& options) {
   return context;
 }
 
-// llama.cpp has no question for it: it starts with `on` for auto and warns when it has to switch off.
+// llama.cpp has no question for it: it starts with `on` for auto and warns when it has to switch
+// off.
 FlashAttention attention_in_force(FlashAttention asked) {
   const auto said = engine_complaints();
-  const bool switched_off =
-      said.find("set to disabled") != std::string::npos || said.find("forcing off") != std::string::npos;
+  const bool switched_off = said.find("set to disabled") != std::string::npos ||
+                            said.find("forcing off") != std::string::npos;
   if (switched_off) return FlashAttention::off;
   return asked == FlashAttention::automatic ? FlashAttention::on : asked;
 }
@@ -106,29 +120,34 @@ TokenId argmax(std::span<const float> row) {
   return static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin());
 }
 
-// How many ids fit into one batch with at most kRowsPerBatch of the wanted rows; `wanted` starts at ids_before.
-std::size_t batch_length(std::size_t ids_left, std::size_t batch, std::span<const std::uint32_t> wanted,
-                         std::size_t ids_before) {
+// How many ids fit into one batch with at most kRowsPerBatch of the wanted rows; `wanted` starts at
+// ids_before.
+std::size_t batch_length(std::size_t ids_left, std::size_t batch,
+                         std::span<const std::uint32_t> wanted, std::size_t ids_before) {
   const auto length = std::min(ids_left, batch);
   if (wanted.size() <= kRowsPerBatch) return length;
   return std::min(length, std::size_t{wanted[kRowsPerBatch]} - ids_before);
 }
 
 Result<void> check_wanted(std::span<const std::uint32_t> wanted, std::size_t ids) {
-  const bool ascending = std::adjacent_find(wanted.begin(), wanted.end(), std::greater_equal<>()) == wanted.end();
+  const bool ascending =
+      std::adjacent_find(wanted.begin(), wanted.end(), std::greater_equal<>()) == wanted.end();
   if (ascending && (wanted.empty() || wanted.back() < ids)) return {};
-  return Error{ErrorCode::invalid_input, "[llama_cpp] wanted positions must be ascending and inside the ids.", {},
+  return Error{ErrorCode::invalid_input,
+               "[llama_cpp] wanted positions must be ascending and inside the ids.",
+               {},
                "wanted"};
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> LlamaSession::open(const std::filesystem::path& file, Options options,
-                                                    std::stop_token stop) {
+Result<std::unique_ptr<Session>> LlamaSession::open(const std::filesystem::path& file,
+                                                    Options options, std::stop_token stop) {
   const auto start = Clock::now();
   STROP_TRY(auto model, load_model(file, stop));
   if (!llama_model_has_decoder(model.get()) || llama_model_has_encoder(model.get())) {
-    return Error{ErrorCode::unsupported, "[llama_cpp] only decoders can be opened, and this model is none."};
+    return Error{ErrorCode::unsupported,
+                 "[llama_cpp] only decoders can be opened, and this model is none."};
   }
   STROP_CHECK(resolve_context(*model, options));
   STROP_TRY(auto context, new_context(*model, options));
@@ -137,46 +156,56 @@ Result<std::unique_ptr<Session>> LlamaSession::open(const std::filesystem::path&
       new LlamaSession(std::move(model), std::move(context), options, seconds_since(start)));
 }
 
-LlamaSession::LlamaSession(ModelPtr model, ContextPtr context, const Options& options, double load_seconds)
+LlamaSession::LlamaSession(ModelPtr model, ContextPtr context, const Options& options,
+                           double load_seconds)
     : model_(std::move(model)),
       context_(std::move(context)),
       batch_(new llama_batch(llama_batch_init(static_cast<std::int32_t>(options.batch), 0, 1))),
       lengths_(kSequences) {
   const auto* vocabulary = llama_model_get_vocab(model_.get());
-  info_ = {static_cast<std::uint32_t>(llama_vocab_n_tokens(vocabulary)), options.context, to_run_options(options),
-           options.cpu_variant, load_seconds};
+  info_ = {static_cast<std::uint32_t>(llama_vocab_n_tokens(vocabulary)), options.context,
+           to_run_options(options), options.cpu_variant, load_seconds};
   llama_set_abort_callback(
       context_.get(),
-      [](void* session) { return static_cast<LlamaSession*>(session)->stop_.stop_requested(); }, this);
+      [](void* session) { return static_cast<LlamaSession*>(session)->stop_.stop_requested(); },
+      this);
 }
 
 Result<void> LlamaSession::check_sequence(SequenceId sequence) const {
   if (sequence < lengths_.size()) return {};
-  return Error{ErrorCode::invalid_input,
-               str("[llama_cpp] sequence must be below ", lengths_.size(), ", but got ", sequence, "."), {},
-               "sequence", std::to_string(sequence)};
+  return Error{
+      ErrorCode::invalid_input,
+      str("[llama_cpp] sequence must be below ", lengths_.size(), ", but got ", sequence, "."),
+      {},
+      "sequence",
+      std::to_string(sequence)};
 }
 
 Result<void> LlamaSession::check_ids(SequenceId sequence, std::span<const TokenId> ids) const {
   STROP_CHECK(check_sequence(sequence));
   const auto vocabulary = static_cast<TokenId>(info_.vocabulary_size);
-  const auto foreign = std::find_if(ids.begin(), ids.end(), [&](TokenId id) { return id < 0 || id >= vocabulary; });
+  const auto foreign =
+      std::find_if(ids.begin(), ids.end(), [&](TokenId id) { return id < 0 || id >= vocabulary; });
   if (foreign != ids.end()) {
     return Error{ErrorCode::invalid_input,
-                 str("[llama_cpp] token ids must be from 0 to ", vocabulary - 1, ", but got ", *foreign, "."), {},
-                 "ids", std::to_string(*foreign)};
+                 str("[llama_cpp] token ids must be from 0 to ", vocabulary - 1, ", but got ",
+                     *foreign, "."),
+                 {},
+                 "ids",
+                 std::to_string(*foreign)};
   }
   if (ids.size() <= info_.context_length - lengths_[sequence]) return {};
   return Error{ErrorCode::invalid_input,
-               str("[llama_cpp] ", lengths_[sequence], " tokens and ", ids.size(), " more pass the context of ",
-                   info_.context_length, "."),
+               str("[llama_cpp] ", lengths_[sequence], " tokens and ", ids.size(),
+                   " more pass the context of ", info_.context_length, "."),
                "Open it with a larger run option context.", "ids"};
 }
 
 Error LlamaSession::decode_error(int status) const {
   if (status == 1) {
     return {ErrorCode::invalid_input,
-            str("[llama_cpp] the sequences together pass the context of ", info_.context_length, " tokens."),
+            str("[llama_cpp] the sequences together pass the context of ", info_.context_length,
+                " tokens."),
             "Truncate sequences that are done, or open with a larger run option context.", "ids"};
   }
   if (status == 2) return {ErrorCode::cancelled, "[llama_cpp] the computation was stopped."};
@@ -184,7 +213,8 @@ Error LlamaSession::decode_error(int status) const {
 }
 
 Result<void> LlamaSession::decode_batch(SequenceId sequence, std::span<const TokenId> ids,
-                                        std::span<const std::uint32_t> wanted, std::size_t ids_before) {
+                                        std::span<const std::uint32_t> wanted,
+                                        std::size_t ids_before) {
   batch_->n_tokens = static_cast<std::int32_t>(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) {
     batch_->token[i] = ids[i];
@@ -194,7 +224,8 @@ Result<void> LlamaSession::decode_batch(SequenceId sequence, std::span<const Tok
     batch_->logits[i] = 0;
   }
   for (const auto position : wanted) batch_->logits[position - ids_before] = 1;
-  if (const int status = llama_decode(context_.get(), *batch_); status != 0) return decode_error(status);
+  if (const int status = llama_decode(context_.get(), *batch_); status != 0)
+    return decode_error(status);
   lengths_[sequence] += static_cast<std::uint32_t>(ids.size());
   return {};
 }
@@ -202,11 +233,13 @@ Result<void> LlamaSession::decode_batch(SequenceId sequence, std::span<const Tok
 Result<void> LlamaSession::hand_out(std::span<const std::uint32_t> wanted, std::size_t ids_before,
                                     std::size_t index, const RowSink& sink) const {
   for (const auto position : wanted) {
-    const float* logits = llama_get_logits_ith(context_.get(), static_cast<std::int32_t>(position - ids_before));
+    const float* logits =
+        llama_get_logits_ith(context_.get(), static_cast<std::int32_t>(position - ids_before));
     if (logits == nullptr) return engine_error("the engine gave no logits");
     const std::span<const float> row(logits, info_.vocabulary_size);
     if (!all_finite(row)) {
-      return Error{ErrorCode::backend, str("[llama_cpp] the logits after position ", position, " are not finite."),
+      return Error{ErrorCode::backend,
+                   str("[llama_cpp] the logits after position ", position, " are not finite."),
                    "The weights or the engine's kernels are broken."};
     }
     sink(index++, row);
@@ -221,7 +254,8 @@ Result<void> LlamaSession::decode(SequenceId sequence, std::span<const TokenId> 
   for (std::size_t done = 0; done < ids.size();) {
     const auto rest = wanted.subspan(rows_done);
     const auto length = batch_length(ids.size() - done, batch, rest, done);
-    const auto rows = static_cast<std::size_t>(std::lower_bound(rest.begin(), rest.end(), done + length) - rest.begin());
+    const auto rows = static_cast<std::size_t>(
+        std::lower_bound(rest.begin(), rest.end(), done + length) - rest.begin());
     STROP_CHECK(decode_batch(sequence, ids.subspan(done, length), rest.first(rows), done));
     STROP_CHECK(hand_out(rest.first(rows), done, rows_done, sink));
     rows_done += rows;
@@ -243,8 +277,10 @@ Result<void> LlamaSession::evaluate(SequenceId sequence, std::span<const TokenId
 Result<void> LlamaSession::truncate(SequenceId sequence, std::uint32_t length) {
   STROP_CHECK(check_sequence(sequence));
   auto* memory = llama_get_memory(context_.get());
-  if (!llama_memory_seq_rm(memory, static_cast<llama_seq_id>(sequence), static_cast<llama_pos>(length), -1)) {
-    return Error{ErrorCode::unsupported, "[llama_cpp] this model's memory cannot be cut at a position."};
+  if (!llama_memory_seq_rm(memory, static_cast<llama_seq_id>(sequence),
+                           static_cast<llama_pos>(length), -1)) {
+    return Error{ErrorCode::unsupported,
+                 "[llama_cpp] this model's memory cannot be cut at a position."};
   }
   lengths_[sequence] = std::min(lengths_[sequence], length);
   return {};
@@ -261,16 +297,19 @@ Result<void> LlamaSession::fork(SequenceId from, SequenceId to) {
   return {};
 }
 
-Result<Generation> LlamaSession::generate(SequenceId sequence, std::span<const TokenId> ids, std::uint32_t count,
-                                          std::stop_token stop) {
+Result<Generation> LlamaSession::generate(SequenceId sequence, std::span<const TokenId> ids,
+                                          std::uint32_t count, std::stop_token stop) {
   STROP_CHECK(check_ids(sequence, ids));
   if (ids.empty() || count == 0) {
-    return Error{ErrorCode::invalid_input, "[llama_cpp] generating needs at least one id and one new token.", {}, "ids"};
+    return Error{ErrorCode::invalid_input,
+                 "[llama_cpp] generating needs at least one id and one new token.",
+                 {},
+                 "ids"};
   }
   if (lengths_[sequence] + ids.size() + count - 1 > info_.context_length) {
     return Error{ErrorCode::invalid_input,
-                 str("[llama_cpp] ", ids.size(), " ids and ", count, " new tokens pass the context of ",
-                     info_.context_length, "."),
+                 str("[llama_cpp] ", ids.size(), " ids and ", count,
+                     " new tokens pass the context of ", info_.context_length, "."),
                  "Open it with a larger run option context.", "count", std::to_string(count)};
   }
   stop_ = stop;
@@ -288,8 +327,9 @@ Result<Generation> LlamaSession::generate(SequenceId sequence, std::span<const T
   auto done = decode(sequence, ids, {&last, 1}, choose);
   while (done && generation.ids.size() < count) {
     const TokenId newest = generation.ids.back();
-    done = stop.stop_requested() ? Error{ErrorCode::cancelled, "[llama_cpp] generating was stopped."}
-                                 : decode(sequence, {&newest, 1}, {&only, 1}, choose);
+    done = stop.stop_requested()
+               ? Error{ErrorCode::cancelled, "[llama_cpp] generating was stopped."}
+               : decode(sequence, {&newest, 1}, {&only, 1}, choose);
   }
   stop_ = {};
   if (!done) {

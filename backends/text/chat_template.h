@@ -12,9 +12,10 @@ struct SpecialTexts {
   std::string bos, eos;  // as the template may insert them
 };
 
-// source: the Jinja template as the model carries it. A template that fails, or that refuses the messages,
-// is unsupported with its reason.
-Result<std::string> apply_chat_template(const std::string& source, std::span<const ChatMessage> messages,
+// source: the Jinja template as the model carries it. A template that fails, or that refuses the
+// messages, is unsupported with its reason.
+Result<std::string> apply_chat_template(const std::string& source,
+                                        std::span<const ChatMessage> messages,
                                         bool add_generation_prompt, const SpecialTexts& special);
 
 }  // namespace strop::text

@@ -28,30 +28,39 @@ Error cannot_load(const std::filesystem::path& file) {
   constexpr std::string_view kUnknown = "unknown pre-tokenizer type: ";
   if (const auto at = said.find(kUnknown); at != std::string::npos) {
     const auto name = said.substr(at + kUnknown.size(), said.find(';', at) - at - kUnknown.size());
-    return {ErrorCode::unsupported, str("[text] the pre-tokenizer ", name, " is unknown: its ids would be guesses."),
+    return {ErrorCode::unsupported,
+            str("[text] the pre-tokenizer ", name, " is unknown: its ids would be guesses."),
             "Use a model whose pre-tokenizer llama.cpp knows.", "tokenizer.ggml.pre", name};
   }
-  return {ErrorCode::corrupt, str("[text] ", file.filename().string(), " is no vocabulary: ", said, ".")};
+  return {ErrorCode::corrupt,
+          str("[text] ", file.filename().string(), " is no vocabulary: ", said, ".")};
 }
 
 // llama.cpp only warns about these two and goes on with a generic splitter.
 Result<void> check_pre_tokenizer(const llama_vocab& vocabulary, const std::string& name) {
-  const bool guessed = llama_vocab_type(&vocabulary) == LLAMA_VOCAB_TYPE_BPE && (name.empty() || name == "default");
+  const bool guessed =
+      llama_vocab_type(&vocabulary) == LLAMA_VOCAB_TYPE_BPE && (name.empty() || name == "default");
   if (!guessed) return {};
-  return Error{ErrorCode::unsupported, "[text] the vocabulary does not name its pre-tokenizer: its ids would be guesses.",
+  return Error{ErrorCode::unsupported,
+               "[text] the vocabulary does not name its pre-tokenizer: its ids would be guesses.",
                "Convert the model again from its original folder.", "tokenizer.ggml.pre", name};
 }
 
 Result<void> check_text(std::string_view text, const std::string& field) {
   if (text.size() > kMaxText) {
-    return Error{ErrorCode::invalid_input,
-                 str("[text] a text must be at most ", kMaxText, " bytes, but got ", text.size(), "."),
-                 "Split it.", field};
+    return Error{
+        ErrorCode::invalid_input,
+        str("[text] a text must be at most ", kMaxText, " bytes, but got ", text.size(), "."),
+        "Split it.", field};
   }
   const auto offset = invalid_utf8(text);
   if (!offset) return {};
-  return Error{ErrorCode::invalid_input, str("[text] text must be UTF-8, but byte ", *offset, " is not."), {}, field,
-               {}, *offset};
+  return Error{ErrorCode::invalid_input,
+               str("[text] text must be UTF-8, but byte ", *offset, " is not."),
+               {},
+               field,
+               {},
+               *offset};
 }
 
 }  // namespace
@@ -74,13 +83,14 @@ LlamaTokenizer::LlamaTokenizer(ModelPtr model, std::string pre_tokenizer)
            llama_model_chat_template(model_.get(), nullptr) != nullptr};
 }
 
-Result<std::vector<TokenId>> LlamaTokenizer::encode(std::string_view text, bool add_special, bool parse_special) {
+Result<std::vector<TokenId>> LlamaTokenizer::encode(std::string_view text, bool add_special,
+                                                    bool parse_special) {
   STROP_CHECK(check_text(text, "text"));
   const auto length = static_cast<std::int32_t>(text.size());
   std::vector<TokenId> ids(text.size() + 4);  // at most one per byte, and those around it
   const auto count = [&] {
-    return llama_tokenize(vocabulary_, text.data(), length, ids.data(), static_cast<std::int32_t>(ids.size()),
-                          add_special, parse_special);
+    return llama_tokenize(vocabulary_, text.data(), length, ids.data(),
+                          static_cast<std::int32_t>(ids.size()), add_special, parse_special);
   };
   auto found = count();
   if (found < 0 && found != std::numeric_limits<std::int32_t>::min()) {
@@ -94,20 +104,25 @@ Result<std::vector<TokenId>> LlamaTokenizer::encode(std::string_view text, bool 
 
 Result<std::string> LlamaTokenizer::decode(std::span<const TokenId> ids) {
   const auto size = static_cast<TokenId>(info_.vocabulary_size);
-  const auto foreign = std::find_if(ids.begin(), ids.end(), [&](TokenId id) { return id < 0 || id >= size; });
+  const auto foreign =
+      std::find_if(ids.begin(), ids.end(), [&](TokenId id) { return id < 0 || id >= size; });
   if (foreign != ids.end()) {
     return Error{ErrorCode::invalid_input,
-                 str("[text] token ids must be from 0 to ", size - 1, ", but got ", *foreign, "."), {}, "ids",
+                 str("[text] token ids must be from 0 to ", size - 1, ", but got ", *foreign, "."),
+                 {},
+                 "ids",
                  std::to_string(*foreign)};
   }
-  // For byte-level vocabularies llama.cpp's detokenizer would tidy spaces, so that text -> ids -> text changes it.
+  // For byte-level vocabularies llama.cpp's detokenizer would tidy spaces, so that text -> ids ->
+  // text changes it.
   const bool byte_level = llama_vocab_type(vocabulary_) == LLAMA_VOCAB_TYPE_BPE;
   return repaired_utf8(byte_level ? joined_pieces(ids) : detokenized(ids));
 }
 
 std::string LlamaTokenizer::piece(TokenId id) const {
   std::string bytes(64, '\0');
-  auto length = llama_token_to_piece(vocabulary_, id, bytes.data(), static_cast<std::int32_t>(bytes.size()), 0, true);
+  auto length = llama_token_to_piece(vocabulary_, id, bytes.data(),
+                                     static_cast<std::int32_t>(bytes.size()), 0, true);
   if (length < 0) {
     bytes.resize(static_cast<std::size_t>(-length));
     length = llama_token_to_piece(vocabulary_, id, bytes.data(), -length, 0, true);
@@ -132,10 +147,12 @@ std::string LlamaTokenizer::detokenized(std::span<const TokenId> ids) const {
   return text;
 }
 
-Result<std::string> LlamaTokenizer::chat(std::span<const ChatMessage> messages, bool add_generation_prompt) {
+Result<std::string> LlamaTokenizer::chat(std::span<const ChatMessage> messages,
+                                         bool add_generation_prompt) {
   const char* source = llama_model_chat_template(model_.get(), nullptr);
   if (source == nullptr) {
-    return Error{ErrorCode::unsupported, "[text] this model has no chat template.", "Send plain text instead."};
+    return Error{ErrorCode::unsupported, "[text] this model has no chat template.",
+                 "Send plain text instead."};
   }
   for (const auto& message : messages) {
     STROP_CHECK(check_text(message.role, "role"));
@@ -150,7 +167,8 @@ LlamaTextBackend::LlamaTextBackend() { keep_engine_errors(); }
 
 BackendInfo LlamaTextBackend::info() const { return {.name = "text", .version = llama_version()}; }
 
-Result<std::unique_ptr<Tokenizer>> LlamaTextBackend::open(const std::filesystem::path& vocabulary) const {
+Result<std::unique_ptr<Tokenizer>> LlamaTextBackend::open(
+    const std::filesystem::path& vocabulary) const {
   try {
     return LlamaTokenizer::open(vocabulary);
   } catch (const std::logic_error&) {

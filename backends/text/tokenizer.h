@@ -20,9 +20,11 @@ class LlamaTokenizer final : public Tokenizer {
   static Result<std::unique_ptr<Tokenizer>> open(const std::filesystem::path& vocabulary);
 
   const TokenizerInfo& info() const override { return info_; }
-  Result<std::vector<TokenId>> encode(std::string_view text, bool add_special, bool parse_special) override;
+  Result<std::vector<TokenId>> encode(std::string_view text, bool add_special,
+                                      bool parse_special) override;
   Result<std::string> decode(std::span<const TokenId> ids) override;
-  Result<std::string> chat(std::span<const ChatMessage> messages, bool add_generation_prompt) override;
+  Result<std::string> chat(std::span<const ChatMessage> messages,
+                           bool add_generation_prompt) override;
 
  private:
   LlamaTokenizer(ModelPtr model, std::string pre_tokenizer);

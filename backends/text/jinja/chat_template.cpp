@@ -1,4 +1,5 @@
-// With llama.cpp's Jinja engine. Its list of built-in templates will not do: it takes every template with
+// With llama.cpp's Jinja engine. Its list of built-in templates will not do: it takes every
+// template with
 // <|im_start|> for plain ChatML, and so drops the default system message of SmolLM2 and Qwen.
 #include "chat_template.h"
 
@@ -12,7 +13,9 @@
 namespace strop::text {
 namespace {
 
-jinja::value text_value(const std::string& text) { return jinja::mk_val<jinja::value_string>(text); }
+jinja::value text_value(const std::string& text) {
+  return jinja::mk_val<jinja::value_string>(text);
+}
 
 jinja::value message_value(const ChatMessage& message) {
   auto value = jinja::mk_val<jinja::value_object>();
@@ -27,8 +30,8 @@ jinja::value messages_value(std::span<const ChatMessage> messages) {
   return values;
 }
 
-std::string render(const std::string& source, std::span<const ChatMessage> messages, bool add_generation_prompt,
-                   const SpecialTexts& special) {
+std::string render(const std::string& source, std::span<const ChatMessage> messages,
+                   bool add_generation_prompt, const SpecialTexts& special) {
   jinja::lexer lexer;
   auto tokens = lexer.tokenize(source);
   const auto program = jinja::parse_from_tokens(tokens);
@@ -43,13 +46,17 @@ std::string render(const std::string& source, std::span<const ChatMessage> messa
 
 }  // namespace
 
-Result<std::string> apply_chat_template(const std::string& source, std::span<const ChatMessage> messages,
+Result<std::string> apply_chat_template(const std::string& source,
+                                        std::span<const ChatMessage> messages,
                                         bool add_generation_prompt, const SpecialTexts& special) {
   try {
     return render(source, messages, add_generation_prompt, special);
   } catch (const std::exception& error) {
-    return Error{ErrorCode::unsupported, str("[text] the model's chat template does not take these messages: ",
-                                             error.what(), "."), {}, "messages"};
+    return Error{
+        ErrorCode::unsupported,
+        str("[text] the model's chat template does not take these messages: ", error.what(), "."),
+        {},
+        "messages"};
   }
 }
 

@@ -33,14 +33,20 @@ const Backend& backend() {
 }
 
 Artifact artifact() {
-  return {.backend = "llama_cpp", .format = "gguf", .folder = kModel.parent_path(), .entry = kModel.filename()};
+  return {.backend = "llama_cpp",
+          .format = "gguf",
+          .folder = kModel.parent_path(),
+          .entry = kModel.filename()};
 }
 
-Result<std::unique_ptr<Session>> try_open(const RunOptions& options) { return backend().open(artifact(), options, {}); }
+Result<std::unique_ptr<Session>> try_open(const RunOptions& options) {
+  return backend().open(artifact(), options, {});
+}
 
 std::unique_ptr<Session> opened(RunOptions options = {}) {
   options.try_emplace("context", "512");
-  options.try_emplace("threads", "1");  // two threads wait for each other where other tests run beside them
+  options.try_emplace("threads",
+                      "1");  // two threads wait for each other where other tests run beside them
   auto session = try_open(options);
   REQUIRE_MESSAGE(session, message_of(session));
   return *std::move(session);
@@ -62,9 +68,10 @@ std::vector<std::uint32_t> all_positions(std::size_t count) {
 Rows evaluated(DecoderSession& session, SequenceId sequence, std::span<const TokenId> ids,
                std::span<const std::uint32_t> wanted) {
   Rows rows;
-  const auto done = session.evaluate(sequence, ids, wanted, [&](std::size_t index, std::span<const float> row) {
-    rows[index].assign(row.begin(), row.end());
-  });
+  const auto done =
+      session.evaluate(sequence, ids, wanted, [&](std::size_t index, std::span<const float> row) {
+        rows[index].assign(row.begin(), row.end());
+      });
   REQUIRE_MESSAGE(done, message_of(done));
   return rows;
 }
@@ -74,7 +81,9 @@ std::size_t argmax(const std::vector<float>& row) {
 }
 
 // The best id, or one that another order of the same sums may prefer to it.
-bool is_best(const std::vector<float>& row, std::size_t id) { return row[id] >= row[argmax(row)] - 0.05f; }
+bool is_best(const std::vector<float>& row, std::size_t id) {
+  return row[id] >= row[argmax(row)] - 0.05f;
+}
 
 void check_refused(const RunOptions& options, const std::string& field) {
   const auto session = try_open(options);
@@ -91,7 +100,8 @@ TEST_CASE("one batch and token by token agree on the best next token") {
   const auto together = evaluated(*session->decoder(), 0, ids, all_positions(ids.size()));
   REQUIRE(together.size() == ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    const auto alone = evaluated(*session->decoder(), 1, std::span(ids).subspan(i, 1), all_positions(1));
+    const auto alone =
+        evaluated(*session->decoder(), 1, std::span(ids).subspan(i, 1), all_positions(1));
     CHECK(is_best(alone.at(0), argmax(together.at(i))));
   }
 }
@@ -103,15 +113,17 @@ TEST_CASE("only wanted positions give rows, over the edges of batches too") {
   const auto all = evaluated(*session->decoder(), 0, ids, all_positions(ids.size()));
   const auto some = evaluated(*session->decoder(), 1, ids, wanted);
   REQUIRE(some.size() == wanted.size());
-  for (std::size_t i = 0; i < wanted.size(); ++i) CHECK(is_best(some.at(i), argmax(all.at(wanted[i]))));
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    CHECK(is_best(some.at(i), argmax(all.at(wanted[i]))));
 }
 
 TEST_CASE("many wanted rows are handed out in order") {
   auto session = opened();
   const auto ids = prompt(400);
   std::size_t expected = 0;
-  REQUIRE(session->decoder()->evaluate(0, ids, all_positions(ids.size()),
-                                       [&](std::size_t index, std::span<const float>) { CHECK(index == expected++); }));
+  REQUIRE(session->decoder()->evaluate(
+      0, ids, all_positions(ids.size()),
+      [&](std::size_t index, std::span<const float>) { CHECK(index == expected++); }));
   CHECK(expected == ids.size());
 }
 
@@ -120,7 +132,8 @@ TEST_CASE("truncating and going on equals a fresh start") {
   const auto ids = prompt(20);
   const auto first = evaluated(*session->decoder(), 0, ids, all_positions(20));
   REQUIRE(session->decoder()->truncate(0, 12));
-  const auto again = evaluated(*session->decoder(), 0, std::span(ids).subspan(12), all_positions(8));
+  const auto again =
+      evaluated(*session->decoder(), 0, std::span(ids).subspan(12), all_positions(8));
   for (std::size_t i = 0; i < 8; ++i) CHECK(is_best(again.at(i), argmax(first.at(12 + i))));
 }
 
@@ -156,7 +169,9 @@ TEST_CASE("generating equals choosing the best token step by step") {
     row = evaluated(decoder, 1, std::vector{id}, std::vector<std::uint32_t>{0}).at(0);
   }
   // The newest token is not part of the sequence yet, so that the next call may give it.
-  const auto next = evaluated(decoder, 0, std::vector{generation->ids.back()}, std::vector<std::uint32_t>{0}).at(0);
+  const auto next =
+      evaluated(decoder, 0, std::vector{generation->ids.back()}, std::vector<std::uint32_t>{0})
+          .at(0);
   CHECK(is_best(next, argmax(row)));
 }
 
@@ -228,7 +243,11 @@ TEST_CASE("a file that is no model is an error with the engine's words") {
 }
 
 TEST_CASE("recipes go from unquantised to small, and the demo's grid is marked") {
-  const Model model{.format = "huggingface", .architecture = "llama", .kind = ModelKind::llm, .precision = "bf16", .width = 576};
+  const Model model{.format = "huggingface",
+                    .architecture = "llama",
+                    .kind = ModelKind::llm,
+                    .precision = "bf16",
+                    .width = 576};
   const auto space = backend().space(model, Target{});
   REQUIRE(space.recipes.size() == 11);
   CHECK(space.recipes[0].name == "f32");

@@ -26,7 +26,10 @@ std::unique_ptr<WorkerSession> opened(RunOptions options) {
   }
   options.insert({{"context", "512"}, {"threads", "1"}});
   const WorkerBackend backend(STROP_LLAMA_WORKER, {});
-  const Artifact artifact{.backend = "llama_cpp", .format = "gguf", .folder = kModel.parent_path(), .entry = kModel.filename()};
+  const Artifact artifact{.backend = "llama_cpp",
+                          .format = "gguf",
+                          .folder = kModel.parent_path(),
+                          .entry = kModel.filename()};
   auto session = backend.open(artifact, options, {.dir = std::filesystem::temp_directory_path()});
   REQUIRE_MESSAGE(session, message_of(session));
   return *std::move(session);
@@ -53,12 +56,14 @@ TEST_CASE("the worker says what it is") {
 
 TEST_CASE("two CPU variants write the same text") {
   const WorkerBackend backend(STROP_LLAMA_WORKER, {});
-  const Model model{.format = "gguf", .architecture = "llama", .kind = ModelKind::llm, .precision = "q4_1"};
+  const Model model{
+      .format = "gguf", .architecture = "llama", .kind = ModelKind::llm, .precision = "q4_1"};
   const auto fit = backend.fit(model, Target{});
   REQUIRE_MESSAGE(fit, message_of(fit));
   for (const auto& knob : fit->space.run_knobs) {
     if (knob.name != "cpu_variant" || knob.values.size() < 2) continue;
-    CHECK(generated({{"cpu_variant", knob.values[0]}}) == generated({{"cpu_variant", knob.values[1]}}));
+    CHECK(generated({{"cpu_variant", knob.values[0]}}) ==
+          generated({{"cpu_variant", knob.values[1]}}));
   }
 }
 
@@ -69,10 +74,11 @@ TEST_CASE("rows of logits arrive through the shared block") {
   std::vector<std::uint32_t> wanted(ids.size());
   for (std::uint32_t i = 0; i < wanted.size(); ++i) wanted[i] = i;
   std::size_t rows = 0;
-  const auto done = decoder->evaluate(0, ids, wanted, [&](std::size_t index, std::span<const float> row) {
-    CHECK(index == rows++);
-    CHECK(row.size() == 49152);
-  });
+  const auto done =
+      decoder->evaluate(0, ids, wanted, [&](std::size_t index, std::span<const float> row) {
+        CHECK(index == rows++);
+        CHECK(row.size() == 49152);
+      });
   REQUIRE_MESSAGE(done, message_of(done));
   CHECK(rows == ids.size());
 }

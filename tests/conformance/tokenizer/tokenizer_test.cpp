@@ -27,7 +27,8 @@ using strop::TokenId;
 }
 
 std::unique_ptr<strop::Tokenizer> opened() {
-  if (!std::filesystem::exists(STROP_DEMO_GGUF)) skip("the demo model is missing (tools/setup fetches it)");
+  if (!std::filesystem::exists(STROP_DEMO_GGUF))
+    skip("the demo model is missing (tools/setup fetches it)");
   static const strop::text::LlamaTextBackend backend;
   auto tokenizer = backend.open(STROP_DEMO_GGUF);
   REQUIRE_MESSAGE(tokenizer, message_of(tokenizer));
@@ -63,16 +64,16 @@ TEST_CASE("gives the ids of Hugging Face's tokenizers") {
     wrong += !same && representable;
     if (!same && representable && wrong <= 10) {
       const std::string source = record["source"];
-      FAIL_CHECK(source << " " << shown(record) << "\n  ours   " << json(*ids).dump().substr(0, 200) << "\n  theirs "
-                        << record["ids"].dump().substr(0, 200));
+      FAIL_CHECK(source << " " << shown(record) << "\n  ours   " << json(*ids).dump().substr(0, 200)
+                        << "\n  theirs " << record["ids"].dump().substr(0, 200));
     }
   }
   CHECK(wrong == 0);
-  // Bytes that the vocabulary lacks are dropped by both, by Hugging Face's before it merges and by llama.cpp after:
-  // their neighbours may come out merged or not (docs/backends/text.md).
+  // Bytes that the vocabulary lacks are dropped by both, by Hugging Face's before it merges and by
+  // llama.cpp after: their neighbours may come out merged or not (docs/backends/text.md).
   CHECK(apart < unrepresentable);
-  MESSAGE(texts << " texts of " << tokens << " tokens; of " << unrepresentable << " with bytes that the vocabulary lacks, "
-                << apart << " differ");
+  MESSAGE(texts << " texts of " << tokens << " tokens; of " << unrepresentable
+                << " with bytes that the vocabulary lacks, " << apart << " differ");
 }
 
 TEST_CASE("decodes as Hugging Face's tokenizers do") {
@@ -83,14 +84,16 @@ TEST_CASE("decodes as Hugging Face's tokenizers do") {
     REQUIRE_MESSAGE(text, shown(record));
     const bool same = *text == record["decoded"].get<std::string>();
     different += !same;
-    if (!same && different <= 10) FAIL_CHECK(shown(record) << " became " << json(*text).dump().substr(0, 200));
+    if (!same && different <= 10)
+      FAIL_CHECK(shown(record) << " became " << json(*text).dump().substr(0, 200));
   }
   CHECK(different == 0);
 }
 
 TEST_CASE("text survives encoding and decoding") {
   const auto tokenizer = opened();
-  for (const std::string text : {" two  spaces , and ' quotes ' ?", "\n\n x", "naïve 漢字 👍🏽", "I 'm n't"}) {
+  for (const std::string text :
+       {" two  spaces , and ' quotes ' ?", "\n\n x", "naïve 漢字 👍🏽", "I 'm n't"}) {
     const auto ids = tokenizer->encode(text, false, false);
     REQUIRE(ids);
     CHECK(*tokenizer->decode(*ids) == text);
@@ -107,8 +110,11 @@ TEST_CASE("special tokens in a text become ids only on request") {
 
 TEST_CASE("refuses text that is not UTF-8, with the offset") {
   const auto tokenizer = opened();
-  const std::vector<std::pair<std::string, std::uint64_t>> bad{
-      {"ab\xff", 2}, {"\xc0\x80", 0}, {"x\xed\xa0\x80", 1}, {"é\xf4\x90\x80\x80", 2}, {"abc\xe2\x82", 3}};
+  const std::vector<std::pair<std::string, std::uint64_t>> bad{{"ab\xff", 2},
+                                                               {"\xc0\x80", 0},
+                                                               {"x\xed\xa0\x80", 1},
+                                                               {"é\xf4\x90\x80\x80", 2},
+                                                               {"abc\xe2\x82", 3}};
   for (const auto& [text, offset] : bad) {
     const auto ids = tokenizer->encode(text, false, false);
     REQUIRE_FALSE(ids);
@@ -137,8 +143,11 @@ TEST_CASE("refuses ids outside the vocabulary") {
 
 TEST_CASE("knows the vocabulary of the demo model") {
   const auto tokenizer = opened();
-  CHECK(tokenizer->info() ==
-        strop::TokenizerInfo{.vocabulary_size = 49152, .pre_tokenizer = "smollm", .bos = 1, .eos = 2, .has_chat_template = true});
+  CHECK(tokenizer->info() == strop::TokenizerInfo{.vocabulary_size = 49152,
+                                                  .pre_tokenizer = "smollm",
+                                                  .bos = 1,
+                                                  .eos = 2,
+                                                  .has_chat_template = true});
 }
 
 TEST_CASE("the model's own template makes the prompt, default system message included") {
@@ -148,7 +157,8 @@ TEST_CASE("the model's own template makes the prompt, default system message inc
   const auto prompt = tokenizer->chat(messages, true);
   REQUIRE_MESSAGE(prompt, message_of(prompt));
   CHECK(*prompt ==
-        "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+        "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging "
+        "Face<|im_end|>\n"
         "<|im_start|>user\nHello <|im_end|><|im_end|>\n<|im_start|>assistant\n");
   const std::vector<strop::ChatMessage> own_system{{"system", "Be brief."}, {"user", "Hi"}};
   CHECK(*tokenizer->chat(own_system, false) ==
