@@ -1,0 +1,78 @@
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "formats/mapped_file.h"
+
+namespace fs = std::filesystem;
+
+namespace strop::formats {
+
+Result<MappedFile> MappedFile::open(const fs::path& path) {
+  // Not blocking: a named pipe would wait for its writer for ever.
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return file_error("read", path, errno);
+  return map(std::move(fd), path);
+}
+
+Result<MappedFile> MappedFile::open_inside(const fs::path& folder, const std::string& name) {
+  Descriptor root(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root) return file_error("open", folder, errno);
+  open_how how{};
+  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  Descriptor fd(static_cast<int>(::syscall(SYS_openat2, root.get(), name.c_str(), &how, sizeof how)));
+  if (!fd && errno == EXDEV) {
+    return Error{.code = ErrorCode::invalid_input,
+                 .message = str("[formats] ", name, " must lie inside of ", folder.string()),
+                 .hint = "Copy the file into the model's folder; links to other places are not followed.",
+                 .field = "path",
+                 .value = name};
+  }
+  if (!fd) return file_error("read", folder / name, errno);
+  return map(std::move(fd), folder / name);
+}
+
+Result<MappedFile> MappedFile::map(Descriptor fd, const fs::path& path) {
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return file_error("read", path, errno);
+  if (!S_ISREG(status.st_mode)) {
+    return Error{.code = ErrorCode::invalid_input, .message = str("[formats] ", path.string(), " is not a regular file"), .field = "path", .value = path.string()};
+  }
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size == 0) {
+    return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", path.string(), " is empty"), .field = "path", .value = path.string(), .offset = 0};
+  }
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (data == MAP_FAILED) return file_error("map", path, errno);
+  return MappedFile(path, static_cast<const char*>(data), size);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept : path_(std::move(other.path_)), data_(other.data_), size_(other.size_) {
+  other.data_ = nullptr;
+}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_) ::munmap(const_cast<char*>(data_), size_);
+}
+
+void MappedFile::release(std::string_view part) const {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) & ~(page - 1);
+  const auto end = (reinterpret_cast<std::uintptr_t>(part.data()) + part.size()) & ~(page - 1);
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+}  // namespace strop::formats
