@@ -1,0 +1,103 @@
+"""Perplexity and KL divergence of Strop's ruler against llama-perplexity, on the same files, text and positions."""
+
+import array
+import json
+import re
+import struct
+
+import paired
+import tools
+
+CHUNK, SEGMENTS = 512, 5
+KINDS = ("q8_0", "q4_k_m")
+ROUNDS = (SEGMENTS,)
+TIMED = False
+TEXT = tools.ROOT / "share" / "text" / "evaluation"
+
+
+def metrics():
+    return [paired.Metric(f"{kind}.{name}", paired.Goal(1 - claim, 1 + claim), claim / 3)
+            for kind in KINDS for name, claim in (("perplexity", 0.01), ("kl", 0.05))]
+
+
+def number_after(words, text):
+    found = re.search(re.escape(words) + r"\s*:?\s*([-0-9.]+)", text)
+    if found is None:
+        raise RuntimeError(f"llama-perplexity did not say {words}")
+    return float(found[1])
+
+
+def segments():
+    """The evaluation text in parts of about the same length, cut between lines."""
+    files = sorted(path for path in TEXT.rglob("*") if path.is_file()) if TEXT.is_dir() else []
+    if not files:
+        raise tools.Missing("share/text/evaluation holds no text")
+    lines = "\n".join(path.read_text(encoding="utf-8").strip() for path in files).splitlines()
+    size = sum(len(line.encode()) + 1 for line in lines) / SEGMENTS
+    parts, done = [[] for _ in range(SEGMENTS)], 0
+    for line in lines:
+        parts[min(SEGMENTS - 1, int(done / size))].append(line)
+        done += len(line.encode()) + 1
+    return ["\n".join(part).strip() for part in parts]
+
+
+class Comparison:
+    def __init__(self, ours, say):
+        self.program = ours.bench("quality")
+        self.workers = (ours.worker("text"), ours.worker("llama_cpp"))
+        self.backend = json.loads(tools.output_of([ours.bench("rates"), ours.worker("llama_cpp")]))
+        self.files = tools.Files(ours, say)
+        self.reference = self.files.path("f32")
+        self.candidates = {kind: self.files.path(kind) for kind in KINDS}
+        self.folder = tools.OUT / "quality"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.texts = []
+        for number, text in enumerate(segments()):
+            self.texts.append(self.folder / f"{number}.txt")
+            self.texts[-1].write_text(text, encoding="utf-8")
+        self.session = None
+        self.tokens = {}
+
+    def strop(self, number):
+        values = {}
+        for kind, file in self.candidates.items():
+            ids = self.folder / f"{number}.ids"
+            score = json.loads(tools.output_of([self.program, *self.workers, self.reference, file,
+                                                self.texts[number], CHUNK, ids, "context=512", "batch=512"]))
+            values[f"{kind}.perplexity"], values[f"{kind}.kl"] = score["perplexity"], score["kl"]
+            self.session = score["session"]
+            self.tokens[number] = score["scored"]
+        return values
+
+    def _peer(self, arguments):
+        options = self.session["run_options"]
+        program = tools.peer_with_variant("llama-perplexity", self.session["cpu_variant"])
+        return tools.output_of([program, "-c", CHUNK, "-b", CHUNK, "-ub", CHUNK, "-t", options["threads"],
+                                "-fa", options["flash_attention"], "-ctk", options["kv_cache_type"],
+                                "-ctv", options["kv_cache_type"], *arguments], cwd=program.parent)
+
+    def peer(self, number):
+        base, values = self.folder / "base.logits", {}
+        self._peer(["-m", self.reference, "-f", self.texts[number], "--kl-divergence-base", base])
+        self._check_ids(base, number)
+        for kind, file in self.candidates.items():
+            said = self._peer(["-m", file, "--kl-divergence-base", base, "--kl-divergence"])
+            values[f"{kind}.perplexity"] = number_after("Mean PPL(Q)", said)
+            values[f"{kind}.kl"] = number_after("Mean    KLD", said)
+        base.unlink()
+        return values
+
+    def _check_ids(self, base, number):
+        """The file begins with what llama-perplexity made of the text."""
+        with open(base, "rb") as logits:
+            magic, length, _, chunks = struct.unpack("<8sIii", logits.read(20))
+            theirs = array.array("i", logits.read(4 * length * chunks))
+        ours = array.array("i", (self.folder / f"{number}.ids").read_bytes())
+        if magic != b"_logits_" or length != CHUNK or ours != theirs:
+            raise RuntimeError(f"Strop and llama-perplexity read other token ids in segment {number}")
+
+    def conditions(self):
+        return {"engine": f"llama.cpp {self.backend['version']}", "cpu_variant": self.session["cpu_variant"],
+                "run_options": self.session["run_options"], "reference": "f32 of SmolLM2-135M-Instruct",
+                "file_made_by": self.files.made_by, "chunk": CHUNK, "positions": "second half of each chunk",
+                "scored_tokens": sum(self.tokens.values()), "segments": SEGMENTS}
