@@ -1,0 +1,155 @@
+#include "formats/model_file.h"
+
+#include <array>
+#include <map>
+
+#include "formats/gguf.h"
+#include "formats/huggingface.h"
+#include "formats/onnx.h"
+#include "formats/openvino_ir.h"
+#include "formats/safetensors.h"
+
+namespace fs = std::filesystem;
+
+namespace strop {
+namespace {
+
+using namespace formats;
+
+// The type that holds most of the bytes.
+class Precision {
+ public:
+  void count(std::string_view type, std::uint64_t bytes) { bytes_[std::string(type)] += bytes; }
+  std::string most() const {
+    std::string best;
+    std::uint64_t most = 0;
+    for (const auto& [type, bytes] : bytes_) {
+      if (bytes > most) most = bytes, best = type;
+    }
+    return best;
+  }
+
+ private:
+  std::map<std::string, std::uint64_t> bytes_;
+};
+
+ModelKind kind_of(const std::string& architecture) {
+  struct Pattern {
+    const char* part;
+    ModelKind kind;
+  };
+  constexpr std::array patterns{Pattern{"VisionModel", ModelKind::vision},    Pattern{"ForConditionalGeneration", ModelKind::multimodal},
+                                Pattern{"ForCausalLM", ModelKind::llm},       Pattern{"ImageClassification", ModelKind::vision},
+                                Pattern{"ObjectDetection", ModelKind::vision}, Pattern{"Audio", ModelKind::audio},
+                                Pattern{"Speech", ModelKind::audio},          Pattern{"BertModel", ModelKind::embedding},
+                                Pattern{"MaskedLM", ModelKind::embedding}};
+  for (const Pattern& pattern : patterns) {
+    if (architecture.find(pattern.part) != std::string::npos) return pattern.kind;
+  }
+  return ModelKind::other;
+}
+
+// The family's name, the same for every format of one model.
+std::string family_of(const HuggingFaceConfig& config) { return config.model_type.empty() ? config.architecture : config.model_type; }
+
+Result<Model> read_huggingface(const fs::path& folder) {
+  STROP_CHECK(refuse_pickles(folder));
+  STROP_TRY(const HuggingFaceConfig config, read_config(folder));
+  STROP_TRY(const SafetensorsModel weights, read_safetensors_folder(folder));
+  Model model{.path = folder.string(), .format = "huggingface", .architecture = family_of(config), .kind = kind_of(config.architecture)};
+  Precision precision;
+  std::uint64_t parameters = 0;
+  for (const SafeTensor& tensor : weights.tensors) {
+    parameters += tensor.elements();
+    model.weight_bytes += tensor.data.size();
+    precision.count(tensor.type, tensor.data.size());
+  }
+  model.parameter_count = parameters;
+  model.precision = precision.most();
+  model.context_length = config.context;
+  model.vocabulary_size = config.vocabulary;
+  model.layer_count = config.layers;
+  model.width = config.width;
+  model.experts = config.experts;
+  model.license = read_license(folder);
+  model.provenance = read_base_model(folder);
+  model.source_grid = config.source_grid;
+  return model;
+}
+
+std::optional<std::uint32_t> small(std::optional<std::uint64_t> value) {
+  return value && *value <= 0xffffffffu ? std::optional(static_cast<std::uint32_t>(*value)) : std::nullopt;
+}
+
+Result<Model> read_gguf(const fs::path& path) {
+  STROP_TRY(const GgufFile file, GgufFile::open(path));
+  const std::string architecture(file.text("general.architecture").value_or(""));
+  if (architecture.empty()) {
+    return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", path.string(), ": general.architecture is missing"), .field = "general.architecture"};
+  }
+  Model model{.path = path.string(), .format = "gguf", .architecture = architecture, .kind = ModelKind::llm};
+  if (architecture.find("bert") != std::string::npos) model.kind = ModelKind::embedding;
+  if (architecture == "clip") model.kind = ModelKind::vision;
+  Precision precision;
+  std::uint64_t parameters = 0;
+  for (const GgufTensor& tensor : file.tensors()) {
+    parameters += tensor.elements();
+    model.weight_bytes += tensor.data.size();
+    precision.count(tensor.type->name, tensor.data.size());
+  }
+  model.parameter_count = parameters;
+  model.precision = precision.most();
+  const auto own = [&](const char* key) { return small(file.count(str(architecture, ".", key))); };
+  model.context_length = own("context_length");
+  model.layer_count = own("block_count");
+  model.width = own("embedding_length");
+  model.experts = own("expert_count");
+  if (const GgufArray* tokens = file.array("tokenizer.ggml.tokens")) model.vocabulary_size = small(tokens->count);
+  model.license = std::string(file.text("general.license").value_or(""));
+  model.provenance = std::string(file.text("general.name").value_or(""));
+  return model;
+}
+
+Error not_a_model(const fs::path& path, const std::string& found) {
+  return Error{.code = ErrorCode::invalid_input,
+               .message = str("[assess] ", path.string(), " is not a model that strop knows: ", found),
+               .hint = "Give a Hugging Face folder (config.json with safetensors), a GGUF file, an ONNX file or an OpenVINO IR (.xml).",
+               .field = "MODEL",
+               .value = path.string()};
+}
+
+Result<Model> read_file(const fs::path& path) {
+  STROP_TRY(const MappedFile file, MappedFile::open(path));
+  const std::string_view bytes = file.bytes();
+  if (bytes.starts_with("GGUF")) return read_gguf(path);
+  if (bytes.starts_with("PK\x03\x04") || bytes.starts_with("\x80\x02") || bytes.starts_with("\x80\x04"))
+    return Error{.code = ErrorCode::unsupported,
+                 .message = str("[assess] ", path.string(), " is a pickle or an archive, a format that can carry code"),
+                 .hint = "Convert it to safetensors or ONNX where you trust it, then give that.",
+                 .field = "MODEL",
+                 .value = path.string()};
+  if (path.extension() == ".xml" || bytes.starts_with("<?xml") || bytes.starts_with("<net")) return read_openvino_ir(path);
+  if (path.extension() == ".onnx") return read_onnx(path);
+  if (path.extension() == ".safetensors") return not_a_model(path, "a safetensors file alone has no configuration; give its folder");
+  return not_a_model(path, "its first bytes are of no known format");
+}
+
+}  // namespace
+
+Result<Model> read_model(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) {
+    return Error{.code = ErrorCode::not_found,
+                 .message = str("[assess] there is no file or folder ", path.string()),
+                 .hint = "Check the path.",
+                 .field = "MODEL",
+                 .value = path.string()};
+  }
+  if (!fs::is_directory(status)) return read_file(path);
+  if (fs::exists(path / "config.json", error)) return read_huggingface(path);
+  STROP_CHECK(refuse_pickles(path));
+  return not_a_model(path, "the folder has no config.json");
+}
+
+}  // namespace strop

@@ -1,0 +1,273 @@
+#include "formats/onnx.h"
+
+#include <charconv>
+#include <map>
+#include <optional>
+
+#include "formats/checked.h"
+#include "formats/mapped_file.h"
+
+namespace fs = std::filesystem;
+
+namespace strop::formats {
+namespace {
+
+constexpr int kMaxDepth = 8;                      // subgraphs in subgraphs
+constexpr std::uint64_t kMaxNodes = 1'000'000;
+constexpr std::uint64_t kMaxElements = 1ull << 40;
+
+// One field of a protobuf message: a number, or bytes.
+struct Field {
+  std::uint32_t number = 0;
+  std::uint32_t wire = 0;
+  std::uint64_t value = 0;
+  std::string_view bytes;
+};
+
+class Message {
+ public:
+  Message(std::string_view bytes, const std::string& what) : cursor_(bytes, what) {}
+
+  // False at the end.
+  Result<bool> next(Field& field) {
+    if (cursor_.left() == 0) return false;
+    STROP_TRY(const std::uint64_t key, varint());
+    field = {.number = static_cast<std::uint32_t>(key >> 3), .wire = static_cast<std::uint32_t>(key & 7), .value = 0, .bytes = {}};
+    if (field.number == 0) return cursor_.corrupt("field", "has the number 0");
+    switch (field.wire) {
+      case 0: {
+        STROP_TRY(field.value, varint());
+        return true;
+      }
+      case 1: {
+        STROP_TRY(field.bytes, cursor_.take(8, "field"));
+        return true;
+      }
+      case 2: {
+        STROP_TRY(const std::uint64_t length, varint());
+        STROP_TRY(field.bytes, cursor_.take(length, "field"));
+        return true;
+      }
+      case 5: {
+        STROP_TRY(field.bytes, cursor_.take(4, "field"));
+        return true;
+      }
+      default: return cursor_.corrupt("field", str("has the unknown wire type ", field.wire));
+    }
+  }
+
+  Error corrupt(const std::string& rule) const { return cursor_.corrupt("message", rule); }
+
+ private:
+  Result<std::uint64_t> varint() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      STROP_TRY(const auto byte, cursor_.number<std::uint8_t>("varint"));
+      value |= std::uint64_t{byte & 0x7fu} << shift;
+      if (byte < 0x80) return value;
+    }
+    return cursor_.corrupt("varint", "is longer than ten bytes");
+  }
+  Cursor cursor_;
+};
+
+struct Element {
+  const char* name;
+  std::uint64_t bits;
+};
+
+// TensorProto.DataType of onnx.proto.
+Element element(std::uint64_t type) {
+  switch (type) {
+    case 1: return {"f32", 32};
+    case 2: return {"u8", 8};
+    case 3: return {"i8", 8};
+    case 5: return {"i16", 16};
+    case 6: return {"i32", 32};
+    case 7: return {"i64", 64};
+    case 9: return {"bool", 8};
+    case 10: return {"f16", 16};
+    case 11: return {"f64", 64};
+    case 16: return {"bf16", 16};
+    case 21: return {"u4", 4};
+    case 22: return {"i4", 4};
+    default: return {"other", 8};
+  }
+}
+
+class Walk {
+ public:
+  Walk(const MappedFile& file) : what_(file.path().string()), folder_(file.path().parent_path()) {}
+
+  Result<void> model(std::string_view bytes) {
+    Message message(bytes, what_);
+    bool has_graph = false, has_version = false;
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) break;
+      if (field.number == 1 && field.wire == 0) has_version = true;
+      if (field.number == 2 && field.wire == 2) producer_ = std::string(field.bytes.substr(0, 100));
+      if (field.number == 7 && field.wire == 2) {
+        has_graph = true;
+        STROP_CHECK(graph(field.bytes, 0));
+      }
+    }
+    if (!has_graph || !has_version) return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", what_, " is not an ONNX model: it has no graph or no IR version"), .field = "graph"};
+    return {};
+  }
+
+  Model result(const fs::path& path) const {
+    Model model{.path = path.string(), .format = "onnx", .architecture = "onnx graph", .kind = ModelKind::other};
+    model.parameter_count = elements_;
+    model.weight_bytes = bytes_;
+    model.provenance = producer_;
+    std::uint64_t most = 0;
+    for (const auto& [type, bytes] : by_type_) {
+      if (bytes > most) most = bytes, model.precision = type;
+    }
+    return model;
+  }
+
+ private:
+  Result<void> graph(std::string_view bytes, int depth) {
+    if (depth > kMaxDepth) return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", what_, ": subgraphs nest deeper than ", kMaxDepth), .field = "graph"};
+    Message message(bytes, what_);
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) return {};
+      if (field.wire != 2) continue;
+      if (field.number == 1) STROP_CHECK(node(field.bytes, depth));
+      if (field.number == 5) STROP_CHECK(tensor(field.bytes));
+      if (field.number == 15) STROP_CHECK(sparse_tensor(field.bytes));
+    }
+  }
+
+  Result<void> node(std::string_view bytes, int depth) {
+    if (++nodes_ > kMaxNodes) return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", what_, ": more than ", kMaxNodes, " nodes"), .field = "node"};
+    Message message(bytes, what_);
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) return {};
+      if (field.number == 5 && field.wire == 2) STROP_CHECK(attribute(field.bytes, depth));
+    }
+  }
+
+  // Tensors and subgraphs hide in attributes too.
+  Result<void> attribute(std::string_view bytes, int depth) {
+    Message message(bytes, what_);
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) return {};
+      if (field.wire != 2) continue;
+      if (field.number == 5 || field.number == 10) STROP_CHECK(tensor(field.bytes));
+      if (field.number == 6 || field.number == 11) STROP_CHECK(graph(field.bytes, depth + 1));
+      if (field.number == 22 || field.number == 23) STROP_CHECK(sparse_tensor(field.bytes));
+    }
+  }
+
+  Result<void> sparse_tensor(std::string_view bytes) {
+    Message message(bytes, what_);
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) return {};
+      if (field.wire == 2 && (field.number == 1 || field.number == 2)) STROP_CHECK(tensor(field.bytes));
+    }
+  }
+
+  Result<void> tensor(std::string_view bytes) {
+    Message message(bytes, what_);
+    Checked elements = 1;
+    std::uint64_t type = 0;
+    bool external = false;
+    std::map<std::string, std::string> place;
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) break;
+      if (field.number == 1 && field.wire == 0) elements = elements * field.value;
+      if (field.number == 1 && field.wire == 2) {
+        STROP_TRY(elements, product(field.bytes, elements));
+      }
+      if (field.number == 2 && field.wire == 0) type = field.value;
+      if (field.number == 13 && field.wire == 2) STROP_CHECK(entry(field.bytes, place));
+      if (field.number == 14 && field.wire == 0) external = field.value == 1;
+    }
+    if (!elements.at_most(kMaxElements)) return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", what_, ": a tensor's dimensions pass ", kMaxElements, " elements"), .field = "dims"};
+    if (external || !place.empty()) STROP_CHECK(external_data(place));
+    const std::uint64_t count = *elements.value();
+    elements_ += count;
+    bytes_ += count * element(type).bits / 8;
+    by_type_[element(type).name] += count * element(type).bits / 8;
+    return {};
+  }
+
+  // Dimensions in packed form.
+  Result<Checked> product(std::string_view packed, Checked elements) {
+    std::uint64_t value = 0;
+    unsigned shift = 0;
+    for (const char c : packed) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (shift > 63) return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", what_, ": a dimension is longer than ten bytes"), .field = "dims"};
+      value |= std::uint64_t{byte & 0x7fu} << shift;
+      shift += 7;
+      if (byte & 0x80) continue;
+      elements = elements * value;
+      value = 0;
+      shift = 0;
+    }
+    return elements;
+  }
+
+  Result<void> entry(std::string_view bytes, std::map<std::string, std::string>& place) {
+    Message message(bytes, what_);
+    std::string key, value;
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) break;
+      if (field.number == 1 && field.wire == 2) key = std::string(field.bytes.substr(0, 4096));
+      if (field.number == 2 && field.wire == 2) value = std::string(field.bytes.substr(0, 4096));
+    }
+    place[key] = value;
+    return {};
+  }
+
+  Result<void> external_data(const std::map<std::string, std::string>& place) {
+    const auto location = place.find("location");
+    const auto refuse = [&](const std::string& rule) {
+      return Error{.code = ErrorCode::invalid_input, .message = str("[formats] ", what_, ": external data ", rule), .field = "external_data", .value = location == place.end() ? "" : location->second};
+    };
+    if (location == place.end() || location->second.empty()) return refuse("has no location");
+    const fs::path path = location->second;
+    if (path.is_absolute()) return refuse("must be in the model's folder");
+    for (const fs::path& part : path) {
+      if (part == "..") return refuse("must be in the model's folder");
+    }
+    STROP_TRY(const MappedFile file, MappedFile::open_inside(folder_, location->second));
+    const auto number = [&](const char* key) -> std::optional<std::uint64_t> {
+      const auto found = place.find(key);
+      if (found == place.end()) return 0;
+      std::uint64_t value = 0;
+      const auto [end, error] = std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
+      return error == std::errc() && end == found->second.data() + found->second.size() ? std::optional(value) : std::nullopt;
+    };
+    const auto offset = number("offset"), length = number("length");
+    if (!offset || !length || !(Checked(*offset) + *length).at_most(file.bytes().size())) return refuse("passes the end of its file");
+    return {};
+  }
+
+  std::string what_;
+  fs::path folder_;
+  std::string producer_;
+  std::uint64_t nodes_ = 0, elements_ = 0, bytes_ = 0;
+  std::map<std::string, std::uint64_t> by_type_;
+};
+
+}  // namespace
+
+Result<Model> read_onnx(const fs::path& path) {
+  STROP_TRY(const MappedFile file, MappedFile::open(path));
+  Walk walk(file);
+  STROP_CHECK(walk.model(file.bytes()));
+  return walk.result(path);
+}
+
+}  // namespace strop::formats
