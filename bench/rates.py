@@ -22,7 +22,7 @@ class Comparison:
         self.file = self.files.path("q8_0")
         self.backend = json.loads(tools.output_of([ours.bench("rates"), ours.worker("llama_cpp")]))
         # As many tokens of context as llama-bench makes room for.
-        first = self._strop({"context": PROMPT + NEW, "batch": BATCH}, 1)
+        first = self._strop({"context": PROMPT + NEW, "batch": BATCH, "threads": ours.threads}, 1)
         self.session = first["session"]
         self.options = self.session["run_options"]
         variant = self.session["cpu_variant"]

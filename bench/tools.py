@@ -28,9 +28,10 @@ def output_of(command, **options):
 
 
 class Ours:
-    """Strop's programs in one build folder."""
+    """Strop's programs in one build folder, and the threads that they and the peers get."""
 
-    def __init__(self, build):
+    def __init__(self, build, threads):
+        self.threads = threads
         self.build = pathlib.Path(build).resolve()
 
     def program(self, path):
