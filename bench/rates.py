@@ -54,6 +54,7 @@ class Comparison:
 
     def conditions(self):
         return {"engine": f"llama.cpp {self.backend['version']}", "cpu_variant": self.session["cpu_variant"],
-                "run_options": self.options, "file": "q8_0 of SmolLM2-135M-Instruct", "file_made_by": self.files.made_by,
+                "run_options": self.options, "file": "q8_0 of SmolLM2-135M-Instruct",
+                "file_made_by": self.files.made_by,
                 "prompt": PROMPT, "new_tokens": NEW, "depth": PROMPT, "repetitions": REPETITIONS,
                 "unit": "tokens per second"}
