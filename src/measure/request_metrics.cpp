@@ -1,0 +1,142 @@
+// What requests say about latency and rates.
+#include <algorithm>
+
+#include "core/files.h"
+#include "measure/speed.h"
+
+namespace strop::measure {
+namespace {
+
+constexpr double kMilliseconds = 1000;
+
+// Median with the interval of order statistics; without one when the samples are too few for it.
+Metric median_metric(const char* name, const char* unit, std::span<const double> values,
+                     const MetricContext& context) {
+  return {.metric = name,
+          .unit = unit,
+          .context = context,
+          .value = median(values),
+          .interval = quantile_interval(values, 0.5),
+          .samples = static_cast<std::uint32_t>(values.size())};
+}
+
+// One value per request.
+template <class Value>
+std::vector<double> each(std::span<const Generation> requests, const Value& value) {
+  std::vector<double> out;
+  for (const Generation& request : requests) out.push_back(value(request));
+  return out;
+}
+
+struct Gaps {
+  std::vector<double> ms;  // between neighbouring tokens, of all requests
+  Clusters by_request;
+};
+
+Gaps gaps_of(std::span<const Generation> requests) {
+  Gaps gaps;
+  for (const Generation& request : requests) {
+    for (std::size_t i = 1; i < request.seconds.size(); ++i) {
+      gaps.ms.push_back((request.seconds[i] - request.seconds[i - 1]) * kMilliseconds);
+      gaps.by_request.cluster_of.push_back(gaps.by_request.count);
+    }
+    if (request.seconds.size() > 1) ++gaps.by_request.count;
+  }
+  return gaps;
+}
+
+// A tail percentile of too few samples says nothing and is left out.
+void add_percentile(std::vector<Metric>& out, const char* name, const Gaps& gaps, double p,
+                    const MetricContext& context, const Resampling& resampling) {
+  if (p > 0.5 && gaps.ms.size() < samples_needed(p)) return;
+  // Tokens of one request share its disturbances: whole requests are drawn.
+  const Estimate estimate = cluster_quantile(gaps.ms, p, gaps.by_request, resampling);
+  Metric metric{.metric = name,
+                .unit = "ms",
+                .context = context,
+                .value = estimate.value,
+                .samples = static_cast<std::uint32_t>(gaps.ms.size())};
+  if (gaps.by_request.count > 1) metric.interval = estimate.interval;
+  out.push_back(metric);
+}
+
+void add_inter_token(std::vector<Metric>& out, std::span<const Generation> requests,
+                     const MetricContext& context, const Resampling& resampling) {
+  const Gaps gaps = gaps_of(requests);
+  if (gaps.ms.size() < 2) return;
+  add_percentile(out, "inter_token_latency_p50", gaps, 0.5, context, resampling);
+  add_percentile(out, "inter_token_latency_p95", gaps, 0.95, context, resampling);
+  add_percentile(out, "inter_token_latency_p99", gaps, 0.99, context, resampling);
+  out.push_back({.metric = "inter_token_variation",
+                 .unit = "ratio",
+                 .context = context,
+                 .value = coefficient_of_variation(gaps.ms),
+                 .samples = static_cast<std::uint32_t>(gaps.ms.size())});
+}
+
+double decode_rate(const Generation& request) {
+  return static_cast<double>(request.seconds.size() - 1) /
+         (request.seconds.back() - request.seconds.front());
+}
+
+std::string json_of(const Series& series) {
+  std::string out = "{\"name\":\"";
+  for (char c : series.name) {
+    if (static_cast<unsigned char>(c) < 0x20) continue;
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  out += "\",\"seconds\":[";
+  for (const Generation& request : series.requests) {
+    out += &request == series.requests.data() ? "\n[" : ",\n[";
+    for (std::size_t i = 0; i < request.seconds.size(); ++i)
+      out += str(i > 0 ? "," : "", request.seconds[i]);
+    out += ']';
+  }
+  return out + "]}";
+}
+
+}  // namespace
+
+std::vector<Metric> request_metrics(std::span<const Generation> requests,
+                                    std::uint32_t prompt_tokens, const Resampling& resampling) {
+  if (requests.empty()) return {};
+  const auto new_tokens = static_cast<std::uint32_t>(requests.front().seconds.size());
+  const MetricContext context{.prompt_tokens = prompt_tokens, .new_tokens = new_tokens};
+  const auto first_token_ms =
+      each(requests, [](const Generation& r) { return r.seconds.front() * kMilliseconds; });
+  std::vector<Metric> out{
+      median_metric("request_time", "s", each(requests, request_seconds), context),
+      median_metric("time_to_first_token", "ms", first_token_ms, context)};
+  add_inter_token(out, requests, context, resampling);
+  const bool decodes = std::all_of(requests.begin(), requests.end(), [](const Generation& r) {
+    return r.seconds.back() > r.seconds.front();
+  });
+  if (decodes) {
+    MetricContext at_depth = context;
+    at_depth.depth = prompt_tokens;
+    out.push_back(median_metric("decode_rate", "tokens/s", each(requests, decode_rate), at_depth));
+  }
+  out.push_back(median_metric(
+      "prefill_rate", "tokens/s",
+      each(requests, [&](const Generation& r) { return prompt_tokens / r.seconds.front(); }),
+      context));
+  return out;
+}
+
+std::vector<Metric> load_metrics(std::span<const double> load_seconds) {
+  if (load_seconds.empty()) return {};
+  return {median_metric("load_time", "s", load_seconds, {})};
+}
+
+Result<void> write_samples(const Timing& timing, const std::filesystem::path& path) {
+  std::string out = str("{\"disturbed_rounds\":", timing.disturbed,
+                        ",\"settled\":", timing.settled ? "true" : "false", ",\"series\":[");
+  for (const Series& series : timing.series) {
+    if (&series != timing.series.data()) out += ',';
+    out += json_of(series);
+  }
+  return write_whole(path, out + "]}\n");
+}
+
+}  // namespace strop::measure

@@ -1,0 +1,159 @@
+#include "measure/speed.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+namespace strop::measure {
+namespace {
+
+class SteadyClock : public Clock {
+ public:
+  double seconds() override {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+  }
+};
+
+using Round = std::vector<Generation>;  // one request of each contestant, in the contestants' order
+
+Result<Generation> timed_request(const Contestant& contestant, std::stop_token stop) {
+  if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[measure] interrupted"};
+  Result<Generation> request = contestant.request();
+  if (!request) return request;
+  const auto& seconds = request->seconds;
+  if (seconds.empty() || !(seconds.front() > 0) || !std::isfinite(seconds.back()) ||
+      !std::is_sorted(seconds.begin(), seconds.end()))
+    return Error{ErrorCode::backend, str("[measure] the times of a request of ", contestant.name,
+                                         " must be positive and rise")};
+  return request;
+}
+
+Result<Round> play_round(std::span<const Contestant> contestants, bool backwards,
+                         std::stop_token stop) {
+  Round round(contestants.size());
+  for (std::size_t i = 0; i < contestants.size(); ++i) {
+    const std::size_t turn = backwards ? contestants.size() - 1 - i : i;
+    STROP_TRY(round[turn], timed_request(contestants[turn], stop));
+  }
+  return round;
+}
+
+Timing timing_of(std::span<const Contestant> contestants, const std::vector<Round>& rounds) {
+  Timing timing;
+  for (std::size_t i = 0; i < contestants.size(); ++i) {
+    timing.series.push_back({contestants[i].name, {}});
+    for (const Round& round : rounds) timing.series[i].requests.push_back(round[i]);
+  }
+  return timing;
+}
+
+bool narrow_enough(const Timing& timing, const TimingOptions& options) {
+  for (std::size_t i = 1; i < timing.series.size(); ++i)
+    if (relative_half_width(speedup(timing, i, options.resampling)) > options.target_half_width)
+      return false;
+  return true;
+}
+
+bool is_disturbed(const std::optional<ForeignLoad>& load, const TimingOptions& options) {
+  return load && (load->cores > options.max_foreign_cores || load->steal > options.max_steal);
+}
+
+std::optional<ForeignLoad> load_since(LoadSampler* sampler,
+                                      const std::optional<LoadReading>& before) {
+  if (!sampler || !before) return {};
+  const std::optional<LoadReading> after = sampler->read();
+  if (!after) return {};
+  return foreign_load(*before, *after);
+}
+
+}  // namespace
+
+Clock& steady_clock() {
+  static SteadyClock clock;
+  return clock;
+}
+
+double request_seconds(const Generation& request) { return request.seconds.back(); }
+
+Result<Timing> time_rounds(std::span<const Contestant> contestants, const TimingOptions& options,
+                           Clock& clock, LoadSampler* load, std::stop_token stop) {
+  STROP_ASSERT(!contestants.empty() && options.min_rounds >= 1, "no contestant or no round");
+  const double begin = clock.seconds();
+  const auto before_all = load ? load->read() : std::nullopt;
+  for (std::uint32_t i = 0; i < options.warm_up; ++i)
+    STROP_CHECK(play_round(contestants, i % 2 == 1, stop));
+
+  std::vector<Round> clean, disturbed;
+  bool narrow = false;
+  const auto in_time = [&] { return clock.seconds() - begin < options.max_seconds; };
+  while (!narrow && clean.size() < options.max_rounds &&
+         disturbed.size() <= options.max_disturbed && in_time()) {
+    const auto before = load ? load->read() : std::nullopt;
+    // The direction follows the rounds that count, so that a repeated one goes the same way again.
+    STROP_TRY(Round round, play_round(contestants, clean.size() % 2 == 1, stop));
+    (is_disturbed(load_since(load, before), options) ? disturbed : clean)
+        .push_back(std::move(round));
+    if (clean.size() >= options.min_rounds && clean.size() % 2 == 0)
+      narrow = narrow_enough(timing_of(contestants, clean), options);
+  }
+
+  const auto repeated = static_cast<std::uint32_t>(disturbed.size());
+  const bool enough = clean.size() >= options.min_rounds;
+  if (!enough) clean.insert(clean.end(), disturbed.begin(), disturbed.end());
+  if (clean.empty())
+    return Error{ErrorCode::timeout,
+                 str("[measure] no round of timing fits into ", options.max_seconds, " s"),
+                 "Raise the budget"};
+  Timing timing = timing_of(contestants, clean);
+  timing.disturbed = repeated;
+  timing.settled = enough && narrow;
+  timing.load = load_since(load, before_all);
+  return timing;
+}
+
+Estimate speedup(const Timing& timing, std::size_t contestant, const Resampling& resampling) {
+  std::vector<double> first, other;
+  for (const Generation& request : timing.series.at(0).requests)
+    first.push_back(request_seconds(request));
+  for (const Generation& request : timing.series.at(contestant).requests)
+    other.push_back(request_seconds(request));
+  return paired_ratio(first, other, resampling);
+}
+
+Metric speedup_metric(const Timing& timing, std::size_t contestant, const MetricContext& context,
+                      const Resampling& resampling) {
+  const Estimate ratio = speedup(timing, contestant, resampling);
+  return {.metric = "speedup",
+          .unit = "ratio",
+          .context = context,
+          .value = ratio.value,
+          .interval = ratio.interval,
+          .samples = static_cast<std::uint32_t>(timing.series.at(contestant).requests.size()),
+          .noisy = !timing.settled};
+}
+
+Control control_of(const Timing& timing, const std::string& metric, const Resampling& resampling) {
+  const Estimate ratio = speedup(timing, 1, resampling);
+  return {.metric = metric,
+          .ratio = ratio.value,
+          .interval = ratio.interval,
+          .pairs = static_cast<std::uint32_t>(timing.series[1].requests.size()),
+          .contains_one = ratio.interval.low <= 1 && 1 <= ratio.interval.high};
+}
+
+bool supports(const Control& control, double claimed_gain) {
+  const double half_width = (control.interval.high - control.interval.low) / 2;
+  return control.contains_one && half_width <= std::abs(claimed_gain) / 3;
+}
+
+Verdict claim(const Estimate& speedup, double ratio, const Control& control) {
+  const Interval& interval = speedup.interval;
+  const bool holds = ratio >= 1 ? interval.low >= ratio : interval.high <= ratio;
+  const bool refuted = ratio >= 1 ? interval.high < ratio : interval.low > ratio;
+  if (refuted) return Verdict::fail;
+  if (!holds) return Verdict::noisy;
+  return supports(control, ratio - 1) ? Verdict::pass : Verdict::noisy;
+}
+
+}  // namespace strop::measure

@@ -1,0 +1,101 @@
+// The paired timing protocol: contestants take turns, and only ratios within one round count. An
+// absolute time on a shared machine proves nothing; noise that is slower than a round cancels in
+// the ratio.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "measure/load.h"
+#include "measure/statistics.h"
+#include "strop/backend.h"
+#include "strop/measurement.h"
+#include "strop/report.h"
+
+namespace strop::measure {
+
+// Something that can do the same piece of work again and again.
+struct Contestant {
+  std::string name;
+  // One request, with its own clock: the last of `seconds` is its wall time.
+  std::function<Result<Generation>()> request;
+};
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual double seconds() = 0;  // steady, any origin
+};
+Clock& steady_clock();
+
+struct TimingOptions {
+  std::uint32_t warm_up = 1;  // requests of each contestant that do not count
+  std::uint32_t min_rounds = 8;
+  std::uint32_t max_rounds = 40;
+  double target_half_width = 0.02;  // of each ratio, relative
+  double max_seconds = 120;         // no round begins after this, warm-up included
+  double max_foreign_cores = 0.25;  // above: the round is disturbed and repeated
+  double max_steal = 0.03;
+  std::uint32_t max_disturbed = 40;  // rounds; more than this and the machine is not fit for timing
+  Resampling resampling;
+};
+
+// One contestant's requests, one per round that counts. Raw: everything below is derived from them.
+struct Series {
+  std::string name;
+  std::vector<Generation> requests;
+};
+
+struct Timing {
+  std::vector<Series> series;       // in the contestants' order; round i is requests[i] of each
+  std::uint32_t disturbed = 0;      // rounds that were repeated
+  bool settled = false;             // every ratio reached the target, in undisturbed rounds
+  std::optional<ForeignLoad> load;  // over the whole time
+};
+
+// Rounds A B C, C B A, A B C, ...: a drift of the machine meets all alike. Rounds go on until every
+// ratio to the first contestant is narrow enough, or a limit is reached; a look at the intervals
+// only follows a full there-and-back. When disturbance left fewer than min_rounds clean ones, the
+// disturbed count too and `settled` is false. A contestant's error ends it. `load` may be null:
+// nothing then counts as disturbed.
+Result<Timing> time_rounds(std::span<const Contestant> contestants, const TimingOptions& options,
+                           Clock& clock, LoadSampler* load, std::stop_token stop);
+
+double request_seconds(const Generation& request);
+
+// How many times faster than the first contestant: median of the rounds' ratios first / contestant.
+Estimate speedup(const Timing& timing, std::size_t contestant, const Resampling& resampling = {});
+
+// The same as a metric, marked noisy unless the timing settled.
+Metric speedup_metric(const Timing& timing, std::size_t contestant, const MetricContext& context,
+                      const Resampling& resampling = {});
+
+// The A/A control: a timing of two contestants that are the same thing.
+Control control_of(const Timing& timing, const std::string& metric,
+                   const Resampling& resampling = {});
+
+// Whether the control supports a claim of this gain (0.03: 3 % faster): it contains 1 and its
+// half-width is at most a third of the claim.
+bool supports(const Control& control, double claimed_gain);
+
+// pass: the claim "at least `ratio`" (or at most, below 1) holds at the interval's bad end; noisy:
+// the interval cannot tell, or the control does not support it; else fail.
+Verdict claim(const Estimate& speedup, double ratio, const Control& control);
+
+// request_time, time_to_first_token, inter_token_latency_p50 / p95 / p99 (each only with enough
+// samples), inter_token_variation, decode_rate and prefill_rate of requests with this many prompt
+// tokens; load_time of openings. docs/metrics.md defines each.
+std::vector<Metric> request_metrics(std::span<const Generation> requests,
+                                    std::uint32_t prompt_tokens, const Resampling& resampling = {});
+std::vector<Metric> load_metrics(std::span<const double> load_seconds);
+
+// The raw series as JSON, whole or not at all.
+Result<void> write_samples(const Timing& timing, const std::filesystem::path& path);
+
+}  // namespace strop::measure
