@@ -8,6 +8,7 @@
 #include <set>
 
 #include "engine_log.h"
+#include "formats/gguf.h"
 #include "options.h"
 #include "recipes.h"
 #include "self_test_cache.h"
@@ -135,10 +136,11 @@ Result<std::unique_ptr<Session>> LlamaBackend::open(const Artifact& artifact,
                    "format",
                    artifact.format};
     }
+    const auto file = std::filesystem::path(artifact.folder) / artifact.entry;
+    STROP_CHECK(formats::GgufFile::open(file));  // the engine aborts on some malformed files
     STROP_TRY(auto options, parse_options(run_options));
     STROP_TRY(const auto variant, variants_.load(options.cpu_variant));
     options.cpu_variant = variant.name;
-    const auto file = std::filesystem::path(artifact.folder) / artifact.entry;
     return LlamaSession::open(file, options, workspace.stop);
   });
 }

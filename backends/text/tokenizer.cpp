@@ -7,6 +7,7 @@
 
 #include "chat_template.h"
 #include "engine_errors.h"
+#include "formats/gguf.h"
 #include "utf8.h"
 
 namespace strop::text {
@@ -66,6 +67,7 @@ Result<void> check_text(std::string_view text, const std::string& field) {
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> LlamaTokenizer::open(const std::filesystem::path& vocabulary) {
+  STROP_CHECK(formats::GgufFile::open(vocabulary));  // the engine aborts on some malformed files
   auto params = llama_model_default_params();
   params.vocab_only = true;
   take_engine_errors();

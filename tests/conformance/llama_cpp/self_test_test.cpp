@@ -25,7 +25,7 @@ TEST_CASE("a variant that crashes fails with the signal as the reason") {
 }
 
 TEST_CASE("a file that is no library fails with the loader's words") {
-  const auto test = self_test_in_child(STROP_LLAMA_WORKER, __FILE__);
+  const auto test = self_test_in_child(STROP_LLAMA_WORKER, STROP_SOURCE_DIR "/README.md");
   CHECK_FALSE(test.passed);
   CHECK(test.reason.starts_with("it does not load"));
 }
