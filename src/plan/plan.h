@@ -1,0 +1,19 @@
+// Assessment + Goal -> Plan: which recipes are tried, in which order, and why.
+#pragma once
+
+#include "plan/rules.h"
+#include "strop/assessment.h"
+#include "strop/goal.h"
+#include "strop/model.h"
+#include "strop/plan.h"
+#include "strop/result.h"
+#include "strop/target.h"
+
+namespace strop {
+
+// Pure: the same values give the same plan. Fails with invalid_input when the goal names an unknown framework or sets
+// limits that no recipe can meet, with unsupported when nothing can run.
+Result<Plan> make_plan(const Goal& goal, const Model& model, const Target& target, const Assessment& assessment,
+                       const Rules& rules);
+
+}  // namespace strop
