@@ -193,6 +193,7 @@ Result<void> GgufFile::parse() {
   if (tensor_count > kMaxTensors || !(Checked(tensor_count) * 24).at_most(cursor.left())) return cursor.corrupt("tensor_count", str("is ", tensor_count, ", more than the file holds"));
   if (metadata_count > kMaxMetadata || !(Checked(metadata_count) * 13).at_most(cursor.left())) return cursor.corrupt("metadata_count", str("is ", metadata_count, ", more than the file holds"));
 
+  const std::uint64_t metadata_begin = cursor.offset();
   std::set<std::string_view> names;
   for (std::uint64_t i = 0; i < metadata_count; ++i) {
     STROP_TRY(const std::string_view key, parser.text("metadata key", kMaxKeyBytes));
@@ -201,6 +202,7 @@ Result<void> GgufFile::parse() {
     metadata_.emplace_back(key, std::move(value));
     if (cursor.offset() > kMaxHeaderBytes) return cursor.corrupt("header", str("must be at most ", kMaxHeaderBytes, " bytes"));
   }
+  metadata_bytes_ = file_.bytes().substr(metadata_begin, cursor.offset() - metadata_begin);
   std::uint64_t alignment = kDefaultAlignment;
   if (const GgufValue* stated = find("general.alignment")) {
     const auto* number = std::get_if<std::uint64_t>(&stated->value);
@@ -353,6 +355,11 @@ void GgufWriter::add(std::string key, const std::vector<std::int32_t>& values) {
   put<std::uint64_t>(metadata_, values.size());
   for (std::int32_t value : values) put(metadata_, value);
   ++metadata_count_;
+}
+
+void GgufWriter::add_all(const GgufFile& file) {
+  metadata_ += file.metadata_bytes();
+  metadata_count_ += file.metadata().size();
 }
 
 void GgufWriter::add_tensor(std::string name, const TensorType& type, std::vector<std::uint64_t> shape) {

@@ -61,6 +61,8 @@ class GgufFile {
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
   const MappedFile& file() const { return file_; }
 
+  std::string_view metadata_bytes() const { return metadata_bytes_; }
+
   const GgufValue* find(std::string_view key) const;
   const GgufTensor* tensor(std::string_view name) const;
   std::optional<std::string_view> text(std::string_view key) const;
@@ -73,6 +75,7 @@ class GgufFile {
   Result<void> parse();
   MappedFile file_;
   std::uint32_t version_ = 0;
+  std::string_view metadata_bytes_;
   std::vector<std::pair<std::string_view, GgufValue>> metadata_;
   std::vector<GgufTensor> tensors_;
 };
@@ -87,6 +90,8 @@ class GgufWriter {
   void add(std::string key, bool value);
   void add(std::string key, const std::vector<std::string>& values);
   void add(std::string key, const std::vector<std::int32_t>& values);
+  // Every key of the file as it stands there.
+  void add_all(const GgufFile& file);
   void add_tensor(std::string name, const TensorType& type, std::vector<std::uint64_t> shape);
 
   // Starts the file aside of `path`; then append() each tensor's bytes in the declared order, then finish().
