@@ -14,14 +14,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// The one folder beside its workspace that a confined worker may write to.
 fs::path cache_folder() {
   const auto variable = [](const char* name) {
     return std::string(std::getenv(name) ? std::getenv(name) : "");
   };
-  if (const auto store = variable("STROP_STORE"); !store.empty()) return store;
+  if (const auto store = variable("STROP_STORE"); !store.empty()) return fs::path(store) / "workers";
   if (const auto cache = variable("XDG_CACHE_HOME"); !cache.empty())
-    return fs::path(cache) / "strop";
-  if (const auto home = variable("HOME"); !home.empty()) return fs::path(home) / ".cache" / "strop";
+    return fs::path(cache) / "strop" / "workers";
+  if (const auto home = variable("HOME"); !home.empty()) return fs::path(home) / ".cache" / "strop" / "workers";
   return {};
 }
 

@@ -140,6 +140,7 @@ std::string WorkerBackend::name() const { return program_.filename().string().su
 
 Result<std::unique_ptr<WorkerProcess>> WorkerBackend::start(os::Confinement confinement) const {
   confinement.enabled = policy_.confine;
+  if (!policy_.cache.empty()) confinement.write.push_back(policy_.cache);
   return WorkerProcess::start({.program = program_, .confinement = std::move(confinement), .memory_limit_bytes = policy_.memory_limit_bytes});
 }
 

@@ -17,6 +17,7 @@ struct WorkerPolicy {
   bool confine = true;
   std::optional<std::uint64_t> memory_limit_bytes;
   std::chrono::milliseconds patience{300'000};  // longest silence of a build, an opening or a generation
+  std::filesystem::path cache = {};             // where workers keep what they found out about the machine; may be empty
 };
 
 // An opened artifact in a worker of its own.

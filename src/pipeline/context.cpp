@@ -44,7 +44,9 @@ Context::Context(const RunRequest& request, Observer& observer, std::stop_token 
       places_(places()),
       spent_before_(journal_ ? journal_->seconds() : 0) {}
 
-WorkerPolicy Context::policy() const { return {.confine = request_.confine, .memory_limit_bytes = request_.worker_memory_bytes}; }
+WorkerPolicy Context::policy() const {
+  return {.confine = request_.confine, .memory_limit_bytes = request_.worker_memory_bytes, .cache = store_.workers_cache()};
+}
 
 WorkerBackend Context::worker(const std::string& name) const {
   const std::string file = "strop-worker-" + name;

@@ -151,7 +151,9 @@ Result<Report> advance(Stage stage, Report report, const RunRequest& asked, Obse
 
 std::vector<BackendInfo> backends(bool confine) {
   std::vector<BackendInfo> all;
-  for (const fs::path& program : installed_workers()) all.push_back(WorkerBackend(program, {.confine = confine}).info());
+  WorkerPolicy policy{.confine = confine};
+  if (const auto store = open_store()) policy.cache = store->workers_cache();
+  for (const fs::path& program : installed_workers()) all.push_back(WorkerBackend(program, policy).info());
   return all;
 }
 

@@ -64,7 +64,7 @@ Result<fs::path> Store::default_root() {
 Result<Store> Store::open(const fs::path& root) {
   std::error_code error;
   const fs::path absolute = fs::absolute(root, error);
-  for (const char* part : {"artifacts", "work", "locks", "digests"}) {
+  for (const char* part : {"artifacts", "work", "locks", "digests", "workers"}) {
     fs::create_directories(absolute / part, error);
     if (error) return file_error("create", absolute / part, error.value());
   }

@@ -19,6 +19,9 @@ class Store {
 
   const std::filesystem::path& root() const { return root_; }
 
+  // Where workers keep what they found out about the machine, such as self-tests.
+  std::filesystem::path workers_cache() const { return root_ / "workers"; }
+
   // The artifact with that id; built by `build` in a fresh folder when the store lacks it. Sets id, folder, digests
   // and sizes. What an interrupted build left behind is removed.
   Result<Artifact> artifact(const std::string& id, const std::function<Result<Artifact>(const std::filesystem::path& folder)>& build);
