@@ -1,0 +1,171 @@
+#include "gate/gate.h"
+
+#include <algorithm>
+
+#include "core/json.h"
+#include "core/units.h"
+
+namespace strop {
+namespace {
+
+struct Observation {
+  double value = 0;
+  std::optional<Interval> interval;
+  std::optional<double> baseline;
+  bool noisy = false;
+  std::string evidence_path;
+};
+
+enum class Doubt { none, control, noise, too_close };
+
+const Metric* metric_of(const Trial& trial, const std::string& name) {
+  return trial.measurement ? find(*trial.measurement, name) : nullptr;
+}
+
+std::optional<Observation> observe_metric(const Trial& candidate, const std::string& name) {
+  const Metric* metric = metric_of(candidate, name);
+  if (!metric) return std::nullopt;
+  return Observation{metric->value, metric->interval, std::nullopt, metric->noisy, metric->samples_path};
+}
+
+// The interval assumes the worst of both.
+std::optional<Observation> observe_ratio(const Trial& candidate, const Trial& baseline, const std::string& name) {
+  const Metric* own = metric_of(candidate, name);
+  const Metric* base = metric_of(baseline, name);
+  if (!own || !base || !(base->value > 0)) return std::nullopt;
+  Observation ratio{own->value / base->value, std::nullopt, base->value, own->noisy || base->noisy, own->samples_path};
+  if (own->interval || base->interval) {
+    const Interval over = own->interval.value_or(Interval{own->value, own->value});
+    const Interval under = base->interval.value_or(Interval{base->value, base->value});
+    if (under.low > 0) ratio.interval = Interval{over.low / under.high, over.high / under.low, over.confidence};
+  }
+  return ratio;
+}
+
+std::optional<Observation> observe(const GateRule& rule, const Trial& candidate, const Trial& baseline) {
+  switch (rule.value) {
+    case GateValue::metric: return observe_metric(candidate, rule.metric);
+    case GateValue::ratio_to_baseline: return observe_ratio(candidate, baseline, rule.metric);
+    case GateValue::artifact_bytes:
+      if (!candidate.artifact) return std::nullopt;
+      return Observation{static_cast<double>(candidate.artifact->total_bytes), {}, {}, false, {}};
+  }
+  return std::nullopt;
+}
+
+template <class Number>
+std::optional<double> as_number(const std::optional<Number>& value) {
+  return value ? std::optional(static_cast<double>(*value)) : std::nullopt;
+}
+
+// Nothing for a limit that the user did not set.
+std::optional<double> threshold_of(const std::string& name, const Goal& goal) {
+  if (name == "accuracy_ratio") return goal.thresholds.accuracy_ratio;
+  if (name == "speedup") return goal.thresholds.speedup;
+  if (name == "memory_ratio") return goal.thresholds.memory_ratio;
+  if (name == "variation") return goal.thresholds.variation;
+  if (name == "size_bytes") return as_number(goal.limits.size_bytes);
+  if (name == "memory_bytes") return as_number(goal.limits.memory_bytes);
+  if (name == "latency_ms") return goal.limits.latency_ms;
+  if (name == "energy_joules") return goal.limits.energy_joules;
+  return std::nullopt;
+}
+
+bool is_limit(const std::string& threshold) {
+  return threshold == "size_bytes" || threshold == "memory_bytes" || threshold == "latency_ms" ||
+         threshold == "energy_joules";
+}
+
+bool is_required(const GateRule& rule, const Goal& goal) {
+  if (is_limit(rule.threshold)) return true;
+  const auto& profiles = rule.required_by;
+  return std::find(profiles.begin(), profiles.end(), name_of(goal.profile)) != profiles.end();
+}
+
+bool meets(double value, Comparison comparison, double threshold) {
+  return comparison == Comparison::at_least ? value >= threshold : value <= threshold;
+}
+
+Doubt doubt_about(const GateRule& rule, const Observation& seen, double threshold,
+                  const std::vector<Control>& controls) {
+  const bool control_failed =
+      std::any_of(controls.begin(), controls.end(), [](const Control& control) { return !control.contains_one; });
+  if (rule.needs_control && control_failed) return Doubt::control;
+  if (seen.noisy) return Doubt::noise;
+  const bool straddles = seen.interval && meets(seen.interval->low, rule.comparison, threshold) !=
+                                              meets(seen.interval->high, rule.comparison, threshold);
+  return straddles ? Doubt::too_close : Doubt::none;
+}
+
+Verdict verdict_on(const Observation& seen, Comparison comparison, double threshold, Doubt doubt) {
+  if (doubt != Doubt::none) return Verdict::noisy;
+  return meets(seen.value, comparison, threshold) ? Verdict::pass : Verdict::fail;
+}
+
+std::string quantity(double value, const std::string& unit) {
+  return unit == "bytes" ? bytes_text(static_cast<std::uint64_t>(std::max(0.0, value))) : number_text(value);
+}
+
+std::string range_text(const Observation& seen, const std::string& unit) {
+  if (!seen.interval) return "";
+  return str(" (", quantity(seen.interval->low, unit), " to ", quantity(seen.interval->high, unit), ")");
+}
+
+const char* doubt_text(Doubt doubt) {
+  switch (doubt) {
+    case Doubt::control: return "; the control, the same thing twice, differed from itself, so this proves nothing";
+    case Doubt::noise: return "; the measurement is too noisy to tell";
+    case Doubt::too_close: return "; the interval has both sides of it, so it is too close to tell";
+    case Doubt::none: break;
+  }
+  return "";
+}
+
+std::string sentence(const GateRule& rule, const Observation& seen, double threshold, Verdict verdict, Doubt doubt) {
+  const bool has_word = !rule.unit.empty() && rule.unit != "bytes";
+  return str(rule.id, " is ", quantity(seen.value, rule.unit), has_word ? " " + rule.unit : "",
+             range_text(seen, rule.unit), verdict == Verdict::fail ? ", but at " : "; asked is at ",
+             rule.comparison == Comparison::at_least ? "least " : "most ", quantity(threshold, rule.unit),
+             verdict == Verdict::fail ? " is asked" : "", doubt_text(doubt), ".");
+}
+
+Gate gate_of(const GateRule& rule, const Goal& goal, const Trial& candidate, const Trial& baseline,
+             const std::vector<Control>& controls) {
+  Gate gate{.name = rule.id, .metric = rule.metric, .comparison = rule.comparison,
+            .required = is_required(rule, goal)};
+  const auto threshold = threshold_of(rule.threshold, goal);
+  if (!threshold) {
+    gate.reason = str(rule.id, " is not measured in this profile yet.");
+    return gate;
+  }
+  gate.threshold = *threshold;
+  const auto seen = observe(rule, candidate, baseline);
+  if (!seen) {
+    gate.reason = str(rule.id, " was not measured.");
+    return gate;
+  }
+  const Doubt doubt = doubt_about(rule, *seen, *threshold, controls);
+  gate.observed = seen->value;
+  gate.interval = seen->interval;
+  gate.baseline = seen->baseline;
+  gate.verdict = verdict_on(*seen, rule.comparison, *threshold, doubt);
+  gate.evidence_path = seen->evidence_path;
+  gate.reason = sentence(rule, *seen, *threshold, gate.verdict, doubt);
+  return gate;
+}
+
+}  // namespace
+
+GateReport judge(const Goal& goal, const Trial& candidate, const Trial& baseline,
+                 const std::vector<Control>& controls, const GateRules& rules) {
+  GateReport report{.trial_id = candidate.id, .artifact_id = candidate.artifact ? candidate.artifact->id : ""};
+  for (const GateRule& rule : rules.gates) {
+    if (is_limit(rule.threshold) && !threshold_of(rule.threshold, goal)) continue;
+    report.gates.push_back(gate_of(rule, goal, candidate, baseline, controls));
+  }
+  report.passed = std::all_of(report.gates.begin(), report.gates.end(),
+                              [](const Gate& gate) { return !gate.required || gate.verdict == Verdict::pass; });
+  return report;
+}
+
+}  // namespace strop

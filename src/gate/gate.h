@@ -1,0 +1,42 @@
+// Measurement -> GateReport: does the artifact keep what is asked of it?
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "strop/gate.h"
+#include "strop/goal.h"
+#include "strop/report.h"
+#include "strop/result.h"
+#include "strop/trial.h"
+
+namespace strop {
+
+enum class GateValue { metric, ratio_to_baseline, artifact_bytes };
+
+struct GateRule {
+  std::string id;
+  std::string metric;
+  Comparison comparison = Comparison::at_least;
+  std::string threshold;                  // a field of Thresholds or Limits, or none: nothing measures it yet
+  GateValue value = GateValue::metric;
+  std::string unit;                       // after the number, in sentences
+  bool needs_control = false;             // a timing: counts only if the same thing twice gave the same
+  std::vector<std::string> required_by;   // profiles; a limit of the user is always required
+  std::string reason;
+};
+
+struct GateRules {
+  std::vector<GateRule> gates;
+};
+
+// Strict, as all of share/plan; the path is that of gates.json.
+Result<GateRules> load_gate_rules(const std::filesystem::path& path);
+
+// Pure. A gate passes only if the bad end of the interval meets the threshold; an interval on both sides of it is
+// noisy, as is a timing whose control failed. Gates of limits that the user did not set are left out.
+GateReport judge(const Goal& goal, const Trial& candidate, const Trial& baseline,
+                 const std::vector<Control>& controls, const GateRules& rules);
+
+}  // namespace strop

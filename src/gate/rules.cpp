@@ -1,0 +1,56 @@
+// Reads gates.json.
+#include <algorithm>
+#include <array>
+
+#include "core/rule_file.h"
+#include "gate/gate.h"
+
+namespace strop {
+namespace {
+
+constexpr std::array kThresholds{"none",       "accuracy_ratio", "speedup",    "memory_ratio",  "variation",
+                                 "size_bytes", "memory_bytes",   "latency_ms", "energy_joules"};
+
+Comparison comparison_of(const RuleReader& row) {
+  const std::string word = row.text("comparison");
+  const auto comparison = from_name<Comparison>(word);
+  if (!comparison) row.refuse("comparison", str("must be at_least or at_most, but got \"", word, "\""));
+  return comparison.value_or(Comparison::at_least);
+}
+
+GateValue value_of(const RuleReader& row) {
+  const std::string word = row.text("value");
+  if (word == "ratio_to_baseline") return GateValue::ratio_to_baseline;
+  if (word == "artifact_bytes") return GateValue::artifact_bytes;
+  if (word != "metric")
+    row.refuse("value", str("must be metric, ratio_to_baseline or artifact_bytes, but got \"", word, "\""));
+  return GateValue::metric;
+}
+
+GateRule rule_of(const RuleReader& row) {
+  row.only({"id", "metric", "comparison", "threshold", "value", "unit", "needs_control", "required_by", "reason"});
+  GateRule rule{row.text("id"), row.text("metric"), comparison_of(row), row.text("threshold"), value_of(row),
+                row.text("unit"), row.has("needs_control") && row.flag("needs_control"), row.words("required_by"),
+                row.text("reason")};
+  if (std::find(kThresholds.begin(), kThresholds.end(), rule.threshold) == kThresholds.end())
+    row.refuse("threshold", str("names no threshold or limit: \"", rule.threshold, "\""));
+  for (const std::string& profile : rule.required_by) {
+    if (!from_name<Profile>(profile)) row.refuse("required_by", str("names no profile: \"", profile, "\""));
+  }
+  return rule;
+}
+
+}  // namespace
+
+Result<GateRules> load_gate_rules(const std::filesystem::path& path) {
+  STROP_TRY(const Json json, read_rule_file(path));
+  std::optional<Error> error;
+  const RuleReader top(json, path.filename().string(), error);
+  top.only({"gates"});
+  GateRules rules;
+  for (const RuleReader& row : top.rows("gates")) rules.gates.push_back(rule_of(row));
+  if (error) return *std::move(error);
+  return rules;
+}
+
+}  // namespace strop
