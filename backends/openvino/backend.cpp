@@ -7,6 +7,7 @@
 
 #include "convert.h"
 #include "engine.h"
+#include "formats/openvino_ir.h"
 #include "options.h"
 #include "recipes.h"
 #include "session.h"
@@ -137,6 +138,7 @@ Result<std::unique_ptr<Session>> OpenVinoBackend::open(const Artifact& artifact,
   }
   STROP_TRY(const auto options, parse_options(run_options));
   const auto file = std::filesystem::path(artifact.folder) / artifact.entry;
+  STROP_CHECK(formats::read_openvino_ir(file));  // the engine trusts what it reads
   return guard(str("opening ", artifact.entry),
                [&] { return OpenVinoSession::open(file, options, workspace.stop); });
 }

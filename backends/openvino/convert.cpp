@@ -10,6 +10,8 @@
 
 #include "core/files.h"
 #include "engine.h"
+#include "formats/gguf.h"
+#include "formats/openvino_ir.h"
 #include "rewrite.h"
 
 namespace fs = std::filesystem;
@@ -71,6 +73,7 @@ Result<void> check_space(const fs::path& dir, std::uint64_t needed) {
 
 // Reads the files as a user's engine will, and checks what nobody would notice.
 Result<void> check_written(const fs::path& xml, std::uint32_t context) {
+  STROP_CHECK(formats::read_openvino_ir(xml));
   ov::Core core;
   const auto model = core.read_model(xml.string());
   STROP_TRY(const auto rows, rope_table_rows(*model));
@@ -96,11 +99,11 @@ Result<void> save(const ModelPtr& model, std::uint32_t context, const fs::path& 
   STROP_CHECK(guard("writing the model", [&]() -> Result<void> {
     // Compression would turn the f32 tables into f16; the weights have their type already.
     constexpr bool compress_to_f16 = false;
-    ov::save_model(model, (aside / "model.xml").string(), compress_to_f16);
-    return check_written(aside / "model.xml", context);
+    ov::save_model(model, (aside / "openvino_model.xml").string(), compress_to_f16);
+    return check_written(aside / "openvino_model.xml", context);
   }));
-  STROP_CHECK(publish(aside / "model.bin", dir / "model.bin"));
-  STROP_CHECK(publish(aside / "model.xml", dir / "model.xml"));
+  STROP_CHECK(publish(aside / "openvino_model.bin", dir / "openvino_model.bin"));
+  STROP_CHECK(publish(aside / "openvino_model.xml", dir / "openvino_model.xml"));
   fs::remove_all(aside, error);
   return sync_folder(dir);
 }
@@ -144,6 +147,7 @@ Result<Artifact> convert_gguf(const fs::path& gguf, std::uint32_t context,
   std::error_code error;
   const auto bytes = fs::file_size(gguf, error);
   if (error) return file_error("read", gguf, error.value());
+  STROP_CHECK(formats::GgufFile::open(gguf));  // the frontend trusts what it reads
   STROP_CHECK(check_space(workspace.dir, bytes + bytes / 8));
   report(workspace, 0.0, "reading the GGUF file");
   STROP_TRY(const auto model, read_gguf(gguf));
@@ -153,8 +157,8 @@ Result<Artifact> convert_gguf(const fs::path& gguf, std::uint32_t context,
     return Error{ErrorCode::cancelled, "[openvino] the conversion was stopped."};
   report(workspace, 0.5, "writing the IR");
   STROP_CHECK(save(model, context, workspace.dir));
-  Artifact artifact{.format = "openvino_ir", .entry = "model.xml"};
-  artifact.files = {{.path = "model.xml"}, {.path = "model.bin"}};
+  Artifact artifact{.format = "openvino_ir", .entry = "openvino_model.xml"};
+  artifact.files = {{.path = "openvino_model.xml"}, {.path = "openvino_model.bin"}};
   artifact.notes = {str("Positions are encoded by f32 tables of ", context,
                         " rows, so that the model is right in bf16 too.")};
   STROP_CHECK(bring_tokenizer(gguf.parent_path(), workspace.dir, artifact));

@@ -8,8 +8,9 @@
 
 namespace strop::openvino {
 
-// Makes model.xml and model.bin in the workspace, right up to `context` positions, and brings along
-// the tokenizer that lies beside the GGUF file. The files appear whole.
+// Makes openvino_model.xml and .bin in the workspace (the names OpenVINO GenAI looks for), right up
+// to `context` positions, and brings along the tokenizer that lies beside the GGUF file. The files
+// appear whole.
 Result<Artifact> convert_gguf(const std::filesystem::path& gguf, std::uint32_t context,
                               const Workspace& workspace);
 
