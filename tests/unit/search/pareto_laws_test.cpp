@@ -12,10 +12,12 @@ using namespace strop;
 namespace {
 
 std::vector<Trial> random_trials(std::mt19937& random) {
-  const auto draw = [&](unsigned values) { return random() % values; };
+  const auto draw = [&](std::uint32_t values) {
+    return static_cast<std::uint32_t>(random() % values);
+  };
   std::vector<Trial> trials;
-  const unsigned count = 1 + draw(30);
-  for (unsigned i = 0; i < count; ++i) {
+  const std::uint32_t count = 1 + draw(30);
+  for (std::uint32_t i = 0; i < count; ++i) {
     trials.push_back(trial("t" + std::to_string(i), draw(8),
                            {metric("kl_mean", draw(8)), metric("speedup", draw(8))}));
   }
