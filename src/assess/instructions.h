@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-namespace strop::assess {
+namespace strop {
 
 // Each candidate is executed once in a child process; those whose child ends well, in a fixed order.
 std::vector<std::string> working_instruction_sets();
 
-}  // namespace strop::assess
+}  // namespace strop

@@ -10,7 +10,7 @@
 #include <csignal>
 #include <cstdint>
 
-namespace strop::assess {
+namespace strop {
 namespace {
 
 struct InstructionSet {
@@ -139,4 +139,4 @@ std::vector<std::string> working_instruction_sets() {
   return names;
 }
 
-}  // namespace strop::assess
+}  // namespace strop

@@ -120,7 +120,7 @@ std::string cpu_vendor(const std::string& arch) {
 
 Device processor(const std::string& arch) {
   Device cpu{.kind = DeviceKind::cpu, .vendor = cpu_vendor(arch), .name = cpu_field("model name"),
-             .features = assess::working_instruction_sets(), .memory_bytes = {}, .bandwidth_gbps = {},
+             .features = working_instruction_sets(), .memory_bytes = {}, .bandwidth_gbps = {},
              .cores = usable_cores()};
   if (cpu.name.empty()) cpu.name = arch;
   return cpu;

@@ -1,0 +1,147 @@
+#include "gate/gate.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+using namespace strop;
+
+namespace {
+
+const GateRules& rules() {
+  static const GateRules loaded = *load_gate_rules(std::filesystem::path(STROP_SOURCE_DIR) / "share/plan/gates.json");
+  return loaded;
+}
+
+Metric metric(const std::string& name, double value, std::optional<Interval> interval = {}) {
+  return {.metric = name, .value = value, .interval = interval};
+}
+
+Trial trial(std::vector<Metric> metrics) {
+  Trial made{.id = "t"};
+  made.artifact = Artifact{.id = "a", .total_bytes = 100};
+  made.measurement = Measurement{.metrics = std::move(metrics)};
+  return made;
+}
+
+const Trial kBaseline = trial({metric("peak_memory", 1000)});
+
+const Gate* gate(const GateReport& report, const std::string& name) {
+  const auto found = std::find_if(report.gates.begin(), report.gates.end(), [&](const Gate& g) { return g.name == name; });
+  return found == report.gates.end() ? nullptr : &*found;
+}
+
+GateReport judged(const Trial& candidate, const Goal& goal = {}, const std::vector<Control>& controls = {}) {
+  return judge(goal, candidate, kBaseline, controls, rules());
+}
+
+Verdict accuracy_verdict(double value, std::optional<Interval> interval = {}) {
+  return gate(judged(trial({metric("accuracy", value, interval)})), "accuracy")->verdict;
+}
+
+// Best to worst.
+int goodness(Verdict verdict) { return verdict == Verdict::pass ? 2 : verdict == Verdict::noisy ? 1 : 0; }
+
+}  // namespace
+
+TEST_CASE("all required gates of a prototype pass") {
+  const auto report = judged(trial({metric("accuracy", 0.99), metric("speedup", 2.5), metric("peak_memory", 400)}));
+  CHECK(report.passed);
+  CHECK(report.artifact_id == "a");
+  CHECK(gate(report, "memory")->observed == doctest::Approx(0.4));
+  CHECK(gate(report, "memory")->baseline == doctest::Approx(1000));
+  CHECK_FALSE(gate(report, "stress")->required);
+}
+
+TEST_CASE("production requires every gate") {
+  const Goal goal{.profile = Profile::production};
+  const auto report = judged(trial({metric("accuracy", 0.99), metric("speedup", 2.5), metric("peak_memory", 400)}), goal);
+  CHECK_FALSE(report.passed);
+  for (const char* name : {"accuracy", "speed", "memory", "consistency", "ab_test", "stress", "stability", "security"}) {
+    REQUIRE_MESSAGE(gate(report, name), name);
+    CHECK_MESSAGE(gate(report, name)->required, name);
+  }
+  CHECK(gate(report, "security")->verdict == Verdict::not_measured);
+  CHECK(gate(report, "security")->reason == "security is not measured in this profile yet.");
+}
+
+TEST_CASE("what was not measured is neither passed nor zero") {
+  const auto report = judged(Trial{.id = "t"});
+  CHECK_FALSE(report.passed);
+  CHECK(gate(report, "speed")->verdict == Verdict::not_measured);
+  CHECK_FALSE(gate(report, "speed")->observed);
+}
+
+TEST_CASE("only the bad end of the interval counts") {
+  CHECK(accuracy_verdict(0.97, Interval{0.951, 0.98}) == Verdict::pass);
+  CHECK(accuracy_verdict(0.97, Interval{0.949, 0.98}) == Verdict::noisy);
+  CHECK(accuracy_verdict(0.93, Interval{0.92, 0.949}) == Verdict::fail);
+}
+
+TEST_CASE("a failed control makes the speed noisy, not the rest") {
+  const Trial fast = trial({metric("speedup", 3, Interval{2.9, 3.1}), metric("accuracy", 1)});
+  const auto report = judged(fast, {}, {{.metric = "request_time", .ratio = 1.2, .interval = {1.1, 1.3}, .contains_one = false}});
+  CHECK(gate(report, "speed")->verdict == Verdict::noisy);
+  CHECK(gate(report, "accuracy")->verdict == Verdict::pass);
+}
+
+TEST_CASE("a noisy metric is a noisy verdict") {
+  Metric noisy = metric("speedup", 3);
+  noisy.noisy = true;
+  CHECK(gate(judged(trial({noisy})), "speed")->verdict == Verdict::noisy);
+}
+
+TEST_CASE("limits are gates only when the user set them, and then required") {
+  CHECK_FALSE(gate(judged(trial({})), "max_size"));
+  Goal goal;
+  goal.limits.size_bytes = 99;
+  goal.limits.latency_ms = 20;
+  goal.limits.memory_bytes = 500;
+  const auto report = judged(trial({metric("inter_token_latency_p50", 12), metric("peak_memory", 400)}), goal);
+  CHECK(gate(report, "max_size")->verdict == Verdict::fail);
+  CHECK(gate(report, "max_size")->required);
+  CHECK(gate(report, "max_size")->reason == "max_size is 100 bytes, but at most 99 bytes is asked.");
+  CHECK(gate(report, "max_latency")->verdict == Verdict::pass);
+  CHECK(gate(report, "max_memory")->verdict == Verdict::pass);
+}
+
+TEST_CASE("sentences hold the numbers") {
+  const auto report = judged(trial({metric("speedup", 1.42, Interval{1.38, 1.47}), metric("accuracy", 0.987)}));
+  CHECK(gate(report, "speed")->reason == "speed is 1.42 times the baseline (1.38 to 1.47), but at least 2 is asked.");
+  CHECK(gate(report, "accuracy")->reason == "accuracy is 0.987 of the original; asked is at least 0.95.");
+}
+
+TEST_CASE("law: a better value never has a worse verdict") {
+  int before = 0;
+  for (int i = 0; i <= 200; ++i) {
+    const double value = 0.9 + 0.0005 * i;
+    const int now = goodness(accuracy_verdict(value, Interval{value - 0.01, value + 0.01}));
+    CHECK(now >= before);
+    before = now;
+  }
+  CHECK(before == 2);
+}
+
+TEST_CASE("law: a stricter threshold never has a better verdict") {
+  int before = 2;
+  for (int i = 0; i <= 100; ++i) {
+    Goal goal;
+    goal.thresholds.speedup = 1 + 0.03 * i;
+    const auto report = judged(trial({metric("speedup", 2.2, Interval{2.1, 2.3})}), goal);
+    const int now = goodness(gate(report, "speed")->verdict);
+    CHECK(now <= before);
+    before = now;
+  }
+  CHECK(before == 0);
+}
+
+TEST_CASE("law: a narrower interval never turns pass into fail or fail into pass") {
+  for (const double value : {0.93, 0.95, 0.97}) {
+    for (double half = 0.05; half > 0.0001; half *= 0.7) {
+      const Verdict wide = accuracy_verdict(value, Interval{value - half, value + half});
+      const Verdict narrow = accuracy_verdict(value, Interval{value - half / 2, value + half / 2});
+      if (wide != Verdict::noisy) CHECK(narrow == wide);
+    }
+  }
+}
