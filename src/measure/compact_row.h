@@ -27,7 +27,7 @@ struct CompactRow {
   float nll = 0;                        // of the true next token
   float tail_mass = 0;                  // sum of p outside the top
   std::vector<std::uint32_t> top_ids;   // most probable first; the first is the argmax
-  std::vector<float> top_log_p;         // to half a step of (first - last) / 65535
+  std::vector<float> top_log_p;         // in a store: 64 exact, the others to about 1e-4
   std::vector<std::uint32_t> tail_ids;  // drawn independently from p restricted to the rest
   std::vector<float> tail_log_p;
   bool operator==(const CompactRow&) const = default;
@@ -38,9 +38,8 @@ CompactRow compact(std::span<const float> logits, const RowSummary& summary, Tok
                    const CompactShape& shape, std::uint64_t seed);
 
 struct DivergenceEstimate {
-  double value = 0;  // nats
-  double standard_error =
-      0;  // of the drawn tail; the rounding of log_p adds less than 1e-4 of the value
+  double value = 0;           // nats
+  double standard_error = 0;  // of the drawn tail; a store's rounding adds less
 };
 
 // KL(p || q) from the kept part of p and the whole row of q: exact over the top, estimated without

@@ -13,14 +13,18 @@ namespace {
 
 // Layout, little-endian: magic, u32 version, u32 vocabulary, u32 top, u32 tail, u64 rows, u64 seed,
 // 64 hex digits; the rows; SHA-256 of all before as 64 hex digits. A row: f32 nll, f32 tail mass,
-// f32 first log p, f32 step, top u16 codes, top ids, tail ids, tail f32 log p. An id has two bytes
-// where the vocabulary fits them, else four.
+// the first 64 log p of the top as f32, f32 step, a u16 code for each other log p (steps below the
+// 64th), top ids, tail ids, tail f32 log p. An id has two bytes where the vocabulary fits them,
+// else four.
 constexpr char kMagic[9] = "STROPREF";
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kDigest = 64;
 constexpr std::size_t kHeaderBytes = 8 + 4 * 4 + 2 * 8 + kDigest;
 constexpr std::uint32_t kMaxVocabulary = 1u << 24;
 constexpr float kCodes = 65535;
+constexpr std::uint32_t kExact = 64;
+
+std::uint32_t exact_entries(const CompactShape& shape) { return std::min(shape.top, kExact); }
 
 std::size_t bytes_per_id(const CompactShape& shape) {
   return shape.vocabulary_size <= 65536 ? 2 : 4;
@@ -66,13 +70,17 @@ std::string header_bytes(const ReferenceHeader& header) {
 
 std::string row_bytes(const CompactRow& row, const CompactShape& shape) {
   const std::size_t id_bytes = bytes_per_id(shape);
-  const float first = row.top_log_p.front();
+  const std::uint32_t exact = exact_entries(shape);
+  const float first = row.top_log_p[exact - 1];
   const float step = (first - row.top_log_p.back()) / kCodes;
   std::string out;
   out.reserve(bytes_per_row(shape));
-  for (float value : {row.nll, row.tail_mass, first, step}) put(out, value);
-  for (float log_p : row.top_log_p) {
-    const float code = step > 0 ? std::round((first - log_p) / step) : 0;
+  put(out, row.nll);
+  put(out, row.tail_mass);
+  for (std::uint32_t i = 0; i < exact; ++i) put(out, row.top_log_p[i]);
+  put(out, step);
+  for (std::uint32_t i = exact; i < shape.top; ++i) {
+    const float code = step > 0 ? std::round((first - row.top_log_p[i]) / step) : 0;
     put(out, static_cast<std::uint64_t>(std::min(code, kCodes)), 2);
   }
   for (std::uint32_t id : row.top_ids) put(out, id, id_bytes);
@@ -87,8 +95,9 @@ CompactRow row_of(std::string_view bytes, const CompactShape& shape) {
   CompactRow row;
   row.nll = taker.real();
   row.tail_mass = taker.real();
-  const float first = taker.real(), step = taker.real();
-  for (std::uint32_t i = 0; i < shape.top; ++i)
+  for (std::uint32_t i = 0; i < exact_entries(shape); ++i) row.top_log_p.push_back(taker.real());
+  const float first = row.top_log_p.back(), step = taker.real();
+  for (std::uint32_t i = exact_entries(shape); i < shape.top; ++i)
     row.top_log_p.push_back(first - step * static_cast<float>(taker.number(2)));
   for (std::uint32_t i = 0; i < shape.top; ++i)
     row.top_ids.push_back(static_cast<std::uint32_t>(taker.number(id_bytes)));
@@ -133,7 +142,9 @@ std::string broken_rule(const ReferenceHeader& header) {
 }  // namespace
 
 std::size_t bytes_per_row(const CompactShape& shape) {
-  return 16 + shape.top * (2 + bytes_per_id(shape)) + shape.tail * (bytes_per_id(shape) + 4);
+  const std::size_t exact = exact_entries(shape);
+  return 12 + exact * 4 + (shape.top - exact) * 2 + shape.top * bytes_per_id(shape) +
+         shape.tail * (bytes_per_id(shape) + 4);
 }
 
 ReferenceWriter::ReferenceWriter(std::filesystem::path path, const ReferenceHeader& header)

@@ -24,7 +24,7 @@ struct ReferenceHeader {
   bool operator==(const ReferenceHeader&) const = default;
 };
 
-// Bytes of one row in the file: 4,500 for the default shape and ids of two bytes.
+// Bytes of one row in the file: 4,620 for the default shape and ids of two bytes.
 std::size_t bytes_per_row(const CompactShape& shape);
 
 struct CloseFile {

@@ -1,5 +1,6 @@
 // What requests say about latency and rates.
 #include <algorithm>
+#include <charconv>
 
 #include "core/files.h"
 #include "measure/speed.h"
@@ -79,18 +80,29 @@ double decode_rate(const Generation& request) {
          (request.seconds.back() - request.seconds.front());
 }
 
-std::string json_of(const Series& series) {
-  std::string out = "{\"name\":\"";
-  for (char c : series.name) {
-    if (static_cast<unsigned char>(c) < 0x20) continue;
+// As many digits as bring the same value back.
+std::string exact(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (char c : text) {
     if (c == '"' || c == '\\') out += '\\';
-    out += c;
+    if (static_cast<unsigned char>(c) >= 0x20) out += c;
   }
-  out += "\",\"seconds\":[";
+  return out + '"';
+}
+
+std::string json_of(const Series& series) {
+  std::string out = "{\"name\":" + quoted(series.name) + ",\"seconds\":[";
   for (const Generation& request : series.requests) {
     out += &request == series.requests.data() ? "\n[" : ",\n[";
-    for (std::size_t i = 0; i < request.seconds.size(); ++i)
-      out += str(i > 0 ? "," : "", request.seconds[i]);
+    for (std::size_t i = 0; i < request.seconds.size(); ++i) {
+      if (i > 0) out += ',';
+      out += exact(request.seconds[i]);
+    }
     out += ']';
   }
   return out + "]}";

@@ -55,6 +55,13 @@ bool narrow_enough(const Timing& timing, const TimingOptions& options) {
   return true;
 }
 
+// Every look at the intervals is a chance to stop at one that is narrow by luck, so looks are few:
+// each after half as many rounds again, after a full there-and-back, and at the end.
+std::uint32_t look_after(std::uint32_t rounds, std::uint32_t max_rounds) {
+  const std::uint32_t more = rounds + std::max(2u, rounds / 2);
+  return std::min(more + more % 2, max_rounds);
+}
+
 bool is_disturbed(const std::optional<ForeignLoad>& load, const TimingOptions& options) {
   return load && (load->cores > options.max_foreign_cores || load->steal > options.max_steal);
 }
@@ -86,6 +93,7 @@ Result<Timing> time_rounds(std::span<const Contestant> contestants, const Timing
 
   std::vector<Round> clean, disturbed;
   bool narrow = false;
+  std::uint32_t next_look = std::min(options.min_rounds, options.max_rounds);
   const auto in_time = [&] { return clock.seconds() - begin < options.max_seconds; };
   while (!narrow && clean.size() < options.max_rounds &&
          disturbed.size() <= options.max_disturbed && in_time()) {
@@ -94,8 +102,9 @@ Result<Timing> time_rounds(std::span<const Contestant> contestants, const Timing
     STROP_TRY(Round round, play_round(contestants, clean.size() % 2 == 1, stop));
     (is_disturbed(load_since(load, before), options) ? disturbed : clean)
         .push_back(std::move(round));
-    if (clean.size() >= options.min_rounds && clean.size() % 2 == 0)
-      narrow = narrow_enough(timing_of(contestants, clean), options);
+    if (clean.size() < next_look) continue;
+    narrow = narrow_enough(timing_of(contestants, clean), options);
+    next_look = look_after(next_look, options.max_rounds);
   }
 
   const auto repeated = static_cast<std::uint32_t>(disturbed.size());

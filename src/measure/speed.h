@@ -60,10 +60,9 @@ struct Timing {
 };
 
 // Rounds A B C, C B A, A B C, ...: a drift of the machine meets all alike. Rounds go on until every
-// ratio to the first contestant is narrow enough, or a limit is reached; a look at the intervals
-// only follows a full there-and-back. When disturbance left fewer than min_rounds clean ones, the
-// disturbed count too and `settled` is false. A contestant's error ends it. `load` may be null:
-// nothing then counts as disturbed.
+// ratio to the first contestant is narrow enough or a limit is reached. When disturbance left fewer
+// than min_rounds clean ones, the disturbed count too and `settled` is false. A contestant's error
+// ends it. `load` may be null: nothing then counts as disturbed.
 Result<Timing> time_rounds(std::span<const Contestant> contestants, const TimingOptions& options,
                            Clock& clock, LoadSampler* load, std::stop_token stop);
 
