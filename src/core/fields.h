@@ -51,7 +51,7 @@ void fields(auto& v, Same<Weights> auto& x) {
 void fields(auto& v, Same<Budget> auto& x) { v("wall_seconds", x.wall_seconds), v("trials", x.trials); }
 void fields(auto& v, Same<Workload> auto& x) {
   v("prompt_tokens", x.prompt_tokens), v("new_tokens", x.new_tokens);
-  v("evaluation_context", x.evaluation_context), v("threads", x.threads);
+  v("evaluation_context", x.evaluation_context), v("evaluation_tokens", x.evaluation_tokens), v("threads", x.threads);
 }
 void fields(auto& v, Same<Goal> auto& x) {
   v("use_case", x.use_case), v("profile", x.profile), v("frameworks", x.frameworks), v("prefer", x.prefer);

@@ -48,30 +48,39 @@ Trial trial_of(const PlannedTrial& planned) {
   return trial;
 }
 
+// Makes the trial's artifact; a failure is part of the trial, so that it is not tried again when the run goes on.
+Result<Trial> optimized(const PlannedTrial& planned, const Model& model, Context& context) {
+  const std::string name = str("build ", planned.recipe.backend, " ", planned.recipe.name);
+  const Json inputs{{"model", model.id}, {"recipe", planned.recipe.id}, {"role", name_of(planned.role)}};
+  STROP_TRY(Trial trial, context.step<Trial>(Stage::optimize, name, inputs, [&]() -> Result<Trial> {
+    Trial made = trial_of(planned);
+    const auto begin = std::chrono::steady_clock::now();
+    auto artifact = artifact_of(planned.recipe, model, context);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    made.wall_seconds = seconds.count();
+    if (artifact) {
+      made.artifact = *std::move(artifact);
+    } else {
+      if (ends_the_run(artifact.error())) return std::move(artifact).error();
+      made.error = artifact.error();
+      made.status = TrialStatus::failed;
+      made.reason = artifact.error().message;
+    }
+    return made;
+  }));
+  // The journal may remember an artifact that has left the store since.
+  if (trial.artifact && !context.store().has(trial.artifact->id)) {
+    STROP_TRY(trial.artifact, artifact_of(planned.recipe, model, context));
+  }
+  return trial;
+}
+
 }  // namespace
 
 Result<void> optimize_stage(Report& report, Context& context) {
   report.trials.clear();
   for (const PlannedTrial& planned : report.plan->trials) {
-    Trial trial = trial_of(planned);
-    const auto begin = std::chrono::steady_clock::now();
-    const std::string name = str("build ", planned.recipe.backend, " ", planned.recipe.name);
-    auto artifact = context.step<Artifact>(Stage::optimize, name, {{"model", report.model->id}, {"recipe", planned.recipe.id}},
-                                           [&] { return artifact_of(planned.recipe, *report.model, context); });
-    if (artifact) {
-      // The journal may remember an artifact that has left the store since.
-      if (!context.store().has(artifact->id)) artifact = artifact_of(planned.recipe, *report.model, context);
-    }
-    if (artifact) {
-      trial.artifact = *std::move(artifact);
-    } else {
-      if (ends_the_run(artifact.error())) return std::move(artifact).error();
-      trial.error = artifact.error();
-      trial.status = TrialStatus::failed;
-      trial.reason = artifact.error().message;
-    }
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    trial.wall_seconds = seconds.count();
+    STROP_TRY(Trial trial, optimized(planned, *report.model, context));
     report.trials.push_back(std::move(trial));
   }
   return {};

@@ -1,0 +1,79 @@
+#include "pipeline/contestant.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <ctime>
+
+namespace strop::pipeline {
+namespace {
+
+const BackendFit* fit_of(const std::string& backend, const Report& report) {
+  for (const BackendFit& fit : report.assessment->fits) {
+    if (fit.backend == backend) return &fit;
+  }
+  return nullptr;
+}
+
+bool declares(const BackendFit& fit, const std::string& knob) {
+  return std::any_of(fit.space.run_knobs.begin(), fit.space.run_knobs.end(), [&](const Knob& k) { return k.name == knob; });
+}
+
+std::uint32_t threads_of(const Report& report) {
+  if (report.goal.workload.threads > 0) return report.goal.workload.threads;
+  for (const Device& device : report.target->devices) {
+    if (device.kind == DeviceKind::cpu && device.cores) return *device.cores;
+  }
+  return 1;
+}
+
+std::string now_utc() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text.data();
+}
+
+}  // namespace
+
+RunOptions options_for(const Trial& trial, Purpose purpose, const Report& report) {
+  RunOptions options = trial.run_options;
+  const BackendFit* fit = fit_of(trial.recipe.backend, report);
+  if (!fit) return options;
+  if (declares(*fit, "threads") && !options.contains("threads")) options["threads"] = str(threads_of(report));
+  if (declares(*fit, "logits")) options["logits"] = purpose == Purpose::generate ? "last" : "all";
+  return options;
+}
+
+Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, Purpose purpose, const Report& report, Context& context) {
+  STROP_TRY(const auto scratch, context.scratch());
+  STROP_TRY(auto worker, context.worker(trial.recipe.backend)
+                             .open(*trial.artifact, options_for(trial, purpose, report), {.dir = scratch, .progress = nullptr, .stop = context.stop()}));
+  if (!worker->session().decoder()) {
+    return Error{.code = ErrorCode::unsupported, .message = str("[measure] ", trial.recipe.backend, " opened the artifact as no decoder"), .field = "kind"};
+  }
+  return worker;
+}
+
+measure::Contestant contestant(const std::string& name, WorkerSession& worker, const std::vector<TokenId>& prompt, std::uint32_t new_tokens,
+                               std::stop_token stop) {
+  DecoderSession* decoder = worker.session().decoder();
+  return {.name = name, .request = [decoder, &prompt, new_tokens, stop]() -> Result<Generation> {
+            STROP_CHECK(decoder->truncate(0, 0));
+            return decoder->generate(0, prompt, new_tokens, stop);
+          }};
+}
+
+Conditions conditions_of(const Trial& trial, WorkerSession& worker, const Report& report) {
+  const SessionInfo& info = worker.session().info();
+  const BackendFit* fit = fit_of(trial.recipe.backend, report);
+  Conditions conditions{.engine_version = fit ? fit->version : "", .cpu_variant = info.cpu_variant, .confinement = worker.process().enforced(),
+                        .seed = report.goal.seed, .date = now_utc()};
+  if (const auto threads = info.run_options.find("threads"); threads != info.run_options.end())
+    std::from_chars(threads->second.data(), threads->second.data() + threads->second.size(), conditions.threads);
+  return conditions;
+}
+
+}  // namespace strop::pipeline

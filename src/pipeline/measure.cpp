@@ -1,0 +1,193 @@
+// Artifacts -> Measurements. Quality first, then speed in groups, the most useful artifacts first, as far as the
+// budget goes; what it does not reach is said to be not tried.
+#include <algorithm>
+
+#include "measure/evaluation.h"
+#include "pipeline/quality.h"
+#include "pipeline/stages.h"
+#include "pipeline/timing.h"
+
+namespace strop::pipeline {
+namespace {
+
+constexpr std::size_t kGroup = 4;               // artifacts timed in the same rounds
+constexpr double kLeastSecondsPerGroup = 5;
+
+Trial* find_role(Report& report, Role role) {
+  const auto found = std::find_if(report.trials.begin(), report.trials.end(), [&](const Trial& trial) { return trial.role == role && trial.artifact; });
+  return found == report.trials.end() ? nullptr : &*found;
+}
+
+std::vector<RunPreset> presets_of(const Trial& trial, const Report& report) {
+  for (const PlannedTrial& planned : report.plan->trials) {
+    if (planned.recipe.id == trial.recipe.id && planned.role == trial.role && !planned.run_presets.empty()) return planned.run_presets;
+  }
+  return {{.name = "default", .options = {}, .note = ""}};
+}
+
+// A list of trials as one step's value.
+Result<std::vector<Trial>> trials_step(Context& context, const std::string& name, const Json& inputs, const std::function<Result<std::vector<Trial>>()>& work) {
+  return context.step<std::vector<Trial>>(Stage::measure, name, inputs, work);
+}
+
+// The chosen preset's trial in front, then the others.
+Result<std::vector<Trial>> screen(const Trial& trial, const std::vector<TokenId>& prompt, const Report& report, Context& context) {
+  const Json inputs{{"artifact", trial.artifact->id}, {"recipe", trial.recipe.id}, {"role", name_of(trial.role)}};
+  const std::string name = str("try run options of ", trial.recipe.backend, " ", trial.recipe.name);
+  return trials_step(context, name, inputs, [&]() -> Result<std::vector<Trial>> {
+    STROP_TRY(Screened screened, screen_presets(trial, presets_of(trial, report), prompt, report, context));
+    std::vector<Trial> all{std::move(screened.chosen)};
+    all.insert(all.end(), screened.others.begin(), screened.others.end());
+    return all;
+  });
+}
+
+// Adds the quality metrics, or marks the trial failed.
+Result<Trial> with_quality(Trial trial, const EvaluationText& text, const std::filesystem::path& reference, const Report& report, Context& context) {
+  const Json inputs{{"artifact", trial.artifact->id}, {"trial", trial.id}, {"text", measure::digest(text.evaluation)}};
+  return context.step<Trial>(Stage::measure, str("quality of ", trial.recipe.backend, " ", trial.recipe.name), inputs, [&]() -> Result<Trial> {
+    auto metrics = measure_quality(trial, text, reference, report, context);
+    if (!metrics) {
+      if (ends_the_run(metrics.error())) return std::move(metrics).error();
+      trial.status = TrialStatus::failed;
+      trial.error = metrics.error();
+      trial.reason = metrics.error().message;
+      return trial;
+    }
+    if (!trial.measurement) trial.measurement = Measurement{.artifact_id = trial.artifact->id, .target_id = report.target->id};
+    trial.measurement->metrics = *std::move(metrics);
+    return trial;
+  });
+}
+
+// Timing metrics come from another opening than quality metrics: both belong to the trial.
+void merge(Trial& into, const std::vector<Metric>& quality) {
+  if (into.measurement) into.measurement->metrics.insert(into.measurement->metrics.end(), quality.begin(), quality.end());
+}
+
+void mark_not_tried(Trial& trial, const Report& report) {
+  trial.status = TrialStatus::not_tried;
+  std::ostringstream reason;
+  reason << "the budget of " << report.goal.budget.wall_seconds << " s was used up before its turn";
+  trial.reason = reason.str();
+}
+
+// Whether there is time for another group: decided once per run, so that a resumed run decides alike.
+Result<bool> has_time(std::size_t group, double seconds_wanted, Context& context) {
+  return context.step<bool>(Stage::measure, str("time for group ", group), {{"group", group}}, [&]() -> Result<bool> {
+    return group == 1 || context.seconds_left() > seconds_wanted;
+  });
+}
+
+struct Group {
+  std::vector<Trial> trials;   // chosen presets, scored, not yet timed
+  std::vector<Trial> others;   // dominated presets and failures
+};
+
+Result<Group> prepare(std::vector<Trial> planned, const EvaluationText& text, const std::filesystem::path& reference, const Report& report, Context& context) {
+  Group group;
+  for (Trial& trial : planned) {
+    STROP_TRY(std::vector<Trial> screened, screen(trial, text.prompt, report, context));
+    group.others.insert(group.others.end(), std::make_move_iterator(screened.begin() + 1), std::make_move_iterator(screened.end()));
+    Trial chosen = std::move(screened.front());
+    if (chosen.status != TrialStatus::failed) {
+      STROP_TRY(chosen, with_quality(std::move(chosen), text, reference, report, context));
+    }
+    (chosen.status == TrialStatus::failed ? group.others : group.trials).push_back(std::move(chosen));
+  }
+  return group;
+}
+
+Result<std::vector<Trial>> time_trials(Group group, std::size_t number, double max_seconds, const Trial& baseline, const EvaluationText& text, const Report& report,
+                                       Context& context) {
+  Json inputs{{"group", number}, {"baseline", baseline.artifact->id}, {"trials", Json::array()}};
+  for (const Trial& trial : group.trials) inputs["trials"].push_back(trial.id);
+  std::vector<std::vector<Metric>> quality;
+  for (const Trial& trial : group.trials) quality.push_back(trial.measurement->metrics);
+  if (!group.trials.empty()) {
+    STROP_TRY(group.trials, trials_step(context, str("speed of group ", number), inputs, [&] { return time_group(baseline, group.trials, text.prompt, max_seconds, report, context); }));
+  }
+  for (std::size_t i = 0; i < group.trials.size(); ++i) {
+    if (group.trials[i].status == TrialStatus::ok) merge(group.trials[i], quality[i]);
+  }
+  group.trials.insert(group.trials.end(), group.others.begin(), group.others.end());
+  return group.trials;
+}
+
+Error no_reference(const Report& report, Role role) {
+  for (const Trial& trial : report.trials) {
+    if (trial.role == role && trial.error)
+      return Error{.code = trial.error->code, .message = str("[measure] there is no ", name_of(role), " to compare with: ", trial.error->message), .hint = trial.error->hint};
+  }
+  return Error{.code = ErrorCode::not_found, .message = str("[measure] the plan has no ", name_of(role), ", so nothing can be compared")};
+}
+
+}  // namespace
+
+Result<void> measure_stage(Report& report, Context& context) {
+  Trial* baseline = find_role(report, Role::baseline);
+  Trial* reference = find_role(report, Role::quality_reference);
+  if (!baseline) return no_reference(report, Role::baseline);
+  if (!reference) return no_reference(report, Role::quality_reference);
+  if (!report.target->local) {
+    // Sizes are known; timings of another machine would be made up.
+    for (Trial& trial : report.trials) {
+      if (trial.artifact) trial.status = TrialStatus::ok;
+    }
+    report.warnings.push_back("the target is not this machine: nothing that depends on time was measured");
+  }
+  STROP_TRY(const EvaluationText text, read_evaluation_text(*baseline->artifact, context));
+  STROP_TRY(const auto record, make_quality_reference(*reference, text, report, context));
+  reference->status = TrialStatus::ok;
+  reference->run_preset = baseline->run_preset = "default";
+
+  STROP_TRY(*baseline, with_quality(*baseline, text, record, report, context));
+  if (baseline->status == TrialStatus::failed) return no_reference(report, Role::baseline);
+  const std::vector<Metric> baseline_quality = baseline->measurement->metrics;
+  const double control_seconds = context.seconds_left() / 8;
+  STROP_TRY(std::vector<Control> controls, context.step<std::vector<Control>>(Stage::measure, "A/A control", {{"baseline", baseline->artifact->id}}, [&]() -> Result<std::vector<Control>> {
+    STROP_TRY(Controlled controlled, time_control(*baseline, text.prompt, control_seconds, report, context));
+    baseline->measurement = std::move(controlled.baseline);
+    // The baseline's own figures come from the same requests; they are kept as a step of their own.
+    STROP_CHECK(context.step<Measurement>(Stage::measure, "speed of the baseline", {{"baseline", baseline->artifact->id}}, [&] { return Result<Measurement>(*baseline->measurement); }));
+    return std::vector{controlled.control};
+  }));
+  STROP_TRY(baseline->measurement, context.step<Measurement>(Stage::measure, "speed of the baseline", {{"baseline", baseline->artifact->id}}, [&]() -> Result<Measurement> {
+    STROP_TRY(Controlled controlled, time_control(*baseline, text.prompt, control_seconds, report, context));
+    return controlled.baseline;
+  }));
+  merge(*baseline, baseline_quality);
+  baseline->status = TrialStatus::ok;
+  report.controls = std::move(controls);
+
+  std::vector<Trial> candidates, finished;
+  for (Trial& trial : report.trials) {
+    if (trial.role != Role::candidate) finished.push_back(trial);
+    else if (trial.artifact) candidates.push_back(trial);
+    else finished.push_back(trial);
+  }
+  const Trial base = *baseline;
+  double seconds_per_trial = 0;
+  const std::size_t groups = (candidates.size() + kGroup - 1) / kGroup;
+  for (std::size_t number = 1; number <= groups; ++number) {
+    const std::size_t begin = (number - 1) * kGroup, end = std::min(candidates.size(), number * kGroup);
+    std::vector<Trial> planned(candidates.begin() + static_cast<std::ptrdiff_t>(begin), candidates.begin() + static_cast<std::ptrdiff_t>(end));
+    STROP_TRY(const bool enough, has_time(number, seconds_per_trial * static_cast<double>(planned.size()), context));
+    if (!enough) {
+      for (Trial& trial : planned) mark_not_tried(trial, report);
+      finished.insert(finished.end(), planned.begin(), planned.end());
+      continue;
+    }
+    const double began = context.seconds_spent();
+    STROP_TRY(Group group, prepare(planned, text, record, report, context));
+    // The groups that are left share the time that is left: half of it for their preparation.
+    const double share = std::max(kLeastSecondsPerGroup, context.seconds_left() / (2.0 * static_cast<double>(groups - number) + 1.0));
+    STROP_TRY(const std::vector<Trial> timed, time_trials(std::move(group), number, share, base, text, report, context));
+    finished.insert(finished.end(), timed.begin(), timed.end());
+    seconds_per_trial = std::max(seconds_per_trial, (context.seconds_spent() - began) / static_cast<double>(planned.size()));
+  }
+  report.trials = std::move(finished);
+  return {};
+}
+
+}  // namespace strop::pipeline

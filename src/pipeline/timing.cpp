@@ -1,0 +1,212 @@
+#include "pipeline/timing.h"
+
+#include <algorithm>
+
+#include "core/files.h"
+#include "measure/memory.h"
+
+namespace fs = std::filesystem;
+
+namespace strop::pipeline {
+namespace {
+
+using measure::Contestant;
+using measure::Timing;
+
+constexpr double kWorthIt = 1.02;           // a preset must be this much faster than the default to be chosen
+constexpr std::uint32_t kScreenRounds = 2;
+constexpr std::uint32_t kEmptyCacheRequests = 3;
+constexpr double kControlHalfWidth = 0.02;
+constexpr double kGroupHalfWidth = 0.03;
+
+std::string label(const Trial& trial) { return str(trial.recipe.backend, " ", trial.recipe.name, trial.run_preset == "default" ? "" : " " + trial.run_preset); }
+
+MetricContext request_context(const Report& report) {
+  return {.prompt_tokens = report.goal.workload.prompt_tokens, .new_tokens = report.goal.workload.new_tokens};
+}
+
+std::string id_of_trial(const Trial& trial) {
+  return id_of({{"recipe", trial.recipe.id}, {"role", name_of(trial.role)}, {"run_options", trial.run_options}}).substr(0, 16);
+}
+
+Result<std::string> write_series(const Timing& timing, const std::string& name, Context& context) {
+  const fs::path folder = context.out() / "samples";
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return file_error("create", folder, error.value());
+  STROP_CHECK(measure::write_samples(timing, folder / name));
+  return str("samples/", name);
+}
+
+// A few requests with an almost empty cache, for the decode rate at depth 0. Failing here only leaves the metric out.
+void add_empty_cache_rate(Measurement& measurement, WorkerSession& worker, const std::vector<TokenId>& prompt, const Report& report, Context& context) {
+  const std::vector<TokenId> first(prompt.begin(), prompt.begin() + 1);
+  const Contestant quick = contestant("depth 0", worker, first, report.goal.workload.new_tokens, context.stop());
+  std::vector<Generation> requests;
+  for (std::uint32_t i = 0; i < kEmptyCacheRequests; ++i) {
+    auto request = quick.request();
+    if (!request) return;
+    requests.push_back(*std::move(request));
+  }
+  for (Metric& metric : measure::request_metrics(requests, 1)) {
+    if (metric.metric == "decode_rate") measurement.metrics.push_back(std::move(metric));
+  }
+}
+
+// What the series of one contestant and its worker say.
+Measurement measurement_of(const Trial& trial, WorkerSession& worker, const Timing& timing, std::size_t index, const std::string& samples_path,
+                           const Report& report) {
+  Measurement measurement{.artifact_id = trial.artifact->id, .target_id = report.target->id, .run_options = worker.session().info().run_options,
+                          .conditions = conditions_of(trial, worker, report)};
+  if (timing.load) {
+    measurement.conditions.foreign_load = timing.load->cores;
+    measurement.conditions.steal_ratio = timing.load->steal;
+  }
+  measurement.metrics = measure::request_metrics(timing.series[index].requests, report.goal.workload.prompt_tokens);
+  const double load_seconds = worker.session().info().load_seconds;
+  for (Metric& metric : measure::load_metrics(std::span(&load_seconds, 1))) measurement.metrics.push_back(std::move(metric));
+  const os::Memory peak = worker.process().memory_peak().at_peak;
+  const measure::MemorySample sample{.anonymous = peak.anonymous, .shared = peak.shared, .file = peak.file};
+  if (sample.total() > 0) {
+    for (Metric& metric : measure::memory_metrics(std::span(&sample, 1), request_context(report))) measurement.metrics.push_back(std::move(metric));
+  }
+  for (Metric& metric : measurement.metrics) {
+    if (metric.samples_path.empty()) metric.samples_path = samples_path;
+  }
+  return measurement;
+}
+
+Trial with_preset(const Trial& trial, const RunPreset& preset) {
+  Trial tried = trial;
+  tried.run_preset = preset.name;
+  tried.run_options = preset.options;
+  tried.id = id_of_trial(tried);
+  return tried;
+}
+
+void mark_failed(Trial& trial, const Error& error) {
+  trial.status = TrialStatus::failed;
+  trial.error = error;
+  trial.reason = error.message;
+}
+
+}  // namespace
+
+Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>& presets, const std::vector<TokenId>& prompt, const Report& report,
+                                Context& context) {
+  Screened result;
+  std::vector<Trial> alive;
+  std::vector<std::unique_ptr<WorkerSession>> workers;
+  for (const RunPreset& preset : presets) {
+    Trial tried = with_preset(trial, preset);
+    auto worker = open(tried, Purpose::generate, report, context);
+    if (worker) {
+      alive.push_back(std::move(tried));
+      workers.push_back(*std::move(worker));
+    } else {
+      if (ends_the_run(worker.error())) return std::move(worker).error();
+      mark_failed(tried, worker.error());
+      result.others.push_back(std::move(tried));
+    }
+  }
+  if (alive.empty()) {
+    result.chosen = std::move(result.others.front());
+    result.others.erase(result.others.begin());
+    return result;
+  }
+  std::size_t best = 0;
+  std::vector<double> seconds(alive.size(), 0);
+  if (alive.size() > 1) {
+    std::vector<Contestant> contestants;
+    for (std::size_t i = 0; i < alive.size(); ++i)
+      contestants.push_back(contestant(label(alive[i]), *workers[i], prompt, report.goal.workload.new_tokens, context.stop()));
+    const measure::TimingOptions options{.warm_up = 1, .min_rounds = kScreenRounds, .max_rounds = kScreenRounds};
+    STROP_TRY(const Timing timing, measure::time_rounds(contestants, options, measure::steady_clock(), nullptr, context.stop()));
+    for (std::size_t i = 0; i < alive.size(); ++i) {
+      seconds[i] = measure::speedup(timing, i).value;
+      if (i > 0 && seconds[i] > kWorthIt && seconds[i] > (best == 0 ? 1.0 : seconds[best])) best = i;
+    }
+    STROP_TRY(const std::string path, write_series(timing, str("screen-", trial.recipe.backend, "-", trial.recipe.name, "-", trial.id, ".json"), context));
+    for (std::size_t i = 0; i < alive.size(); ++i) {
+      if (i == best) continue;
+      alive[i].status = TrialStatus::dominated;
+      std::ostringstream reason;
+      reason.precision(3);
+      reason << alive[best].run_preset << " was " << seconds[best] / seconds[i] << " times as fast in " << kScreenRounds << " screening requests";
+      alive[i].reason = reason.str();
+      alive[i].measurement = measurement_of(alive[i], *workers[i], timing, i, path, report);
+      std::erase_if(alive[i].measurement->metrics, [](const Metric& metric) { return metric.metric != "request_time"; });
+      result.others.push_back(alive[i]);
+    }
+  }
+  result.chosen = std::move(alive[best]);
+  return result;
+}
+
+Result<Controlled> time_control(const Trial& baseline, const std::vector<TokenId>& prompt, double max_seconds, const Report& report, Context& context) {
+  STROP_TRY(const auto first, open(baseline, Purpose::generate, report, context));
+  STROP_TRY(const auto second, open(baseline, Purpose::generate, report, context));
+  const auto load = measure::machine_load();
+  const std::uint32_t tokens = report.goal.workload.new_tokens;
+  const std::vector<Contestant> contestants{contestant("baseline", *first, prompt, tokens, context.stop()),
+                                            contestant("baseline again", *second, prompt, tokens, context.stop())};
+  STROP_TRY(const Timing timing,
+            measure::time_rounds(contestants, {.target_half_width = kControlHalfWidth, .max_seconds = max_seconds}, measure::steady_clock(), load.get(), context.stop()));
+  STROP_TRY(const std::string path, write_series(timing, "control.json", context));
+  Controlled result{.control = measure::control_of(timing, "request_time"), .baseline = measurement_of(baseline, *first, timing, 0, path, report)};
+  add_empty_cache_rate(result.baseline, *first, prompt, report, context);
+  return result;
+}
+
+Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> trials, const std::vector<TokenId>& prompt, double max_seconds,
+                                      const Report& report, Context& context) {
+  STROP_TRY(const auto base, open(baseline, Purpose::generate, report, context));
+  const std::uint32_t tokens = report.goal.workload.new_tokens;
+  std::vector<std::unique_ptr<WorkerSession>> workers;
+  std::vector<std::size_t> timed;  // indices of trials, in the order of the workers
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    auto worker = open(trials[i], Purpose::generate, report, context);
+    if (!worker) {
+      if (ends_the_run(worker.error())) return std::move(worker).error();
+      mark_failed(trials[i], worker.error());
+      continue;
+    }
+    workers.push_back(*std::move(worker));
+    timed.push_back(i);
+  }
+  while (!timed.empty()) {
+    std::vector<Contestant> contestants{contestant("baseline", *base, prompt, tokens, context.stop())};
+    std::optional<std::size_t> culprit;
+    for (std::size_t k = 0; k < timed.size(); ++k) {
+      Contestant one = contestant(label(trials[timed[k]]), *workers[k], prompt, tokens, context.stop());
+      one.request = [&culprit, k, request = one.request]() {
+        auto answer = request();
+        if (!answer) culprit = k;
+        return answer;
+      };
+      contestants.push_back(std::move(one));
+    }
+    const auto load = measure::machine_load();
+    const auto timing = measure::time_rounds(contestants, {.target_half_width = kGroupHalfWidth, .max_seconds = max_seconds}, measure::steady_clock(), load.get(), context.stop());
+    if (!timing) {
+      if (ends_the_run(timing.error()) || !culprit) return timing.error();
+      mark_failed(trials[timed[*culprit]], timing.error());
+      workers.erase(workers.begin() + static_cast<std::ptrdiff_t>(*culprit));
+      timed.erase(timed.begin() + static_cast<std::ptrdiff_t>(*culprit));
+      continue;
+    }
+    STROP_TRY(const std::string path, write_series(*timing, str("timing-", trials[timed.front()].id, ".json"), context));
+    for (std::size_t k = 0; k < timed.size(); ++k) {
+      Trial& trial = trials[timed[k]];
+      trial.measurement = measurement_of(trial, *workers[k], *timing, k + 1, path, report);
+      trial.measurement->metrics.push_back(measure::speedup_metric(*timing, k + 1, request_context(report)));
+      trial.measurement->metrics.back().samples_path = path;
+      add_empty_cache_rate(*trial.measurement, *workers[k], prompt, report, context);
+      trial.status = TrialStatus::ok;
+    }
+    break;
+  }
+  return trials;
+}
+
+}  // namespace strop::pipeline
