@@ -126,7 +126,7 @@ std::string sentence(const GateRule& rule, const Observation& seen, double thres
   return str(rule.id, " is ", quantity(seen.value, rule.unit), has_word ? " " + rule.unit : "",
              range_text(seen, rule.unit), verdict == Verdict::fail ? ", but at " : "; asked is at ",
              rule.comparison == Comparison::at_least ? "least " : "most ", quantity(threshold, rule.unit),
-             verdict == Verdict::fail ? " is asked" : "", doubt_text(doubt), ".");
+             verdict == Verdict::fail ? " is asked" : "", doubt_text(doubt));
 }
 
 Gate gate_of(const GateRule& rule, const Goal& goal, const Trial& candidate, const Trial& baseline,
@@ -135,13 +135,13 @@ Gate gate_of(const GateRule& rule, const Goal& goal, const Trial& candidate, con
             .required = is_required(rule, goal)};
   const auto threshold = threshold_of(rule.threshold, goal);
   if (!threshold) {
-    gate.reason = str(rule.id, " is not measured in this profile yet.");
+    gate.reason = str(rule.id, " is not measured in this profile yet");
     return gate;
   }
   gate.threshold = *threshold;
   const auto seen = observe(rule, candidate, baseline);
   if (!seen) {
-    gate.reason = str(rule.id, " was not measured.");
+    gate.reason = str(rule.id, " was not measured");
     return gate;
   }
   const Doubt doubt = doubt_about(rule, *seen, *threshold, controls);

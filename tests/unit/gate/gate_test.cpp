@@ -63,7 +63,7 @@ TEST_CASE("production requires every gate") {
     CHECK_MESSAGE(gate(report, name)->required, name);
   }
   CHECK(gate(report, "security")->verdict == Verdict::not_measured);
-  CHECK(gate(report, "security")->reason == "security is not measured in this profile yet.");
+  CHECK(gate(report, "security")->reason == "security is not measured in this profile yet");
 }
 
 TEST_CASE("what was not measured is neither passed nor zero") {
@@ -101,15 +101,15 @@ TEST_CASE("limits are gates only when the user set them, and then required") {
   const auto report = judged(trial({metric("inter_token_latency_p50", 12), metric("peak_memory", 400)}), goal);
   CHECK(gate(report, "max_size")->verdict == Verdict::fail);
   CHECK(gate(report, "max_size")->required);
-  CHECK(gate(report, "max_size")->reason == "max_size is 100 bytes, but at most 99 bytes is asked.");
+  CHECK(gate(report, "max_size")->reason == "max_size is 100 bytes, but at most 99 bytes is asked");
   CHECK(gate(report, "max_latency")->verdict == Verdict::pass);
   CHECK(gate(report, "max_memory")->verdict == Verdict::pass);
 }
 
 TEST_CASE("sentences hold the numbers") {
   const auto report = judged(trial({metric("speedup", 1.42, Interval{1.38, 1.47}), metric("accuracy", 0.987)}));
-  CHECK(gate(report, "speed")->reason == "speed is 1.42 times the baseline (1.38 to 1.47), but at least 2 is asked.");
-  CHECK(gate(report, "accuracy")->reason == "accuracy is 0.987 of the original; asked is at least 0.95.");
+  CHECK(gate(report, "speed")->reason == "speed is 1.42 times the baseline (1.38 to 1.47), but at least 2 is asked");
+  CHECK(gate(report, "accuracy")->reason == "accuracy is 0.987 of the original; asked is at least 0.95");
 }
 
 TEST_CASE("law: a better value never has a worse verdict") {
