@@ -1,4 +1,4 @@
-// What Strop's quality ruler says of a GGUF file against another, on the positions that
+// What Strop's quality ruler says of GGUF files against a reference, on the positions that
 // llama-perplexity scores: the second half of every whole chunk of a text. Prints JSON.
 #include <algorithm>
 #include <fstream>
@@ -14,9 +14,11 @@ using namespace strop;
 namespace fs = std::filesystem;
 
 struct Request {
-  fs::path text_worker, worker, reference, candidate, text;
+  fs::path text_worker, worker, text;
   std::uint32_t chunk;
   fs::path ids;  // written: the ids of all chunks as 32-bit integers, to compare with the peer's
+  fs::path reference;
+  std::vector<fs::path> candidates;
   RunOptions options;
 };
 
@@ -58,21 +60,27 @@ double value_of(const std::vector<Metric>& metrics, const char* name) {
   return found->value;
 }
 
-// Through the compact store, as in a run of Strop, and exactly.
-Result<Json> scored(DecoderSession& reference, DecoderSession& candidate,
+// Through the compact store, as a run of Strop does it.
+Result<Json> scored(const Request& request, const fs::path& candidate,
                     const measure::Evaluation& evaluation, const fs::path& store) {
-  STROP_CHECK(measure::make_reference(reference, evaluation, store, 1, nullptr, {}));
-  STROP_TRY(auto reader, measure::ReferenceReader::open(store));
-  STROP_TRY(const auto stored, measure::score(candidate, evaluation, reader, nullptr, {}));
-  STROP_TRY(const auto exact,
-            measure::score_in_step(reference, candidate, evaluation, nullptr, {}));
-  const auto metrics = measure::summarise(exact);
-  return Json{{"scored", exact.size()},
+  STROP_TRY(const auto opened, bench::open_gguf(request.worker, candidate, request.options));
+  STROP_TRY(auto reference, measure::ReferenceReader::open(store));
+  STROP_TRY(const auto samples,
+            measure::score(*opened->session().decoder(), evaluation, reference, nullptr, {}));
+  const auto metrics = measure::summarise(samples);
+  return Json{{"scored", samples.size()},
               {"perplexity", value_of(metrics, "perplexity")},
-              {"kl_exact", value_of(metrics, "kl_mean")},
-              {"kl", value_of(measure::summarise(stored), "kl_mean")},
+              {"kl", value_of(metrics, "kl_mean")},
+              {"kl_store_error", value_of(metrics, "kl_store_error")},
               {"top1_agreement", value_of(metrics, "top1_agreement")},
-              {"session", encode(candidate.info())}};
+              {"session", encode(opened->session().info())}};
+}
+
+Result<void> make_store(const Request& request, const measure::Evaluation& evaluation,
+                        const fs::path& store) {
+  STROP_TRY(const auto opened,
+            bench::open_gguf(request.worker, request.reference, request.options));
+  return measure::make_reference(*opened->session().decoder(), evaluation, store, 1, nullptr, {});
 }
 
 Result<Json> run(const Request& request) {
@@ -80,30 +88,35 @@ Result<Json> run(const Request& request) {
   STROP_TRY(const auto tokenizer, open_tokenizer(request.text_worker, request.reference, {}));
   STROP_TRY(const auto evaluation, cut(*tokenizer, text, request.chunk));
   write_ids(evaluation, request.ids);
-  STROP_TRY(const auto reference,
-            bench::open_gguf(request.worker, request.reference, request.options));
-  STROP_TRY(const auto candidate,
-            bench::open_gguf(request.worker, request.candidate, request.options));
-  return scored(*reference->session().decoder(), *candidate->session().decoder(), evaluation,
-                fs::path(request.ids).replace_extension(".store"));
+  const auto store = fs::path(request.ids).replace_extension(".store");
+  STROP_CHECK(make_store(request, evaluation, store));
+  Json scores = Json::array();
+  for (const auto& candidate : request.candidates) {
+    STROP_TRY(auto score, scored(request, candidate, evaluation, store));
+    scores.push_back(std::move(score));
+  }
+  return scores;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 8) {
-    std::cerr << "usage: bench-quality TEXT_WORKER WORKER REFERENCE CANDIDATE TEXT CHUNK IDS "
+    std::cerr << "usage: bench-quality TEXT_WORKER WORKER TEXT CHUNK IDS REFERENCE CANDIDATE... "
                  "[OPTION=VALUE...]\n";
     return 2;
   }
-  const Request request{argv[1],
-                        argv[2],
-                        fs::absolute(argv[3]),
-                        argv[4],
-                        argv[5],
-                        static_cast<std::uint32_t>(std::stoul(argv[6])),
-                        argv[7],
-                        strop::bench::options_from(argc, argv, 8)};
+  Request request{.text_worker = argv[1],
+                  .worker = argv[2],
+                  .text = argv[3],
+                  .chunk = static_cast<std::uint32_t>(std::stoul(argv[4])),
+                  .ids = argv[5],
+                  .reference = fs::absolute(argv[6]),
+                  .options = strop::bench::options_from(argc, argv, 7)};
+  for (int i = 7; i < argc; ++i) {
+    if (std::string(argv[i]).find('=') == std::string::npos)
+      request.candidates.emplace_back(argv[i]);
+  }
   const auto result = run(request);
   if (!result) return strop::bench::failed(result.error());
   std::cout << result->dump() << '\n';
