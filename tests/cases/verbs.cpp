@@ -24,7 +24,8 @@ BackendFit fit_of(const std::string& backend, const Json& given) {
   fit.fit.score = given.value("score", 0.5);
   fit.fit.reasons = given.value("reasons", std::vector<std::string>());
   for (const char* kind : {"lossless", "recipes"}) {
-    for (const auto& [name, bits] : given.value(kind, Json::object()).items()) {
+    const Json recipes = given.value(kind, Json::object());
+    for (const auto& [name, bits] : recipes.items()) {
       Recipe recipe{.name = name,
                     .backend = backend,
                     .bits_per_weight = bits,
@@ -51,8 +52,8 @@ Result<Question> assessed(const Json& given) {
   STROP_TRY(question.model, part<Model>(given, "model"));
   STROP_TRY(question.target, part<Target>(given, "target"));
   std::vector<BackendFit> fits;
-  for (const auto& [backend, fit] : given.value("fits", Json::object()).items())
-    fits.push_back(fit_of(backend, fit));
+  const Json described = given.value("fits", Json::object());
+  for (const auto& [backend, fit] : described.items()) fits.push_back(fit_of(backend, fit));
   question.assessment = assess(question.model, question.target, question.goal, fits);
   return question;
 }
@@ -96,14 +97,16 @@ Trial trial_of(const std::string& id, const Json& given) {
   trial.status = TrialStatus::ok;
   trial.artifact = Artifact{.id = id, .total_bytes = given.value("bytes", std::uint64_t{100})};
   trial.measurement = Measurement{};
-  for (const auto& [name, value] : given.value("metrics", Json::object()).items())
+  const Json metrics = given.value("metrics", Json::object());
+  for (const auto& [name, value] : metrics.items())
     trial.measurement->metrics.push_back(metric_of(name, value));
   return trial;
 }
 
 std::vector<Control> controls_of(const Json& given) {
   std::vector<Control> controls;
-  for (const Json& interval : given.value("controls", Json::array())) {
+  const Json intervals = given.value("controls", Json::array());
+  for (const Json& interval : intervals) {
     const double low = interval.at(0);
     const double high = interval.at(1);
     controls.push_back({.metric = "request_time",
