@@ -144,8 +144,11 @@ Estimate bootstrap_median(std::span<const double> values, const Resampling& resa
     for (double& value : drawn) value = values[random.below(values.size())];
     one = median_in_place(drawn);
   }
-  return {median(values),
-          percentile_interval(std::move(medians), values.size(), resampling.confidence)};
+  Interval interval = percentile_interval(std::move(medians), values.size(), resampling.confidence);
+  if (const auto exact = quantile_interval(values, 0.5, resampling.confidence))
+    interval = {std::min(interval.low, exact->low), std::max(interval.high, exact->high),
+                interval.confidence};
+  return {median(values), interval};
 }
 
 Estimate paired_ratio(std::span<const double> numerator, std::span<const double> denominator,

@@ -53,6 +53,8 @@ std::uint64_t samples_needed(double p, double confidence = 0.99, std::uint64_t o
 // (What Teachers Should Know About the Bootstrap, 2014) advises: the plain ones are too narrow by
 // sqrt((n - 1) / n) and use z for t.
 
+// Never narrower than quantile_interval: the bootstrap of a median sees only a few distinct values,
+// and rounds that stop when the interval is narrow (speed.h) stop at lucky ones more often.
 Estimate bootstrap_median(std::span<const double> values, const Resampling& resampling = {});
 
 // Median of numerator[i] / denominator[i] and its interval. Computed on logarithms, so that
