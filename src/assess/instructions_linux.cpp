@@ -66,26 +66,41 @@ struct alignas(64) TileConfiguration {
 };
 static_assert(sizeof(TileConfiguration) == 64);
 
-// One product of four bytes each: 1 x 2 + 1 x 2 + 1 x 2 + 1 x 2.
-bool amx_int8() {
-  if (!tiles_granted()) return false;
+// The product of a tile of one cell with another: the sum over the numbers packed into the cells.
+std::uint32_t tile_product(std::uint32_t one, std::uint32_t other, bool bf16) {
   const TileConfiguration configuration;
-  const std::uint32_t ones = 0x01010101;
-  const std::uint32_t twos = 0x02020202;
   std::uint32_t sum = 0;
   const std::int64_t stride = 4;
   asm volatile(
       "ldtilecfg (%[configuration])\n"
       "tilezero %%tmm0\n"
-      "tileloadd (%[ones], %[stride], 1), %%tmm1\n"
-      "tileloadd (%[twos], %[stride], 1), %%tmm2\n"
-      "tdpbssd %%tmm2, %%tmm1, %%tmm0\n"
+      "tileloadd (%[one], %[stride], 1), %%tmm1\n"
+      "tileloadd (%[other], %[stride], 1), %%tmm2\n"
+      :
+      : [configuration] "r"(&configuration), [one] "r"(&one), [other] "r"(&other),
+        [stride] "r"(stride)
+      : "memory");
+  if (bf16) {
+    asm volatile("tdpbf16ps %%tmm2, %%tmm1, %%tmm0" ::: "memory");
+  } else {
+    asm volatile("tdpbssd %%tmm2, %%tmm1, %%tmm0" ::: "memory");
+  }
+  asm volatile(
       "tilestored %%tmm0, (%[sum], %[stride], 1)\n"
       "tilerelease\n"
       :
-      : [configuration] "r"(&configuration), [ones] "r"(&ones), [twos] "r"(&twos), [sum] "r"(&sum), [stride] "r"(stride)
+      : [sum] "r"(&sum), [stride] "r"(stride)
       : "memory");
-  return sum == 8;
+  return sum;
+}
+
+// Four times 1 x 2, in bytes.
+bool amx_int8() { return tiles_granted() && tile_product(0x01010101, 0x02020202, false) == 8; }
+
+// Twice 1 x 2; the sum, 4, is a float.
+bool amx_bf16() {
+  constexpr std::uint32_t kFour = 0x40800000;
+  return tiles_granted() && tile_product(0x3f803f80, 0x40004000, true) == kFour;
 }
 
 constexpr std::array kCandidates{InstructionSet{"avx2", avx2},
@@ -94,7 +109,8 @@ constexpr std::array kCandidates{InstructionSet{"avx2", avx2},
                                  InstructionSet{"avx512f", avx512f},
                                  InstructionSet{"avx512_vnni", avx512_vnni},
                                  InstructionSet{"avx512_bf16", avx512_bf16},
-                                 InstructionSet{"amx_int8", amx_int8}};
+                                 InstructionSet{"amx_int8", amx_int8},
+                                 InstructionSet{"amx_bf16", amx_bf16}};
 
 #elif defined(__aarch64__)
 

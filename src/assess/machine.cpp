@@ -52,13 +52,15 @@ std::string id_of_target(const Target& target) {
   return id_of(encode(stable));
 }
 
-Result<Target> load_target(const std::string& name_or_file, const std::filesystem::path& targets_folder) {
+Result<Target> load_target(const std::string& name_or_file,
+                           const std::filesystem::path& targets_folder) {
   const std::filesystem::path shipped = targets_folder / (name_or_file + ".json");
   const bool plain_name = name_or_file.find('/') == std::string::npos;
   const bool is_name = plain_name && is_file(shipped.string());
   if (!is_name && !is_file(name_or_file)) {
     return Error{.code = ErrorCode::not_found,
-                 .message = str("[assess] target must be a profile or a file, but got \"", name_or_file, "\"."),
+                 .message = str("[assess] target must be a profile or a file, but got \"",
+                                name_or_file, "\"."),
                  .hint = str("Profiles: ", names_in(targets_folder), "."),
                  .field = "target",
                  .value = name_or_file};

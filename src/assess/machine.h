@@ -11,12 +11,14 @@
 
 namespace strop {
 
-// What this process can use here: processors within affinity and control groups, instruction sets that worked when
-// executed, memory, accelerators. `storage`: where artifacts go; its free space is the target's storage.
+// What this process can use here: processors within affinity and control groups, instruction sets
+// that worked when executed, memory, accelerators. `storage`: where artifacts go; its free space is
+// the target's storage.
 Result<Target> probe_machine(const std::filesystem::path& storage);
 
 // The profile of that name in the folder, or the file itself. Its timings cannot be measured here.
-Result<Target> load_target(const std::string& name_or_file, const std::filesystem::path& targets_folder);
+Result<Target> load_target(const std::string& name_or_file,
+                           const std::filesystem::path& targets_folder);
 
 // Row of the hardware platform matrix.
 std::string platform_of(const Target& target);

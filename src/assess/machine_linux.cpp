@@ -56,7 +56,8 @@ std::vector<fs::path> groups(const std::string& controller) {
     if (!version_2 && controllers.find("," + controller + ",") == std::string::npos) continue;
     const fs::path base = version_2 ? root : root / controller;
     fs::path group = line.substr(second + 1);
-    for (; group.has_relative_path(); group = group.parent_path()) folders.push_back(base / group.relative_path());
+    for (; group.has_relative_path(); group = group.parent_path())
+      folders.push_back(base / group.relative_path());
     folders.push_back(base);
   }
   return folders;
@@ -79,10 +80,12 @@ std::optional<double> cores_by_quota() {
 }
 
 std::uint64_t usable_memory() {
-  auto bytes = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  auto bytes = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+               static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
   for (const fs::path& group : groups("memory")) {
     for (const char* name : {"memory.max", "memory.limit_in_bytes"}) {
-      if (const auto limit = number_in(group / name); limit && *limit > 0) bytes = std::min(bytes, *limit);
+      if (const auto limit = number_in(group / name); limit && *limit > 0)
+        bytes = std::min(bytes, *limit);
     }
   }
   return bytes;
@@ -109,18 +112,23 @@ std::string cpu_field(const std::string& name) {
 }
 
 std::string cpu_vendor(const std::string& arch) {
-  static const std::map<std::string, std::string> kVendors{{"GenuineIntel", "intel"}, {"AuthenticAMD", "amd"},
-                                                           {"HygonGenuine", "hygon"}, {"0x41", "arm"},
-                                                           {"0x61", "apple"},         {"0xc0", "ampere"}};
-  const std::string word = cpu_field("vendor_id").empty() ? cpu_field("CPU implementer") : cpu_field("vendor_id");
+  static const std::map<std::string, std::string> kVendors{
+      {"GenuineIntel", "intel"}, {"AuthenticAMD", "amd"}, {"HygonGenuine", "hygon"},
+      {"0x41", "arm"},           {"0x61", "apple"},       {"0xc0", "ampere"}};
+  const std::string word =
+      cpu_field("vendor_id").empty() ? cpu_field("CPU implementer") : cpu_field("vendor_id");
   const auto found = kVendors.find(word);
   if (found != kVendors.end()) return found->second;
   return arch == "aarch64" ? "arm" : "unknown";
 }
 
 Device processor(const std::string& arch) {
-  Device cpu{.kind = DeviceKind::cpu, .vendor = cpu_vendor(arch), .name = cpu_field("model name"),
-             .features = working_instruction_sets(), .memory_bytes = {}, .bandwidth_gbps = {},
+  Device cpu{.kind = DeviceKind::cpu,
+             .vendor = cpu_vendor(arch),
+             .name = cpu_field("model name"),
+             .features = working_instruction_sets(),
+             .memory_bytes = {},
+             .bandwidth_gbps = {},
              .cores = usable_cores()};
   if (cpu.name.empty()) cpu.name = arch;
   return cpu;
@@ -137,9 +145,15 @@ std::string pci_vendor(const std::string& id) {
 
 Device accelerator(DeviceKind kind, const fs::path& device, const std::string& name) {
   const std::string id = first_line(device / "vendor");
-  Device found{.kind = kind, .vendor = pci_vendor(id), .name = name, .features = {}, .memory_bytes = {},
-               .bandwidth_gbps = {}, .cores = {}};
-  if (const std::string model = first_line(device / "device"); !model.empty()) found.name += " (PCI " + id + ":" + model + ")";
+  Device found{.kind = kind,
+               .vendor = pci_vendor(id),
+               .name = name,
+               .features = {},
+               .memory_bytes = {},
+               .bandwidth_gbps = {},
+               .cores = {}};
+  if (const std::string model = first_line(device / "device"); !model.empty())
+    found.name += " (PCI " + id + ":" + model + ")";
   found.memory_bytes = number_in(device / "mem_info_vram_total");
   return found;
 }
@@ -157,8 +171,16 @@ std::vector<Device> accelerators() {
       devices.push_back(accelerator(DeviceKind::gpu, path / "device", name));
   }
   for (const fs::path& path : entries("/proc/driver/nvidia/gpus")) {
-    const bool listed = std::any_of(devices.begin(), devices.end(), [](const Device& device) { return device.vendor == "nvidia"; });
-    if (!listed) devices.push_back({.kind = DeviceKind::gpu, .vendor = "nvidia", .name = path.filename().string(), .features = {}, .memory_bytes = {}, .bandwidth_gbps = {}, .cores = {}});
+    const bool listed = std::any_of(devices.begin(), devices.end(),
+                                    [](const Device& device) { return device.vendor == "nvidia"; });
+    if (!listed)
+      devices.push_back({.kind = DeviceKind::gpu,
+                         .vendor = "nvidia",
+                         .name = path.filename().string(),
+                         .features = {},
+                         .memory_bytes = {},
+                         .bandwidth_gbps = {},
+                         .cores = {}});
   }
   for (const fs::path& path : entries("/sys/class/accel"))
     devices.push_back(accelerator(DeviceKind::npu, path / "device", path.filename().string()));
@@ -212,7 +234,8 @@ TargetForm form_of(const Power& power) {
   if (power.battery) return TargetForm::desktop;
   if (!first_line("/proc/device-tree/model").empty()) return TargetForm::embedded;
   const std::string chassis = first_line("/sys/class/dmi/id/chassis_type");
-  const bool desk = chassis == "3" || chassis == "4" || chassis == "6" || chassis == "7" || chassis == "9" || chassis == "10";
+  const bool desk = chassis == "3" || chassis == "4" || chassis == "6" || chassis == "7" ||
+                    chassis == "9" || chassis == "10";
   return desk ? TargetForm::desktop : TargetForm::server;
 }
 
@@ -221,11 +244,20 @@ TargetForm form_of(const Power& power) {
 Result<Target> probe_machine(const std::filesystem::path& storage) {
   utsname names{};
   if (uname(&names) != 0)
-    return Error{.code = ErrorCode::io, .message = "[assess] the kernel does not say which machine this is."};
-  Target target{.id = {}, .name = "this machine", .local = true, .os = "linux", .arch = names.machine, .platform = {},
-                .devices = {processor(names.machine)}, .memory_bytes = usable_memory(),
-                .storage_bytes = free_bytes(storage), .power = power(),
-                .network = {.offline = !has_default_route(), .bandwidth_mbps = {}}, .form = {}};
+    return Error{.code = ErrorCode::io,
+                 .message = "[assess] the kernel does not say which machine this is."};
+  Target target{.id = {},
+                .name = "this machine",
+                .local = true,
+                .os = "linux",
+                .arch = names.machine,
+                .platform = {},
+                .devices = {processor(names.machine)},
+                .memory_bytes = usable_memory(),
+                .storage_bytes = free_bytes(storage),
+                .power = power(),
+                .network = {.offline = !has_default_route(), .bandwidth_mbps = {}},
+                .form = {}};
   for (Device& device : accelerators()) target.devices.push_back(std::move(device));
   target.form = form_of(target.power);
   target.platform = platform_of(target);

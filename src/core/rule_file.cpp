@@ -24,15 +24,17 @@ RuleReader::RuleReader(const Json& json, std::string place, std::optional<Error>
 
 void RuleReader::refuse(const std::string& field, const std::string& rule) const {
   if (*error_) return;
-  *error_ = Error{.code = ErrorCode::corrupt,
-                  .message = str("[rules] ", place_, field.empty() ? "" : ".", field, " ", rule, "."),
-                  .hint = "Install Strop's data files again.",
-                  .field = field};
+  *error_ =
+      Error{.code = ErrorCode::corrupt,
+            .message = str("[rules] ", place_, field.empty() ? "" : ".", field, " ", rule, "."),
+            .hint = "Install Strop's data files again.",
+            .field = field};
 }
 
 void RuleReader::only(std::initializer_list<std::string_view> names) const {
   for (const auto& [name, value] : json_->items()) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) refuse(name, "is no known field");
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      refuse(name, "is no known field");
   }
 }
 

@@ -1,5 +1,5 @@
-// Strict reading of the data that Strop ships as JSON, such as share/plan: what is missing, of another type or
-// unknown is an error that names file and field.
+// Strict reading of the data that Strop ships as JSON, such as share/plan: what is missing, of
+// another type or unknown is an error that names file and field.
 #pragma once
 
 #include <filesystem>
@@ -13,8 +13,9 @@
 
 namespace strop {
 
-// One object of such a file. The first thing that is wrong is kept in `error`, and every later answer is empty, so
-// that a whole file is read first and the error looked at once. `json` and `error` must outlive the reader.
+// One object of such a file. The first thing that is wrong is kept in `error`, and every later
+// answer is empty, so that a whole file is read first and the error looked at once. `json` and
+// `error` must outlive the reader.
 class RuleReader {
  public:
   RuleReader(const Json& json, std::string place, std::optional<Error>& error);
@@ -35,7 +36,8 @@ class RuleReader {
   void refuse(const std::string& field, const std::string& rule) const;
 
  private:
-  const Json* member(const std::string& name, bool (Json::*is_type)() const noexcept, const char* type) const;
+  const Json* member(const std::string& name, bool (Json::*is_type)() const noexcept,
+                     const char* type) const;
 
   const Json* json_;
   std::string place_;

@@ -16,7 +16,7 @@ struct Observation {
   std::string evidence_path;
 };
 
-enum class Doubt { none, control, noise, too_close };
+enum class Doubt { none, no_control, control, noise, too_close };
 
 const Metric* metric_of(const Trial& trial, const std::string& name) {
   return trial.measurement ? find(*trial.measurement, name) : nullptr;
@@ -25,27 +25,34 @@ const Metric* metric_of(const Trial& trial, const std::string& name) {
 std::optional<Observation> observe_metric(const Trial& candidate, const std::string& name) {
   const Metric* metric = metric_of(candidate, name);
   if (!metric) return std::nullopt;
-  return Observation{metric->value, metric->interval, std::nullopt, metric->noisy, metric->samples_path};
+  return Observation{metric->value, metric->interval, std::nullopt, metric->noisy,
+                     metric->samples_path};
 }
 
 // The interval assumes the worst of both.
-std::optional<Observation> observe_ratio(const Trial& candidate, const Trial& baseline, const std::string& name) {
+std::optional<Observation> observe_ratio(const Trial& candidate, const Trial& baseline,
+                                         const std::string& name) {
   const Metric* own = metric_of(candidate, name);
   const Metric* base = metric_of(baseline, name);
   if (!own || !base || !(base->value > 0)) return std::nullopt;
-  Observation ratio{own->value / base->value, std::nullopt, base->value, own->noisy || base->noisy, own->samples_path};
+  Observation ratio{own->value / base->value, std::nullopt, base->value, own->noisy || base->noisy,
+                    own->samples_path};
   if (own->interval || base->interval) {
     const Interval over = own->interval.value_or(Interval{own->value, own->value});
     const Interval under = base->interval.value_or(Interval{base->value, base->value});
-    if (under.low > 0) ratio.interval = Interval{over.low / under.high, over.high / under.low, over.confidence};
+    if (under.low > 0)
+      ratio.interval = Interval{over.low / under.high, over.high / under.low, over.confidence};
   }
   return ratio;
 }
 
-std::optional<Observation> observe(const GateRule& rule, const Trial& candidate, const Trial& baseline) {
+std::optional<Observation> observe(const GateRule& rule, const Trial& candidate,
+                                   const Trial& baseline) {
   switch (rule.value) {
-    case GateValue::metric: return observe_metric(candidate, rule.metric);
-    case GateValue::ratio_to_baseline: return observe_ratio(candidate, baseline, rule.metric);
+    case GateValue::metric:
+      return observe_metric(candidate, rule.metric);
+    case GateValue::ratio_to_baseline:
+      return observe_ratio(candidate, baseline, rule.metric);
     case GateValue::artifact_bytes:
       if (!candidate.artifact) return std::nullopt;
       return Observation{static_cast<double>(candidate.artifact->total_bytes), {}, {}, false, {}};
@@ -86,14 +93,24 @@ bool meets(double value, Comparison comparison, double threshold) {
   return comparison == Comparison::at_least ? value >= threshold : value <= threshold;
 }
 
+// The same thing twice must look the same, to within a third of what is claimed.
+bool supports(const Control& control, double threshold) {
+  const double half_width = (control.interval.high - control.interval.low) / 2;
+  const double gain = threshold - 1;
+  return control.contains_one && (gain <= 0 || half_width <= gain / 3);
+}
+
 Doubt doubt_about(const GateRule& rule, const Observation& seen, double threshold,
                   const std::vector<Control>& controls) {
-  const bool control_failed =
-      std::any_of(controls.begin(), controls.end(), [](const Control& control) { return !control.contains_one; });
-  if (rule.needs_control && control_failed) return Doubt::control;
+  if (rule.needs_control && controls.empty()) return Doubt::no_control;
+  const bool trusted = std::all_of(controls.begin(), controls.end(), [&](const Control& control) {
+    return supports(control, threshold);
+  });
+  if (rule.needs_control && !trusted) return Doubt::control;
   if (seen.noisy) return Doubt::noise;
-  const bool straddles = seen.interval && meets(seen.interval->low, rule.comparison, threshold) !=
-                                              meets(seen.interval->high, rule.comparison, threshold);
+  const bool straddles =
+      seen.interval && meets(seen.interval->low, rule.comparison, threshold) !=
+                           meets(seen.interval->high, rule.comparison, threshold);
   return straddles ? Doubt::too_close : Doubt::none;
 }
 
@@ -103,35 +120,48 @@ Verdict verdict_on(const Observation& seen, Comparison comparison, double thresh
 }
 
 std::string quantity(double value, const std::string& unit) {
-  return unit == "bytes" ? bytes_text(static_cast<std::uint64_t>(std::max(0.0, value))) : number_text(value);
+  return unit == "bytes" ? bytes_text(static_cast<std::uint64_t>(std::max(0.0, value)))
+                         : number_text(value);
 }
 
 std::string range_text(const Observation& seen, const std::string& unit) {
   if (!seen.interval) return "";
-  return str(" (", quantity(seen.interval->low, unit), " to ", quantity(seen.interval->high, unit), ")");
+  return str(" (", quantity(seen.interval->low, unit), " to ", quantity(seen.interval->high, unit),
+             ")");
 }
 
 const char* doubt_text(Doubt doubt) {
   switch (doubt) {
-    case Doubt::control: return "; the control, the same thing twice, differed from itself, so this proves nothing";
-    case Doubt::noise: return "; the measurement is too noisy to tell";
-    case Doubt::too_close: return "; the interval has both sides of it, so it is too close to tell";
-    case Doubt::none: break;
+    case Doubt::no_control:
+      return "; without a control, the same thing twice, this proves nothing";
+    case Doubt::control:
+      return "; the control, the same thing twice, did not agree well enough with itself, so this "
+             "proves nothing";
+    case Doubt::noise:
+      return "; the measurement is too noisy to tell";
+    case Doubt::too_close:
+      return "; the interval has both sides of it, so it is too close to tell";
+    case Doubt::none:
+      break;
   }
   return "";
 }
 
-std::string sentence(const GateRule& rule, const Observation& seen, double threshold, Verdict verdict, Doubt doubt) {
+std::string sentence(const GateRule& rule, const Observation& seen, double threshold,
+                     Verdict verdict, Doubt doubt) {
   const bool has_word = !rule.unit.empty() && rule.unit != "bytes";
   return str(rule.id, " is ", quantity(seen.value, rule.unit), has_word ? " " + rule.unit : "",
              range_text(seen, rule.unit), verdict == Verdict::fail ? ", but at " : "; asked is at ",
-             rule.comparison == Comparison::at_least ? "least " : "most ", quantity(threshold, rule.unit),
-             verdict == Verdict::fail ? " is asked" : "", doubt_text(doubt));
+             rule.comparison == Comparison::at_least ? "least " : "most ",
+             quantity(threshold, rule.unit), verdict == Verdict::fail ? " is asked" : "",
+             doubt_text(doubt));
 }
 
 Gate gate_of(const GateRule& rule, const Goal& goal, const Trial& candidate, const Trial& baseline,
              const std::vector<Control>& controls) {
-  Gate gate{.name = rule.id, .metric = rule.metric, .comparison = rule.comparison,
+  Gate gate{.name = rule.id,
+            .metric = rule.metric,
+            .comparison = rule.comparison,
             .required = is_required(rule, goal)};
   const auto threshold = threshold_of(rule.threshold, goal);
   if (!threshold) {
@@ -158,13 +188,15 @@ Gate gate_of(const GateRule& rule, const Goal& goal, const Trial& candidate, con
 
 GateReport judge(const Goal& goal, const Trial& candidate, const Trial& baseline,
                  const std::vector<Control>& controls, const GateRules& rules) {
-  GateReport report{.trial_id = candidate.id, .artifact_id = candidate.artifact ? candidate.artifact->id : ""};
+  GateReport report{.trial_id = candidate.id,
+                    .artifact_id = candidate.artifact ? candidate.artifact->id : ""};
   for (const GateRule& rule : rules.gates) {
     if (is_limit(rule.threshold) && !threshold_of(rule.threshold, goal)) continue;
     report.gates.push_back(gate_of(rule, goal, candidate, baseline, controls));
   }
-  report.passed = std::all_of(report.gates.begin(), report.gates.end(),
-                              [](const Gate& gate) { return !gate.required || gate.verdict == Verdict::pass; });
+  report.passed = std::all_of(report.gates.begin(), report.gates.end(), [](const Gate& gate) {
+    return !gate.required || gate.verdict == Verdict::pass;
+  });
   return report;
 }
 

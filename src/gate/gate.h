@@ -19,11 +19,11 @@ struct GateRule {
   std::string id;
   std::string metric;
   Comparison comparison = Comparison::at_least;
-  std::string threshold;                  // a field of Thresholds or Limits, or none: nothing measures it yet
+  std::string threshold;  // a field of Thresholds or Limits, or none: nothing measures it yet
   GateValue value = GateValue::metric;
-  std::string unit;                       // after the number, in sentences
-  bool needs_control = false;             // a timing: counts only if the same thing twice gave the same
-  std::vector<std::string> required_by;   // profiles; a limit of the user is always required
+  std::string unit;            // after the number, in sentences
+  bool needs_control = false;  // a timing: counts only if the same thing twice gave the same
+  std::vector<std::string> required_by;  // profiles; a limit of the user is always required
   std::string reason;
 };
 
@@ -34,8 +34,9 @@ struct GateRules {
 // Strict, as all of share/plan; the path is that of gates.json.
 Result<GateRules> load_gate_rules(const std::filesystem::path& path);
 
-// Pure. A gate passes only if the bad end of the interval meets the threshold; an interval on both sides of it is
-// noisy, as is a timing whose control failed. Gates of limits that the user did not set are left out.
+// Pure. A gate passes only if the bad end of the interval meets the threshold; an interval on both
+// sides of it is noisy, as is a timing without a control or whose control failed. Gates of limits
+// that the user did not set are left out.
 GateReport judge(const Goal& goal, const Trial& candidate, const Trial& baseline,
                  const std::vector<Control>& controls, const GateRules& rules);
 

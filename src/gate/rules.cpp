@@ -8,13 +8,15 @@
 namespace strop {
 namespace {
 
-constexpr std::array kThresholds{"none",       "accuracy_ratio", "speedup",    "memory_ratio",  "variation",
-                                 "size_bytes", "memory_bytes",   "latency_ms", "energy_joules"};
+constexpr std::array kThresholds{"none",         "accuracy_ratio", "speedup",
+                                 "memory_ratio", "variation",      "size_bytes",
+                                 "memory_bytes", "latency_ms",     "energy_joules"};
 
 Comparison comparison_of(const RuleReader& row) {
   const std::string word = row.text("comparison");
   const auto comparison = from_name<Comparison>(word);
-  if (!comparison) row.refuse("comparison", str("must be at_least or at_most, but got \"", word, "\""));
+  if (!comparison)
+    row.refuse("comparison", str("must be at_least or at_most, but got \"", word, "\""));
   return comparison.value_or(Comparison::at_least);
 }
 
@@ -23,19 +25,28 @@ GateValue value_of(const RuleReader& row) {
   if (word == "ratio_to_baseline") return GateValue::ratio_to_baseline;
   if (word == "artifact_bytes") return GateValue::artifact_bytes;
   if (word != "metric")
-    row.refuse("value", str("must be metric, ratio_to_baseline or artifact_bytes, but got \"", word, "\""));
+    row.refuse("value",
+               str("must be metric, ratio_to_baseline or artifact_bytes, but got \"", word, "\""));
   return GateValue::metric;
 }
 
 GateRule rule_of(const RuleReader& row) {
-  row.only({"id", "metric", "comparison", "threshold", "value", "unit", "needs_control", "required_by", "reason"});
-  GateRule rule{row.text("id"), row.text("metric"), comparison_of(row), row.text("threshold"), value_of(row),
-                row.text("unit"), row.has("needs_control") && row.flag("needs_control"), row.words("required_by"),
+  row.only({"id", "metric", "comparison", "threshold", "value", "unit", "needs_control",
+            "required_by", "reason"});
+  GateRule rule{row.text("id"),
+                row.text("metric"),
+                comparison_of(row),
+                row.text("threshold"),
+                value_of(row),
+                row.text("unit"),
+                row.has("needs_control") && row.flag("needs_control"),
+                row.words("required_by"),
                 row.text("reason")};
   if (std::find(kThresholds.begin(), kThresholds.end(), rule.threshold) == kThresholds.end())
     row.refuse("threshold", str("names no threshold or limit: \"", rule.threshold, "\""));
   for (const std::string& profile : rule.required_by) {
-    if (!from_name<Profile>(profile)) row.refuse("required_by", str("names no profile: \"", profile, "\""));
+    if (!from_name<Profile>(profile))
+      row.refuse("required_by", str("names no profile: \"", profile, "\""));
   }
   return rule;
 }

@@ -30,8 +30,8 @@ const Helper* helper_named(const std::string& backend, const Rules& rules) {
 }
 
 const BackendFit* fit_named(const std::string& backend, const std::vector<BackendFit>& fits) {
-  const auto found =
-      std::find_if(fits.begin(), fits.end(), [&](const BackendFit& fit) { return fit.backend == backend; });
+  const auto found = std::find_if(fits.begin(), fits.end(),
+                                  [&](const BackendFit& fit) { return fit.backend == backend; });
   return found == fits.end() ? nullptr : &*found;
 }
 
@@ -48,13 +48,16 @@ std::vector<std::string> known_names(const Assessment& assessment, const Rules& 
 
 Result<void> check_goal(const Goal& goal, const Assessment& assessment, const Rules& rules) {
   if (goal.budget.trials && *goal.budget.trials == 0)
-    return Error{.code = ErrorCode::invalid_input, .message = "[plan] number of trials must be at least 1, but got 0.",
-                 .field = "trials", .value = "0"};
+    return Error{.code = ErrorCode::invalid_input,
+                 .message = "[plan] number of trials must be at least 1, but got 0.",
+                 .field = "trials",
+                 .value = "0"};
   const std::vector<std::string> known = known_names(assessment, rules);
   for (const std::string& name : goal.frameworks) {
     if (contains(known, name)) continue;
     return Error{.code = ErrorCode::invalid_input,
-                 .message = str("[plan] --framework must be one of ", joined(known, ", "), ", but got \"", name, "\"."),
+                 .message = str("[plan] --framework must be one of ", joined(known, ", "),
+                                ", but got \"", name, "\"."),
                  .hint = "`strop backends` lists what is installed.",
                  .field = "framework",
                  .value = name};
@@ -63,13 +66,16 @@ Result<void> check_goal(const Goal& goal, const Assessment& assessment, const Ru
 }
 
 std::string why_not(const BackendFit& fit) {
-  if (!fit.fit.supported) return fit.fit.reasons.empty() ? "it does not support this model here" : joined(fit.fit.reasons, "; ");
-  return fit.space.skipped.empty() ? "it offers no recipe for this model" : joined(fit.space.skipped, "; ");
+  if (!fit.fit.supported)
+    return fit.fit.reasons.empty() ? "it does not support this model here"
+                                   : joined(fit.fit.reasons, "; ");
+  return fit.space.skipped.empty() ? "it offers no recipe for this model"
+                                   : joined(fit.space.skipped, "; ");
 }
 
 // The frameworks to choose among; why each other one is not is put into not_tried.
-std::vector<BackendFit> usable_fits(const Goal& goal, const Assessment& assessment, const Rules& rules,
-                                    std::vector<NotTried>& not_tried) {
+std::vector<BackendFit> usable_fits(const Goal& goal, const Assessment& assessment,
+                                    const Rules& rules, std::vector<NotTried>& not_tried) {
   std::vector<BackendFit> usable;
   for (const BackendFit& fit : assessment.fits) {
     const bool named = contains(goal.frameworks, fit.backend);
@@ -94,7 +100,8 @@ Error nothing_can_run(const std::vector<NotTried>& not_tried) {
           .hint = "`strop backends` lists what is installed; `strop assess` says what each needs."};
 }
 
-std::vector<BackendFit> in_order_of(const std::vector<Choice>& choices, const std::vector<BackendFit>& fits) {
+std::vector<BackendFit> in_order_of(const std::vector<Choice>& choices,
+                                    const std::vector<BackendFit>& fits) {
   std::vector<BackendFit> sorted;
   for (const Choice& choice : choices) sorted.push_back(*fit_named(choice.backend, fits));
   return sorted;
@@ -102,7 +109,8 @@ std::vector<BackendFit> in_order_of(const std::vector<Choice>& choices, const st
 
 const Recipe* recipe_named(const std::string& name, const BackendFit& fit) {
   const auto& recipes = fit.space.recipes;
-  const auto found = std::find_if(recipes.begin(), recipes.end(), [&](const Recipe& recipe) { return recipe.name == name; });
+  const auto found = std::find_if(recipes.begin(), recipes.end(),
+                                  [&](const Recipe& recipe) { return recipe.name == name; });
   return found == recipes.end() ? nullptr : &*found;
 }
 
@@ -111,12 +119,15 @@ template <class Less>
 const Recipe* extreme_lossless(const BackendFit& fit, Less less) {
   const Recipe* best = nullptr;
   for (const Recipe& recipe : fit.space.recipes) {
-    if (recipe.lossless && (!best || less(recipe.bits_per_weight, best->bits_per_weight))) best = &recipe;
+    if (recipe.lossless && (!best || less(recipe.bits_per_weight, best->bits_per_weight)))
+      best = &recipe;
   }
   return best;
 }
 
-const Recipe* narrowest_lossless(const BackendFit& fit) { return extreme_lossless(fit, std::less<>()); }
+const Recipe* narrowest_lossless(const BackendFit& fit) {
+  return extreme_lossless(fit, std::less<>());
+}
 
 struct Reference {
   BackendFit fit;
@@ -131,9 +142,10 @@ Reference reference_on(const BackendFit& fit, const Model& model, const std::str
           quality && quality->lossless ? *quality : *extreme_lossless(fit, std::greater<>())};
 }
 
-// The engine that everything is compared with. The user's --framework does not restrict it: the comparison is with
-// what one would run today.
-Result<Reference> find_reference(const Model& model, const Facts& facts, const Assessment& assessment,
+// The engine that everything is compared with. The user's --framework does not restrict it: the
+// comparison is with what one would run today.
+Result<Reference> find_reference(const Model& model, const Facts& facts,
+                                 const Assessment& assessment,
                                  const std::vector<BackendFit>& ranked, const Rules& rules,
                                  std::vector<std::string>& fallbacks) {
   std::string quality_name;
@@ -142,23 +154,27 @@ Result<Reference> find_reference(const Model& model, const Facts& facts, const A
     quality_name = row.quality_recipe;
     for (const std::string& backend : row.preference.backends) {
       const BackendFit* fit = fit_named(backend, assessment.fits);
-      if (fit && can_run(*fit) && narrowest_lossless(*fit)) return reference_on(*fit, model, quality_name);
-      fallbacks.push_back(str(plan::title_of(backend, rules), " is the reference engine by ", row.preference.id,
-                              " but cannot run here; the first framework with an unquantised recipe takes its place"));
+      if (fit && can_run(*fit) && narrowest_lossless(*fit))
+        return reference_on(*fit, model, quality_name);
+      fallbacks.push_back(str(
+          plan::title_of(backend, rules), " is the reference engine by ", row.preference.id,
+          " but cannot run here; the first framework with an unquantised recipe takes its place"));
     }
     break;
   }
   for (const BackendFit& fit : ranked) {
     if (narrowest_lossless(fit)) return reference_on(fit, model, quality_name);
   }
-  return Error{.code = ErrorCode::unsupported,
-               .message = "[plan] no framework offers an unquantised recipe of this model to compare with.",
-               .hint = "Install the reference engine; `strop backends` lists what is there."};
+  return Error{
+      .code = ErrorCode::unsupported,
+      .message = "[plan] no framework offers an unquantised recipe of this model to compare with.",
+      .hint = "Install the reference engine; `strop backends` lists what is there."};
 }
 
 // Preferred frameworks that cannot run, and who takes their place.
-std::vector<std::string> absent_preferences(const Goal& goal, const Facts& facts, const Assessment& assessment,
-                                            const std::string& first, const Rules& rules) {
+std::vector<std::string> absent_preferences(const Goal& goal, const Facts& facts,
+                                            const Assessment& assessment, const std::string& first,
+                                            const Rules& rules) {
   std::vector<std::string> texts;
   std::set<std::string> seen;
   for (const Preference& preference : plan::preferences_for(goal, facts, rules)) {
@@ -166,7 +182,8 @@ std::vector<std::string> absent_preferences(const Goal& goal, const Facts& facts
     const BackendFit* fit = fit_named(backend, assessment.fits);
     if ((fit && can_run(*fit)) || !seen.insert(backend).second) continue;
     texts.push_back(str(plan::title_of(backend, rules), " is preferred by ", preference.id, " but ",
-                        fit ? why_not(*fit) : "is not installed", "; ", plan::title_of(first, rules), " takes its place"));
+                        fit ? why_not(*fit) : "is not installed", "; ",
+                        plan::title_of(first, rules), " takes its place"));
   }
   return texts;
 }
@@ -195,31 +212,38 @@ bool on_source_grid(const Recipe& recipe, const Model& model) {
 
 Recipe ready(Recipe recipe, const BackendFit& fit, const Model& model) {
   recipe.backend = fit.backend;
-  if (on_source_grid(recipe, model)) recipe.note += str(recipe.note.empty() ? "" : "; ", "source grid");
+  if (on_source_grid(recipe, model))
+    recipe.note += str(recipe.note.empty() ? "" : "; ", "source grid");
   recipe.id = id_of_recipe(recipe);
   return recipe;
 }
 
-Error impossible_limit(const std::vector<Candidate>& candidates, const Goal& goal, const Model& model,
-                       const Target& target, const Rules& rules) {
-  const auto smallest = std::min_element(candidates.begin(), candidates.end(), [](const Candidate& one, const Candidate& other) {
-    return one.recipe.bits_per_weight < other.recipe.bits_per_weight;
-  });
+Error impossible_limit(const std::vector<Candidate>& candidates, const Goal& goal,
+                       const Model& model, const Target& target, const Rules& rules) {
+  const auto smallest = std::min_element(
+      candidates.begin(), candidates.end(), [](const Candidate& one, const Candidate& other) {
+        return one.recipe.bits_per_weight < other.recipe.bits_per_weight;
+      });
   const std::uint64_t least = *plan::least_bytes(smallest->recipe, model, rules);
-  const auto error = [&](const char* limit, std::uint64_t bytes, const char* field, const std::string& hint) {
+  const auto error = [&](const char* limit, std::uint64_t bytes, const char* field,
+                         const std::string& hint) {
     return Error{.code = ErrorCode::invalid_input,
-                 .message = str("[plan] ", limit, " ", bytes_text(bytes), " is below the ", bytes_text(least),
-                                " of the smallest recipe (", smallest->backend, " ", smallest->recipe.name, ")."),
+                 .message = str("[plan] ", limit, " ", bytes_text(bytes), " is below the ",
+                                bytes_text(least), " of the smallest recipe (", smallest->backend,
+                                " ", smallest->recipe.name, ")."),
                  .hint = hint,
                  .field = field,
                  .value = std::to_string(bytes)};
   };
   const Limits& limits = goal.limits;
   if (limits.size_bytes && least > *limits.size_bytes)
-    return error("size limit", *limits.size_bytes, "max-size", "Raise --max-size or take a smaller model.");
+    return error("size limit", *limits.size_bytes, "max-size",
+                 "Raise --max-size or take a smaller model.");
   if (limits.memory_bytes && least > *limits.memory_bytes)
-    return error("memory limit", *limits.memory_bytes, "max-memory", "Raise --max-memory or take a smaller model.");
-  return error("memory of the target", target.memory_bytes, "target", "Take a larger target or a smaller model.");
+    return error("memory limit", *limits.memory_bytes, "max-memory",
+                 "Raise --max-memory or take a smaller model.");
+  return error("memory of the target", target.memory_bytes, "target",
+               "Take a larger target or a smaller model.");
 }
 
 struct Selection {
@@ -228,13 +252,14 @@ struct Selection {
 };
 
 // Recipes that can meet the limits, each once.
-Selection within_limits(const std::vector<Candidate>& all, const Goal& goal, const Model& model, const Target& target,
-                        const Rules& rules) {
+Selection within_limits(const std::vector<Candidate>& all, const Goal& goal, const Model& model,
+                        const Target& target, const Rules& rules) {
   Selection selection;
   std::set<std::string> seen;
   for (const Candidate& candidate : all) {
     if (!seen.insert(candidate.recipe.id).second) {
-      selection.not_tried.push_back({candidate.backend, candidate.recipe.name, "the same steps as another recipe"});
+      selection.not_tried.push_back(
+          {candidate.backend, candidate.recipe.name, "the same steps as another recipe"});
     } else if (auto broken = plan::broken_limit(candidate.recipe, goal, model, target, rules)) {
       selection.not_tried.push_back({candidate.backend, candidate.recipe.name, *std::move(broken)});
     } else {
@@ -247,38 +272,42 @@ Selection within_limits(const std::vector<Candidate>& all, const Goal& goal, con
 std::string why_beyond(std::size_t count, const Goal& goal) {
   if (goal.budget.trials && *goal.budget.trials == count)
     return str("the limit of ", count, " trials is reached by more useful recipes");
-  return str("the budget of ", number_text(goal.budget.wall_seconds), " s is predicted to pay for ", count,
-             " candidates, and others are more useful");
+  return str("the budget of ", number_text(goal.budget.wall_seconds), " s is predicted to pay for ",
+             count, " candidates, and others are more useful");
 }
 
 void share_budget(Plan& made) {
   double total = 0;
   for (const PlannedTrial& trial : made.trials) total += trial.role == Role::candidate ? 1 : 0;
   for (Choice& choice : made.choices) {
-    const auto own = std::count_if(made.trials.begin(), made.trials.end(), [&](const PlannedTrial& trial) {
-      return trial.role == Role::candidate && trial.recipe.backend == choice.backend;
-    });
+    const auto own =
+        std::count_if(made.trials.begin(), made.trials.end(), [&](const PlannedTrial& trial) {
+          return trial.role == Role::candidate && trial.recipe.backend == choice.backend;
+        });
     choice.budget_share = total > 0 ? static_cast<double>(own) / total : 0;
   }
 }
 
-// The unquantised original once more with every run option, so that tuning is told apart from quantisation, then the
-// others by use.
-std::vector<Candidate> all_candidates(const Reference& reference, const std::vector<BackendFit>& ranked,
-                                      const Model& model, const Facts& facts, const Rules& rules) {
+// The unquantised original once more with every run option, so that tuning is told apart from
+// quantisation, then the others by use.
+std::vector<Candidate> all_candidates(const Reference& reference,
+                                      const std::vector<BackendFit>& ranked, const Model& model,
+                                      const Facts& facts, const Rules& rules) {
   std::vector<Candidate> all;
-  if (fit_named(reference.fit.backend, ranked)) all.push_back({reference.fit.backend, reference.baseline});
+  if (fit_named(reference.fit.backend, ranked))
+    all.push_back({reference.fit.backend, reference.baseline});
   for (Candidate& candidate : plan::in_order_of_use(ranked, reference.fit.backend, facts, rules))
     all.push_back(std::move(candidate));
   for (Candidate& candidate : all)
-    candidate.recipe = ready(std::move(candidate.recipe), *fit_named(candidate.backend, ranked), model);
+    candidate.recipe =
+        ready(std::move(candidate.recipe), *fit_named(candidate.backend, ranked), model);
   return all;
 }
 
 }  // namespace
 
-Result<Plan> make_plan(const Goal& goal, const Model& model, const Target& target, const Assessment& assessment,
-                       const Rules& rules) {
+Result<Plan> make_plan(const Goal& goal, const Model& model, const Target& target,
+                       const Assessment& assessment, const Rules& rules) {
   STROP_CHECK(check_goal(goal, assessment, rules));
   Plan made;
   const std::vector<BackendFit> usable = usable_fits(goal, assessment, rules, made.not_tried);
@@ -288,7 +317,8 @@ Result<Plan> make_plan(const Goal& goal, const Model& model, const Target& targe
   made.choices = plan::rank(usable, goal, facts, rules);
   const std::vector<BackendFit> ranked = in_order_of(made.choices, usable);
   made.fallbacks = absent_preferences(goal, facts, assessment, ranked.front().backend, rules);
-  STROP_TRY(const Reference reference, find_reference(model, facts, assessment, ranked, rules, made.fallbacks));
+  STROP_TRY(const Reference reference,
+            find_reference(model, facts, assessment, ranked, rules, made.fallbacks));
 
   const std::vector<Candidate> all = all_candidates(reference, ranked, model, facts, rules);
   Selection selection = within_limits(all, goal, model, target, rules);
@@ -299,17 +329,21 @@ Result<Plan> make_plan(const Goal& goal, const Model& model, const Target& targe
   selection.candidates = plan::with_every_backend_in_front(std::move(selection.candidates), count);
 
   const std::vector only_default{default_preset(reference.fit)};
-  made.trials.push_back({ready(reference.baseline, reference.fit, model), Role::baseline, only_default});
-  made.trials.push_back({ready(reference.quality, reference.fit, model), Role::quality_reference, only_default});
+  made.trials.push_back(
+      {ready(reference.baseline, reference.fit, model), Role::baseline, only_default});
+  made.trials.push_back(
+      {ready(reference.quality, reference.fit, model), Role::quality_reference, only_default});
   for (std::size_t i = 0; i < selection.candidates.size(); ++i) {
     const Candidate& candidate = selection.candidates[i];
     if (i < count) {
-      made.trials.push_back({candidate.recipe, Role::candidate, all_presets(*fit_named(candidate.backend, ranked))});
+      made.trials.push_back(
+          {candidate.recipe, Role::candidate, all_presets(*fit_named(candidate.backend, ranked))});
     } else {
       made.not_tried.push_back({candidate.backend, candidate.recipe.name, why_beyond(count, goal)});
     }
   }
-  made.not_tried.insert(made.not_tried.end(), selection.not_tried.begin(), selection.not_tried.end());
+  made.not_tried.insert(made.not_tried.end(), selection.not_tried.begin(),
+                        selection.not_tried.end());
   share_budget(made);
   made.id = id_of(encode(made));
   return made;

@@ -11,9 +11,9 @@
 
 namespace strop {
 
-// Pure: the same values give the same plan. Fails with invalid_input when the goal names an unknown framework or sets
-// limits that no recipe can meet, with unsupported when nothing can run.
-Result<Plan> make_plan(const Goal& goal, const Model& model, const Target& target, const Assessment& assessment,
-                       const Rules& rules);
+// Pure: the same values give the same plan. Fails with invalid_input when the goal names an unknown
+// framework or sets limits that no recipe can meet, with unsupported when nothing can run.
+Result<Plan> make_plan(const Goal& goal, const Model& model, const Target& target,
+                       const Assessment& assessment, const Rules& rules);
 
 }  // namespace strop

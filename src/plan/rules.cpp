@@ -16,9 +16,10 @@ struct TableFile {
 };
 
 // In order of authority.
-constexpr std::array kTables{TableFile{"tree.json", "decision tree"}, TableFile{"strategy.json", "strategy"},
-                             TableFile{"hardware.json", "hardware platform"}, TableFile{"use_cases.json", "use case"},
-                             TableFile{"workflow.json", "workflow"}};
+constexpr std::array kTables{
+    TableFile{"tree.json", "decision tree"}, TableFile{"strategy.json", "strategy"},
+    TableFile{"hardware.json", "hardware platform"}, TableFile{"use_cases.json", "use case"},
+    TableFile{"workflow.json", "workflow"}};
 
 constexpr std::array kRatings{"excellent", "good", "moderate", "basic", "limited", "none"};
 
@@ -29,8 +30,9 @@ std::vector<std::string> optional_words(const RuleReader& reader, const std::str
 Condition condition_of(const RuleReader& row) {
   const RuleReader when = row.object("when");
   when.only({"platform", "kind", "use_case", "profile", "strategy"});
-  return {optional_words(when, "platform"), optional_words(when, "kind"), optional_words(when, "use_case"),
-          optional_words(when, "profile"), optional_words(when, "strategy")};
+  return {optional_words(when, "platform"), optional_words(when, "kind"),
+          optional_words(when, "use_case"), optional_words(when, "profile"),
+          optional_words(when, "strategy")};
 }
 
 Preference preference_of(const RuleReader& row) {
@@ -54,11 +56,12 @@ ReferenceEngine reference_of(const RuleReader& row) {
 
 Requirement requirement_of(const RuleReader& row) {
   row.only({"id", "when", "requirement", "ratings", "reason"});
-  Requirement requirement{row.text("id"), condition_of(row), row.text("requirement"), row.words_by_name("ratings"),
-                          row.text("reason")};
+  Requirement requirement{row.text("id"), condition_of(row), row.text("requirement"),
+                          row.words_by_name("ratings"), row.text("reason")};
   for (const auto& [backend, rating] : requirement.ratings) {
     if (std::find(kRatings.begin(), kRatings.end(), rating) == kRatings.end())
-      row.refuse("ratings", str("must be words from excellent to none, but ", backend, " has \"", rating, "\""));
+      row.refuse("ratings", str("must be words from excellent to none, but ", backend, " has \"",
+                                rating, "\""));
   }
   return requirement;
 }
@@ -81,17 +84,20 @@ Band band_of(const RuleReader& row) {
 }
 
 Effort effort_of(const RuleReader& row) {
-  row.only({"id", "start_seconds", "tokens", "operations_per_parameter_and_token", "operations_per_second_and_core",
-            "size_margin", "reason"});
-  Effort effort{row.number("start_seconds"), row.number("tokens"), row.number("operations_per_parameter_and_token"),
+  row.only({"id", "start_seconds", "tokens", "operations_per_parameter_and_token",
+            "operations_per_second_and_core", "size_margin", "reason"});
+  Effort effort{row.number("start_seconds"), row.number("tokens"),
+                row.number("operations_per_parameter_and_token"),
                 row.number("operations_per_second_and_core"), row.number("size_margin")};
   if (!(effort.start_seconds > 0)) row.refuse("start_seconds", "must be above 0");
-  if (!(effort.operations_per_second_and_core > 0)) row.refuse("operations_per_second_and_core", "must be above 0");
+  if (!(effort.operations_per_second_and_core > 0))
+    row.refuse("operations_per_second_and_core", "must be above 0");
   return effort;
 }
 
 template <class Row>
-std::vector<Row> rows_of(const RuleReader& file, const std::string& name, Row (*read)(const RuleReader&)) {
+std::vector<Row> rows_of(const RuleReader& file, const std::string& name,
+                         Row (*read)(const RuleReader&)) {
   std::vector<Row> rows;
   for (const RuleReader& row : file.rows(name)) rows.push_back(read(row));
   return rows;
@@ -108,8 +114,8 @@ Result<void> read_file(const std::filesystem::path& folder, const std::string& f
 }
 
 template <class Row>
-Result<void> read_rows(const std::filesystem::path& folder, const std::string& file, std::vector<Row>& rows,
-                       Row (*read)(const RuleReader&)) {
+Result<void> read_rows(const std::filesystem::path& folder, const std::string& file,
+                       std::vector<Row>& rows, Row (*read)(const RuleReader&)) {
   return read_file(folder, file, [&](const RuleReader& top) {
     top.only({"rows"});
     rows = rows_of(top, "rows", read);
@@ -129,8 +135,9 @@ bool holds(const Condition& condition, const Facts& facts) {
 }
 
 const Preference* first_that_holds(const PreferenceTable& table, const Facts& facts) {
-  const auto row = std::find_if(table.rows.begin(), table.rows.end(),
-                                [&](const Preference& preference) { return holds(preference.when, facts); });
+  const auto row =
+      std::find_if(table.rows.begin(), table.rows.end(),
+                   [&](const Preference& preference) { return holds(preference.when, facts); });
   return row == table.rows.end() ? nullptr : &*row;
 }
 

@@ -1,5 +1,5 @@
-// The rules of share/plan as values: the decision tree, the matrices and what the search costs. They are priors with
-// a reason per row; what is measured overrules them.
+// The rules of share/plan as values: the decision tree, the matrices and what the search costs.
+// They are priors with a reason per row; what is measured overrules them.
 #pragma once
 
 #include <filesystem>
@@ -83,7 +83,8 @@ struct Band {
   std::string reason;
 };
 
-// seconds(trial) = start + tokens x operations per parameter and token x parameters / (cores x operations per second)
+// seconds(trial) = start + tokens x operations per parameter and token x parameters / (cores x
+// operations per second)
 struct Effort {
   double start_seconds = 0;
   double tokens = 0;

@@ -16,11 +16,16 @@ namespace {
 const std::filesystem::path kTargets = std::filesystem::path(STROP_SOURCE_DIR) / "share/targets";
 
 std::string strategy(const std::string& platform, std::optional<std::uint64_t> parameters) {
-  return assess(Model{.parameter_count = parameters}, Target{.platform = platform}, {}, {}).strategy;
+  return assess(Model{.parameter_count = parameters}, Target{.platform = platform}, {}, {})
+      .strategy;
 }
 
-Target machine(DeviceKind kind, const std::string& vendor, const std::string& arch, TargetForm form = TargetForm::server) {
-  return {.arch = arch, .devices = {{.kind = DeviceKind::cpu, .vendor = kind == DeviceKind::cpu ? vendor : "amd"}, {.kind = kind, .vendor = vendor}}, .form = form};
+Target machine(DeviceKind kind, const std::string& vendor, const std::string& arch,
+               TargetForm form = TargetForm::server) {
+  return {.arch = arch,
+          .devices = {{.kind = DeviceKind::cpu, .vendor = kind == DeviceKind::cpu ? vendor : "amd"},
+                      {.kind = kind, .vendor = vendor}},
+          .form = form};
 }
 
 }  // namespace
@@ -37,7 +42,8 @@ TEST_CASE("an original larger than the target's memory is bound by capacity and 
   const Model model{.kind = ModelKind::llm, .weight_bytes = 4ull << 30};
   const auto tight = assess(model, {.memory_bytes = 2ull << 30}, {}, {});
   CHECK(tight.bottleneck == Bottleneck::capacity);
-  CHECK(std::count(tight.warnings.begin(), tight.warnings.end(), "The original needs about 4.4 GiB, more than the 2.0 GiB of the target.") == 1);
+  CHECK(std::count(tight.warnings.begin(), tight.warnings.end(),
+                   "The original needs about 4.4 GiB, more than the 2.0 GiB of the target.") == 1);
   CHECK(assess(model, {.memory_bytes = 8ull << 30}, {}, {}).bottleneck == Bottleneck::bandwidth);
 }
 
@@ -52,7 +58,8 @@ TEST_CASE("the platform is the row of the hardware matrix") {
   CHECK(platform_of(machine(DeviceKind::gpu, "nvidia", "x86_64")) == "nvidia");
   CHECK(platform_of(machine(DeviceKind::tpu, "google", "aarch64")) == "edge_tpu");
   CHECK(platform_of(machine(DeviceKind::cpu, "arm", "aarch64", TargetForm::phone)) == "arm_mobile");
-  CHECK(platform_of(machine(DeviceKind::cpu, "arm", "aarch64", TargetForm::embedded)) == "embedded_arm");
+  CHECK(platform_of(machine(DeviceKind::cpu, "arm", "aarch64", TargetForm::embedded)) ==
+        "embedded_arm");
 }
 
 TEST_CASE("this machine has processors, memory and a name that stays") {
@@ -103,7 +110,9 @@ TEST_CASE("an unknown target is refused with the known ones") {
   const auto refused = load_target("toaster", kTargets);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::not_found);
-  CHECK(refused.error().hint == "Profiles: android-phone, intel-laptop, intel-server, iphone, mac, nvidia-edge, raspberry-pi-5.");
+  CHECK(refused.error().hint ==
+        "Profiles: android-phone, intel-laptop, intel-server, iphone, mac, nvidia-edge, "
+        "raspberry-pi-5.");
 }
 
 TEST_CASE("a profile with an unknown field is refused") {

@@ -10,7 +10,8 @@ using namespace strop;
 namespace {
 
 const GateRules& rules() {
-  static const GateRules loaded = *load_gate_rules(std::filesystem::path(STROP_SOURCE_DIR) / "share/plan/gates.json");
+  static const GateRules loaded =
+      *load_gate_rules(std::filesystem::path(STROP_SOURCE_DIR) / "share/plan/gates.json");
   return loaded;
 }
 
@@ -28,11 +29,15 @@ Trial trial(std::vector<Metric> metrics) {
 const Trial kBaseline = trial({metric("peak_memory", 1000)});
 
 const Gate* gate(const GateReport& report, const std::string& name) {
-  const auto found = std::find_if(report.gates.begin(), report.gates.end(), [&](const Gate& g) { return g.name == name; });
+  const auto found = std::find_if(report.gates.begin(), report.gates.end(),
+                                  [&](const Gate& g) { return g.name == name; });
   return found == report.gates.end() ? nullptr : &*found;
 }
 
-GateReport judged(const Trial& candidate, const Goal& goal = {}, const std::vector<Control>& controls = {}) {
+const Control kSame{.metric = "request_time", .interval = {0.99, 1.01}, .contains_one = true};
+
+GateReport judged(const Trial& candidate, const Goal& goal = {},
+                  const std::vector<Control>& controls = {kSame}) {
   return judge(goal, candidate, kBaseline, controls, rules());
 }
 
@@ -41,12 +46,15 @@ Verdict accuracy_verdict(double value, std::optional<Interval> interval = {}) {
 }
 
 // Best to worst.
-int goodness(Verdict verdict) { return verdict == Verdict::pass ? 2 : verdict == Verdict::noisy ? 1 : 0; }
+int goodness(Verdict verdict) {
+  return verdict == Verdict::pass ? 2 : verdict == Verdict::noisy ? 1 : 0;
+}
 
 }  // namespace
 
 TEST_CASE("all required gates of a prototype pass") {
-  const auto report = judged(trial({metric("accuracy", 0.99), metric("speedup", 2.5), metric("peak_memory", 400)}));
+  const auto report =
+      judged(trial({metric("accuracy", 0.99), metric("speedup", 2.5), metric("peak_memory", 400)}));
   CHECK(report.passed);
   CHECK(report.artifact_id == "a");
   CHECK(gate(report, "memory")->observed == doctest::Approx(0.4));
@@ -56,9 +64,11 @@ TEST_CASE("all required gates of a prototype pass") {
 
 TEST_CASE("production requires every gate") {
   const Goal goal{.profile = Profile::production};
-  const auto report = judged(trial({metric("accuracy", 0.99), metric("speedup", 2.5), metric("peak_memory", 400)}), goal);
+  const auto report = judged(
+      trial({metric("accuracy", 0.99), metric("speedup", 2.5), metric("peak_memory", 400)}), goal);
   CHECK_FALSE(report.passed);
-  for (const char* name : {"accuracy", "speed", "memory", "consistency", "ab_test", "stress", "stability", "security"}) {
+  for (const char* name : {"accuracy", "speed", "memory", "consistency", "ab_test", "stress",
+                           "stability", "security"}) {
     REQUIRE_MESSAGE(gate(report, name), name);
     CHECK_MESSAGE(gate(report, name)->required, name);
   }
@@ -81,9 +91,21 @@ TEST_CASE("only the bad end of the interval counts") {
 
 TEST_CASE("a failed control makes the speed noisy, not the rest") {
   const Trial fast = trial({metric("speedup", 3, Interval{2.9, 3.1}), metric("accuracy", 1)});
-  const auto report = judged(fast, {}, {{.metric = "request_time", .ratio = 1.2, .interval = {1.1, 1.3}, .contains_one = false}});
+  const auto report = judged(
+      fast, {},
+      {{.metric = "request_time", .ratio = 1.2, .interval = {1.1, 1.3}, .contains_one = false}});
   CHECK(gate(report, "speed")->verdict == Verdict::noisy);
   CHECK(gate(report, "accuracy")->verdict == Verdict::pass);
+}
+
+TEST_CASE("a control that is missing or too wide for the claim makes the speed noisy") {
+  const Trial fast = trial({metric("speedup", 3, Interval{2.9, 3.1})});
+  CHECK(gate(judged(fast, {}, {}), "speed")->verdict == Verdict::noisy);
+  Control wide = kSame;
+  wide.interval = {0.6, 1.4};
+  CHECK(gate(judged(fast, {}, {wide}), "speed")->verdict == Verdict::noisy);
+  wide.interval = {0.7, 1.3};
+  CHECK(gate(judged(fast, {}, {wide}), "speed")->verdict == Verdict::pass);
 }
 
 TEST_CASE("a noisy metric is a noisy verdict") {
@@ -98,7 +120,8 @@ TEST_CASE("limits are gates only when the user set them, and then required") {
   goal.limits.size_bytes = 99;
   goal.limits.latency_ms = 20;
   goal.limits.memory_bytes = 500;
-  const auto report = judged(trial({metric("inter_token_latency_p50", 12), metric("peak_memory", 400)}), goal);
+  const auto report =
+      judged(trial({metric("inter_token_latency_p50", 12), metric("peak_memory", 400)}), goal);
   CHECK(gate(report, "max_size")->verdict == Verdict::fail);
   CHECK(gate(report, "max_size")->required);
   CHECK(gate(report, "max_size")->reason == "max_size is 100 bytes, but at most 99 bytes is asked");
@@ -107,9 +130,12 @@ TEST_CASE("limits are gates only when the user set them, and then required") {
 }
 
 TEST_CASE("sentences hold the numbers") {
-  const auto report = judged(trial({metric("speedup", 1.42, Interval{1.38, 1.47}), metric("accuracy", 0.987)}));
-  CHECK(gate(report, "speed")->reason == "speed is 1.42 times the baseline (1.38 to 1.47), but at least 2 is asked");
-  CHECK(gate(report, "accuracy")->reason == "accuracy is 0.987 of the original; asked is at least 0.95");
+  const auto report =
+      judged(trial({metric("speedup", 1.42, Interval{1.38, 1.47}), metric("accuracy", 0.987)}));
+  CHECK(gate(report, "speed")->reason ==
+        "speed is 1.42 times the baseline (1.38 to 1.47), but at least 2 is asked");
+  CHECK(gate(report, "accuracy")->reason ==
+        "accuracy is 0.987 of the original; asked is at least 0.95");
 }
 
 TEST_CASE("law: a better value never has a worse verdict") {

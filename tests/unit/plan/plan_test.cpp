@@ -21,9 +21,13 @@ const Rules& rules() {
   return loaded;
 }
 
-Recipe recipe(const std::string& backend, const std::string& name, double bits, bool lossless = false) {
-  return {.name = name, .backend = backend, .steps = {{"convert", Operation::quantize, {{"type", name}}}},
-          .bits_per_weight = bits, .lossless = lossless};
+Recipe recipe(const std::string& backend, const std::string& name, double bits,
+              bool lossless = false) {
+  return {.name = name,
+          .backend = backend,
+          .steps = {{"convert", Operation::quantize, {{"type", name}}}},
+          .bits_per_weight = bits,
+          .lossless = lossless};
 }
 
 BackendFit fit(const std::string& backend, std::vector<Recipe> recipes) {
@@ -34,20 +38,32 @@ BackendFit fit(const std::string& backend, std::vector<Recipe> recipes) {
 }
 
 BackendFit llama_cpp() {
-  const auto r = [](const char* name, double bits, bool lossless = false) { return recipe("llama_cpp", name, bits, lossless); };
-  return fit("llama_cpp", {r("f32", 32, true), r("bf16", 16, true), r("q8_0", 8.5), r("q6_k", 8.2), r("q5_k_m", 6.7), r("q4_k_m", 6.3),
-                           r("iq4_nl", 4.5), r("q4_0", 4.5), r("q4_1", 5), r("q5_0", 5.5), r("q3_k_m", 5.6)});
+  const auto r = [](const char* name, double bits, bool lossless = false) {
+    return recipe("llama_cpp", name, bits, lossless);
+  };
+  return fit("llama_cpp", {r("f32", 32, true), r("bf16", 16, true), r("q8_0", 8.5), r("q6_k", 8.2),
+                           r("q5_k_m", 6.7), r("q4_k_m", 6.3), r("iq4_nl", 4.5), r("q4_0", 4.5),
+                           r("q4_1", 5), r("q5_0", 5.5), r("q3_k_m", 5.6)});
 }
 
 BackendFit openvino() {
-  return fit("openvino", {recipe("openvino", "f16", 16, true), recipe("openvino", "int8", 8.5), recipe("openvino", "int4", 4.5)});
+  return fit("openvino", {recipe("openvino", "f16", 16, true), recipe("openvino", "int8", 8.5),
+                          recipe("openvino", "int4", 4.5)});
 }
 
 struct Case {
   Goal goal;
-  Model model{.id = "m", .kind = ModelKind::llm, .parameter_count = 134'515'008, .weight_bytes = 269'000'000, .precision = "bf16"};
-  Target target{.id = "t", .platform = "intel", .devices = {{.kind = DeviceKind::cpu, .cores = 2}}, .memory_bytes = 8ull << 30};
-  Assessment assessment{.strategy = "intel", .fits = {llama_cpp(), openvino(), {.backend = "convert"}}};
+  Model model{.id = "m",
+              .kind = ModelKind::llm,
+              .parameter_count = 134'515'008,
+              .weight_bytes = 269'000'000,
+              .precision = "bf16"};
+  Target target{.id = "t",
+                .platform = "intel",
+                .devices = {{.kind = DeviceKind::cpu, .cores = 2}},
+                .memory_bytes = 8ull << 30};
+  Assessment assessment{.strategy = "intel",
+                        .fits = {llama_cpp(), openvino(), {.backend = "convert"}}};
 
   Result<Plan> plan() const { return make_plan(goal, model, target, assessment, rules()); }
 };
@@ -67,7 +83,8 @@ std::vector<std::string> order(const Plan& plan) {
 }
 
 bool has_reason(const Choice& choice, const std::string& rule) {
-  return std::any_of(choice.reasons.begin(), choice.reasons.end(), [&](const Reason& reason) { return reason.rule == rule; });
+  return std::any_of(choice.reasons.begin(), choice.reasons.end(),
+                     [&](const Reason& reason) { return reason.rule == rule; });
 }
 
 std::vector<std::string> backends_of(std::size_t table, const Facts& facts) {
@@ -82,9 +99,11 @@ using Names = std::vector<std::string>;
 TEST_CASE("the decision tree is the specification's") {
   CHECK(backends_of(0, {.platform = "apple", .kind = "llm"}) == Names{"mlx"});
   CHECK(backends_of(0, {.platform = "intel", .kind = "llm"}) == Names{"openvino"});
-  CHECK(backends_of(0, {.platform = "nvidia", .kind = "llm", .use_case = "enterprise"}) == Names{"olive"});
+  CHECK(backends_of(0, {.platform = "nvidia", .kind = "llm", .use_case = "enterprise"}) ==
+        Names{"olive"});
   CHECK(backends_of(0, {.platform = "arm_mobile", .kind = "llm"}) == Names{"llama_cpp"});
-  CHECK(backends_of(0, {.platform = "other_x86", .kind = "multimodal"}) == Names{"openvino", "olive"});
+  CHECK(backends_of(0, {.platform = "other_x86", .kind = "multimodal"}) ==
+        Names{"openvino", "olive"});
 }
 
 TEST_CASE("the strategy rule is the specification's") {
@@ -106,7 +125,8 @@ TEST_CASE("the hardware platform matrix is the specification's") {
 
 TEST_CASE("the workflow preference is the specification's") {
   CHECK(backends_of(4, {.profile = "prototype"}) == Names{"llama_cpp", "mlx", "olive", "openvino"});
-  CHECK(backends_of(4, {.profile = "production"}) == Names{"olive", "openvino", "mlx", "llama_cpp"});
+  CHECK(backends_of(4, {.profile = "production"}) ==
+        Names{"olive", "openvino", "mlx", "llama_cpp"});
 }
 
 TEST_CASE("every rule has an id of its own and a reason") {
@@ -124,7 +144,9 @@ TEST_CASE("a rule file with an unknown field is refused by file and field") {
   const auto folder = std::filesystem::path(STROP_BUILD_DIR) / "tests/plan_rules";
   std::filesystem::remove_all(folder);
   std::filesystem::copy(kFolder, folder);
-  REQUIRE(write_whole(folder / "tree.json", R"({"rows": [{"id": "x", "when": {"planet": ["mars"]}, "backends": [], "reason": ""}]})"));
+  REQUIRE(write_whole(
+      folder / "tree.json",
+      R"({"rows": [{"id": "x", "when": {"planet": ["mars"]}, "backends": [], "reason": ""}]})"));
   const auto refused = load_rules(folder);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::corrupt);
@@ -137,7 +159,8 @@ TEST_CASE("Intel comes first by the tree, and says so") {
   CHECK(plan.choices[0].rank == 1);
   CHECK(has_reason(plan.choices[0], "tree.intel"));
   CHECK(has_reason(plan.choices[1], "workflow.prototype"));
-  CHECK(plan.choices[1].would_change.find("OpenVINO is above it by tree.intel; tree.language would turn that round") == 0);
+  CHECK(plan.choices[1].would_change.find(
+            "OpenVINO is above it by tree.intel; tree.language would turn that round") == 0);
   CHECK(plan.choices[0].budget_share + plan.choices[1].budget_share == doctest::Approx(1));
 }
 
@@ -165,10 +188,14 @@ TEST_CASE("an unknown framework is refused with the known ones") {
   const auto refused = c.plan();
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::invalid_input);
-  CHECK(refused.error().message == "[plan] --framework must be one of llama_cpp, olive, openvino, mlx, but got \"tensorflow\".");
+  CHECK(
+      refused.error().message ==
+      "[plan] --framework must be one of llama_cpp, olive, openvino, mlx, but got \"tensorflow\".");
 }
 
-TEST_CASE("baseline and quality reference run on the reference engine's defaults, the original once more with all") {
+TEST_CASE(
+    "baseline and quality reference run on the reference engine's defaults, the original once more "
+    "with all") {
   const Plan plan = *Case().plan();
   REQUIRE(plan.trials.size() > 3);
   CHECK(names(plan, Role::baseline) == Names{"llama_cpp bf16"});
@@ -182,9 +209,10 @@ TEST_CASE("baseline and quality reference run on the reference engine's defaults
 
 TEST_CASE("candidates go from 8 bits to 4 to between, over all frameworks") {
   const Plan plan = *Case().plan();
-  CHECK(names(plan, Role::candidate) ==
-        Names{"llama_cpp bf16", "openvino int8", "llama_cpp q8_0", "openvino int4", "llama_cpp iq4_nl", "llama_cpp q5_k_m",
-              "openvino f16", "llama_cpp q6_k", "llama_cpp q4_0", "llama_cpp q4_k_m"});
+  CHECK(names(plan, Role::candidate) == Names{"llama_cpp bf16", "openvino int8", "llama_cpp q8_0",
+                                              "openvino int4", "llama_cpp iq4_nl",
+                                              "llama_cpp q5_k_m", "openvino f16", "llama_cpp q6_k",
+                                              "llama_cpp q4_0", "llama_cpp q4_k_m"});
   CHECK(plan.not_tried.size() == 3);
 }
 
@@ -196,7 +224,8 @@ TEST_CASE("a tiny model has many candidates within seconds, a large one still on
   c.model.parameter_count = 3'000'000'000;
   const auto few = names(*c.plan(), Role::candidate);
   CHECK(few.size() == 3);
-  CHECK(std::count_if(few.begin(), few.end(), [](const std::string& name) { return name.starts_with("openvino"); }) >= 1);
+  CHECK(std::count_if(few.begin(), few.end(),
+                      [](const std::string& name) { return name.starts_with("openvino"); }) >= 1);
   c.goal.budget.trials = 1;
   CHECK(names(*c.plan(), Role::candidate).size() == 1);
 }
@@ -208,9 +237,11 @@ TEST_CASE("a size limit leaves out what cannot meet it, with the reason") {
   for (const PlannedTrial& trial : plan.trials) {
     if (trial.role == Role::candidate) CHECK(trial.recipe.bits_per_weight < 7);
   }
-  const auto left_out = std::find_if(plan.not_tried.begin(), plan.not_tried.end(), [](const NotTried& item) { return item.recipe == "q8_0"; });
+  const auto left_out = std::find_if(plan.not_tried.begin(), plan.not_tried.end(),
+                                     [](const NotTried& item) { return item.recipe == "q8_0"; });
   REQUIRE(left_out != plan.not_tried.end());
-  CHECK(left_out->reason == "its weights alone take about 129.5 MiB, more than the size limit of 100.0 MiB");
+  CHECK(left_out->reason ==
+        "its weights alone take about 129.5 MiB, more than the size limit of 100.0 MiB");
 }
 
 TEST_CASE("a limit that no recipe can meet is refused") {
@@ -219,7 +250,9 @@ TEST_CASE("a limit that no recipe can meet is refused") {
   const auto refused = c.plan();
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::invalid_input);
-  CHECK(refused.error().message == "[plan] memory limit 50.0 MiB is below the 68.6 MiB of the smallest recipe (openvino int4).");
+  CHECK(
+      refused.error().message ==
+      "[plan] memory limit 50.0 MiB is below the 68.6 MiB of the smallest recipe (openvino int4).");
   CHECK(refused.error().hint == "Raise --max-memory or take a smaller model.");
 }
 
@@ -230,7 +263,9 @@ TEST_CASE("a recipe on the source's grid is marked") {
     if (offered.name == "q8_0") offered.source_grid = "q4_1";
   }
   const Plan plan = *c.plan();
-  const auto found = std::find_if(plan.trials.begin(), plan.trials.end(), [](const PlannedTrial& trial) { return trial.recipe.name == "q8_0"; });
+  const auto found =
+      std::find_if(plan.trials.begin(), plan.trials.end(),
+                   [](const PlannedTrial& trial) { return trial.recipe.name == "q8_0"; });
   REQUIRE(found != plan.trials.end());
   CHECK(found->recipe.note.find("source grid") != std::string::npos);
 }
@@ -249,11 +284,13 @@ TEST_CASE("no recipe of a framework is twice a candidate, and every id is set") 
 
 TEST_CASE("without a framework that can run there is no plan but the reasons") {
   Case c;
-  c.assessment.fits = {{.backend = "openvino", .fit = {.supported = false, .reasons = {"no such operation"}}}};
+  c.assessment.fits = {
+      {.backend = "openvino", .fit = {.supported = false, .reasons = {"no such operation"}}}};
   const auto refused = c.plan();
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::unsupported);
-  CHECK(refused.error().message == "[plan] no framework can run this model here (openvino: no such operation).");
+  CHECK(refused.error().message ==
+        "[plan] no framework can run this model here (openvino: no such operation).");
 }
 
 TEST_CASE("the reference engine may be missing") {
