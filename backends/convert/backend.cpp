@@ -18,11 +18,16 @@ namespace {
 constexpr const char* kModel = "model.gguf";
 constexpr const char* kVocabulary = "vocab.gguf";
 constexpr const char* kTokenizerFolder = "tokenizer";
-constexpr std::array kTokenizerFiles{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json", "config.json"};
+constexpr std::array kTokenizerFiles{"tokenizer.json", "tokenizer_config.json",
+                                     "special_tokens_map.json", "generation_config.json",
+                                     "config.json"};
 
 Result<std::string> param(const Step& step, const std::string& name) {
   const auto found = step.params.find(name);
-  if (found == step.params.end()) return Error{.code = ErrorCode::invalid_input, .message = str("[optimize] the step lacks ", name), .field = name};
+  if (found == step.params.end())
+    return Error{.code = ErrorCode::invalid_input,
+                 .message = str("[optimize] the step lacks ", name),
+                 .field = name};
   return found->second;
 }
 
@@ -45,7 +50,9 @@ Result<void> keep_tokenizer(const fs::path& from, const fs::path& to, Artifact& 
   return {};
 }
 
-Artifact gguf_artifact() { return {.format = "gguf", .entry = kModel, .files = {{.path = kModel}, {.path = kVocabulary}}}; }
+Artifact gguf_artifact() {
+  return {.format = "gguf", .entry = kModel, .files = {{.path = kModel}, {.path = kVocabulary}}};
+}
 
 // A vocabulary-only file of a GGUF that came from outside: its metadata without its tensors.
 Result<void> extract_vocabulary(const fs::path& model, const fs::path& out) {
@@ -59,19 +66,39 @@ Result<void> extract_vocabulary(const fs::path& model, const fs::path& out) {
 Result<Artifact> convert_step(const Model& input, const Step& step, const Workspace& workspace) {
   STROP_TRY(const std::string to, param(step, "to"));
   STROP_TRY(const std::string type, param(step, "type"));
-  if (to != "gguf") return Error{.code = ErrorCode::unsupported, .message = str("[optimize] to must be gguf, but is ", to), .field = "to", .value = to};
+  if (to != "gguf")
+    return Error{.code = ErrorCode::unsupported,
+                 .message = str("[optimize] to must be gguf, but is ", to),
+                 .field = "to",
+                 .value = to};
   Artifact artifact = gguf_artifact();
   if (input.format == "gguf") {
-    if (type != "auto") return Error{.code = ErrorCode::unsupported, .message = str("[optimize] a GGUF is taken as it is (type auto), but type is ", type), .field = "type", .value = type};
+    if (type != "auto")
+      return Error{
+          .code = ErrorCode::unsupported,
+          .message = str("[optimize] a GGUF is taken as it is (type auto), but type is ", type),
+          .field = "type",
+          .value = type};
     STROP_TRY(const formats::GgufFile checked, formats::GgufFile::open(input.path));
     STROP_CHECK(copy_whole(input.path, workspace.dir / kModel));
     STROP_CHECK(extract_vocabulary(input.path, workspace.dir / kVocabulary));
     return artifact;
   }
   if (input.format != "huggingface")
-    return Error{.code = ErrorCode::unsupported, .message = str("[optimize] only Hugging Face folders and GGUF files can be converted, but this is ", input.format), .field = "format", .value = input.format};
-  const auto wanted = float_type(type);
-  if (!wanted) return Error{.code = ErrorCode::invalid_input, .message = str("[optimize] type must be f32, f16 or bf16, but is ", type), .field = "type", .value = type};
+    return Error{
+        .code = ErrorCode::unsupported,
+        .message = str(
+            "[optimize] only Hugging Face folders and GGUF files can be converted, but this is ",
+            input.format),
+        .field = "format",
+        .value = input.format};
+  const auto wanted = float_type(type == "auto" ? input.precision : type);
+  if (!wanted)
+    return Error{.code = ErrorCode::invalid_input,
+                 .message = str("[optimize] type must be f32, f16, bf16 or auto, but is ", type,
+                                " of ", input.precision, " weights"),
+                 .field = "type",
+                 .value = type};
   STROP_CHECK(huggingface_to_gguf(input.path, *wanted, workspace));
   STROP_CHECK(keep_tokenizer(input.path, workspace.dir, artifact));
   return artifact;
@@ -83,29 +110,42 @@ Result<Artifact> quantize_step(const Model& input, const Step& step, const Works
   Artifact artifact = gguf_artifact();
   STROP_TRY(artifact.notes, quantize(input.path, type, workspace.dir / kModel, workspace));
   std::error_code error;
-  if (fs::exists(folder / kVocabulary, error)) STROP_CHECK(copy_whole(folder / kVocabulary, workspace.dir / kVocabulary));
-  else STROP_CHECK(extract_vocabulary(input.path, workspace.dir / kVocabulary));
+  if (fs::exists(folder / kVocabulary, error))
+    STROP_CHECK(copy_whole(folder / kVocabulary, workspace.dir / kVocabulary));
+  else
+    STROP_CHECK(extract_vocabulary(input.path, workspace.dir / kVocabulary));
   STROP_CHECK(keep_tokenizer(folder / kTokenizerFolder, workspace.dir, artifact));
   return artifact;
 }
 
 }  // namespace
 
-BackendInfo ConvertBackend::info() const { return {.name = "convert", .version = str(STROP_VERSION, ", llama.cpp ", llama_version())}; }
+BackendInfo ConvertBackend::info() const {
+  return {.name = "convert", .version = str(STROP_VERSION, ", llama.cpp ", llama_version())};
+}
 
-Fit ConvertBackend::assess(const Model&, const Target&) const { return {.supported = false, .score = 0, .reasons = {"converts for the other workers, runs no models"}}; }
+Fit ConvertBackend::assess(const Model&, const Target&) const {
+  return {.supported = false,
+          .score = 0,
+          .reasons = {"converts for the other workers, runs no models"}};
+}
 
 RecipeSpace ConvertBackend::space(const Model&, const Target&) const { return {}; }
 
-Result<Artifact> ConvertBackend::build(const Model& input, const Recipe& recipe, std::size_t step, const Workspace& workspace) const {
+Result<Artifact> ConvertBackend::build(const Model& input, const Recipe& recipe, std::size_t step,
+                                       const Workspace& workspace) const {
   const Step& asked = recipe.steps.at(step);
   if (asked.op == Operation::convert) return convert_step(input, asked, workspace);
   if (asked.op == Operation::quantize) return quantize_step(input, asked, workspace);
-  return Error{.code = ErrorCode::unsupported, .message = "[optimize] the convert worker converts and quantises", .field = "op"};
+  return Error{.code = ErrorCode::unsupported,
+               .message = "[optimize] the convert worker converts and quantises",
+               .field = "op"};
 }
 
-Result<std::unique_ptr<Session>> ConvertBackend::open(const Artifact&, const RunOptions&, const Workspace&) const {
-  return Error{.code = ErrorCode::unsupported, .message = "[measure] the convert worker runs no models"};
+Result<std::unique_ptr<Session>> ConvertBackend::open(const Artifact&, const RunOptions&,
+                                                      const Workspace&) const {
+  return Error{.code = ErrorCode::unsupported,
+               .message = "[measure] the convert worker runs no models"};
 }
 
 }  // namespace strop::convert

@@ -1,4 +1,5 @@
-// Where each tensor of a llama-type decoder goes: its name in the Hugging Face folder and in GGUF, and its shape.
+// Where each tensor of a llama-type decoder goes: its name in the Hugging Face folder and in GGUF,
+// and its shape.
 #pragma once
 
 #include <string>
@@ -9,17 +10,18 @@
 namespace strop::convert {
 
 struct TensorPlan {
-  std::string source;                  // name in the safetensors
-  std::string name;                    // name in GGUF
-  std::vector<std::uint64_t> shape;    // as in the safetensors, outermost first
-  std::uint32_t rotary_heads = 0;      // not 0: rows of this many heads are re-paired for rotary positions
+  std::string source;                // name in the safetensors
+  std::string name;                  // name in GGUF
+  std::vector<std::uint64_t> shape;  // as in the safetensors, outermost first
+  std::uint32_t rotary_heads =
+      0;  // not 0: rows of this many heads are re-paired for rotary positions
 };
 
 // In the order in which they are written.
 std::vector<TensorPlan> decoder_tensors(const formats::HuggingFaceConfig& config);
 
-// Row of the source that becomes row `row`: Hugging Face keeps the two halves of a head's rotary pairs apart, GGUF
-// keeps each pair together.
+// Row of the source that becomes row `row`: Hugging Face keeps the two halves of a head's rotary
+// pairs apart, GGUF keeps each pair together.
 std::uint64_t source_row(std::uint64_t row, std::uint64_t rows, std::uint32_t heads);
 
 // Tensors that some folders hold and no engine needs.

@@ -9,8 +9,10 @@
 
 namespace strop::convert {
 
-// Writes `out` whole. Returns what a user should know of it: types in use, tensors that fell back, true bits per weight.
-Result<std::vector<std::string>> quantize(const std::filesystem::path& in, const std::string& type, const std::filesystem::path& out,
+// Writes `out` whole. Returns what a user should know of it: types in use, tensors that fell back,
+// true bits per weight.
+Result<std::vector<std::string>> quantize(const std::filesystem::path& in, const std::string& type,
+                                          const std::filesystem::path& out,
                                           const Workspace& workspace);
 
 }  // namespace strop::convert

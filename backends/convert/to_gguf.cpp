@@ -21,50 +21,83 @@ constexpr std::size_t kChunkBytes = 8u << 20;
 // Token types of GGUF's tokenizer.ggml.token_type.
 enum TokenType : std::int32_t { normal = 1, control = 3, user_defined = 4, unused = 5 };
 // Values of general.file_type.
-std::uint32_t file_type(FloatType type) { return type == FloatType::f32 ? 0 : type == FloatType::f16 ? 1 : 32; }
+std::uint32_t file_type(FloatType type) {
+  return type == FloatType::f32 ? 0 : type == FloatType::f16 ? 1 : 32;
+}
 
 Error unsupported(const std::string& field, const std::string& rule, const std::string& value) {
-  return Error{.code = ErrorCode::unsupported, .message = str("[optimize] config.json: ", field, " ", rule, ", but is ", value), .field = field, .value = value};
+  return Error{.code = ErrorCode::unsupported,
+               .message = str("[optimize] config.json: ", field, " ", rule, ", but is ", value),
+               .field = field,
+               .value = value};
 }
 
 Result<void> check_supported(const HuggingFaceConfig& config) {
   if (config.architecture != "LlamaForCausalLM" && config.architecture != "MistralForCausalLM")
-    return unsupported("architectures", "must be LlamaForCausalLM or MistralForCausalLM to be converted", config.architecture);
-  if (config.activation != "silu") return unsupported("hidden_act", "must be silu", config.activation);
-  if (config.attention_bias || config.mlp_bias) return unsupported("attention_bias and mlp_bias", "must be false", "true");
-  if (config.experts) return unsupported("num_local_experts", "must be absent", str(*config.experts));
-  if (config.head_width % 2 != 0) return unsupported("head_dim", "must be even", str(config.head_width));
-  if (config.rope_scaling && config.rope_scaling->kind != "linear" && config.rope_scaling->kind != "llama3")
-    return unsupported("rope_scaling.rope_type", "must be linear or llama3", config.rope_scaling->kind);
+    return unsupported("architectures",
+                       "must be LlamaForCausalLM or MistralForCausalLM to be converted",
+                       config.architecture);
+  for (const auto& [field, value] : {std::pair{"vocab_size", config.vocabulary},
+                                     {"hidden_size", config.width},
+                                     {"num_hidden_layers", config.layers},
+                                     {"num_attention_heads", config.heads},
+                                     {"intermediate_size", config.feed_forward},
+                                     {"max_position_embeddings", config.context}}) {
+    if (value == 0) return unsupported(field, "must be stated", "missing");
+  }
+  if (config.sliding_window && *config.sliding_window < config.context)
+    return unsupported("sliding_window", str("must not be below the context of ", config.context),
+                       str(*config.sliding_window));
+  if (config.activation != "silu")
+    return unsupported("hidden_act", "must be silu", config.activation);
+  if (config.attention_bias || config.mlp_bias)
+    return unsupported("attention_bias and mlp_bias", "must be false", "true");
+  if (config.experts)
+    return unsupported("num_local_experts", "must be absent", str(*config.experts));
+  if (config.head_width % 2 != 0)
+    return unsupported("head_dim", "must be even", str(config.head_width));
+  if (config.rope_scaling && config.rope_scaling->kind == "llama3" &&
+      config.rope_scaling->original_context == 0)
+    return unsupported("rope_scaling.original_max_position_embeddings", "must be stated",
+                       "missing");
+  if (config.rope_scaling && config.rope_scaling->kind != "linear" &&
+      config.rope_scaling->kind != "llama3")
+    return unsupported("rope_scaling.rope_type", "must be linear or llama3",
+                       config.rope_scaling->kind);
   return {};
 }
 
-// Frequencies of Llama 3.1's long-context scaling, as divisors of the plain ones (the model's own published formula).
+// Frequencies of Llama 3.1's long-context scaling, as divisors of the plain ones (the model's own
+// published formula).
 std::vector<float> llama3_factors(const HuggingFaceConfig& config) {
   const RopeScaling& scaling = *config.rope_scaling;
   const double low_wavelength = scaling.original_context / scaling.low_freq_factor;
   const double high_wavelength = scaling.original_context / scaling.high_freq_factor;
   std::vector<float> factors;
   for (std::uint32_t i = 0; i < config.head_width; i += 2) {
-    const double frequency = 1.0 / std::pow(config.rope_base, static_cast<double>(i) / config.head_width);
+    const double frequency =
+        1.0 / std::pow(config.rope_base, static_cast<double>(i) / config.head_width);
     const double wavelength = 2 * 3.14159265358979323846 / frequency;
     if (wavelength < high_wavelength) {
       factors.push_back(1);
     } else if (wavelength > low_wavelength) {
       factors.push_back(static_cast<float>(scaling.factor));
     } else {
-      const double smooth = (scaling.original_context / wavelength - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor);
+      const double smooth = (scaling.original_context / wavelength - scaling.low_freq_factor) /
+                            (scaling.high_freq_factor - scaling.low_freq_factor);
       factors.push_back(static_cast<float>(1.0 / ((1.0 - smooth) / scaling.factor + smooth)));
     }
   }
   return factors;
 }
 
-void add_model_metadata(GgufWriter& writer, const HuggingFaceConfig& config, const fs::path& folder, FloatType type) {
+void add_model_metadata(GgufWriter& writer, const HuggingFaceConfig& config, const fs::path& folder,
+                        FloatType type) {
   writer.add("general.architecture", "llama");
   writer.add("general.type", "model");
   writer.add("general.name", folder.filename().string());
-  if (const std::string license = read_license(folder); !license.empty()) writer.add("general.license", license);
+  if (const std::string license = read_license(folder); !license.empty())
+    writer.add("general.license", license);
   writer.add("llama.block_count", config.layers);
   writer.add("llama.context_length", config.context);
   writer.add("llama.embedding_length", config.width);
@@ -87,13 +120,16 @@ void add_model_metadata(GgufWriter& writer, const HuggingFaceConfig& config, con
 
 // Text such as <|im_start|> steers the model even where the tokenizer forgot to mark it special.
 bool looks_special(const std::string& token) {
-  return (token.starts_with("<|") && token.ends_with("|>")) || (token.starts_with("<｜") && token.ends_with("｜>"));
+  return (token.starts_with("<|") && token.ends_with("|>")) ||
+         (token.starts_with("<｜") && token.ends_with("｜>"));
 }
 
-Result<void> add_tokenizer(GgufWriter& writer, const HuggingFaceTokenizer& tokenizer, const HuggingFaceConfig& config) {
+Result<void> add_tokenizer(GgufWriter& writer, const HuggingFaceTokenizer& tokenizer,
+                           const HuggingFaceConfig& config) {
   if (tokenizer.tokens.size() > config.vocabulary) {
     return Error{.code = ErrorCode::invalid_input,
-                 .message = str("[optimize] the tokenizer has ", tokenizer.tokens.size(), " words, but the model's vocabulary ", config.vocabulary),
+                 .message = str("[optimize] the tokenizer has ", tokenizer.tokens.size(),
+                                " words, but the model's vocabulary ", config.vocabulary),
                  .hint = "Tokenizer and weights are of different models; fetch the folder again.",
                  .field = "vocab_size",
                  .value = str(config.vocabulary)};
@@ -102,7 +138,8 @@ Result<void> add_tokenizer(GgufWriter& writer, const HuggingFaceTokenizer& token
   std::vector<std::int32_t> types(tokens.size(), normal);
   tokens.resize(config.vocabulary);
   types.resize(config.vocabulary, unused);
-  for (const AddedToken& token : tokenizer.added) types[token.id] = token.special || looks_special(token.content) ? control : user_defined;
+  for (const AddedToken& token : tokenizer.added)
+    types[token.id] = token.special || looks_special(token.content) ? control : user_defined;
   for (std::size_t id = 0; id < tokens.size(); ++id) {
     if (!tokens[id].empty()) continue;
     tokens[id] = str("[PAD", id, "]");
@@ -113,22 +150,32 @@ Result<void> add_tokenizer(GgufWriter& writer, const HuggingFaceTokenizer& token
   writer.add("tokenizer.ggml.tokens", tokens);
   writer.add("tokenizer.ggml.token_type", types);
   writer.add("tokenizer.ggml.merges", tokenizer.merges);
-  const auto add_id = [&](const char* key, std::optional<std::uint32_t> of_tokenizer, std::optional<std::uint32_t> of_config) {
-    if (const auto id = of_tokenizer ? of_tokenizer : of_config; id && *id < config.vocabulary) writer.add(key, *id);
+  const auto add_id = [&](const char* key, std::optional<std::uint32_t> of_tokenizer,
+                          std::optional<std::uint32_t> of_config) {
+    if (const auto id = of_tokenizer ? of_tokenizer : of_config; id && *id < config.vocabulary)
+      writer.add(key, *id);
   };
   add_id("tokenizer.ggml.bos_token_id", tokenizer.bos, config.bos);
   add_id("tokenizer.ggml.eos_token_id", tokenizer.eos, config.eos);
   add_id("tokenizer.ggml.unknown_token_id", tokenizer.unknown, {});
   add_id("tokenizer.ggml.padding_token_id", tokenizer.pad, config.pad);
-  if (tokenizer.add_bos) writer.add("tokenizer.ggml.add_bos_token", *tokenizer.add_bos);
-  if (!tokenizer.chat_template.empty()) writer.add("tokenizer.chat_template", tokenizer.chat_template);
+  writer.add("tokenizer.ggml.add_bos_token", tokenizer.add_bos);
+  if (tokenizer.add_eos) writer.add("tokenizer.ggml.add_eos_token", true);
+  if (tokenizer.add_space_prefix)
+    writer.add("tokenizer.ggml.add_space_prefix", *tokenizer.add_space_prefix);
+  if (!tokenizer.chat_template.empty())
+    writer.add("tokenizer.chat_template", tokenizer.chat_template);
   return {};
 }
 
 // The tensor with that name, in the expected shape and a float type.
 Result<const SafeTensor*> expected_tensor(const SafetensorsModel& weights, const TensorPlan& plan) {
   const SafeTensor* tensor = weights.find(plan.source);
-  const auto refuse = [&](const std::string& rule) { return Error{.code = ErrorCode::invalid_input, .message = str("[optimize] the tensor ", plan.source, " ", rule), .field = plan.source}; };
+  const auto refuse = [&](const std::string& rule) {
+    return Error{.code = ErrorCode::invalid_input,
+                 .message = str("[optimize] the tensor ", plan.source, " ", rule),
+                 .field = plan.source};
+  };
   if (!tensor) return refuse("is missing");
   if (tensor->shape != plan.shape) {
     std::string expected, got;
@@ -136,18 +183,21 @@ Result<const SafeTensor*> expected_tensor(const SafetensorsModel& weights, const
     for (std::uint64_t d : tensor->shape) got += str(got.empty() ? "" : "x", d);
     return refuse(str("must be ", expected, " by config.json, but is ", got));
   }
-  if (!float_type(tensor->type)) return refuse(str("must be f32, f16 or bf16, but is ", tensor->type));
+  if (!float_type(tensor->type))
+    return refuse(str("must be f32, f16 or bf16, but is ", tensor->type));
   return tensor;
 }
 
-Result<void> refuse_unknown(const SafetensorsModel& weights, const std::vector<TensorPlan>& plan, const HuggingFaceConfig& config) {
+Result<void> refuse_unknown(const SafetensorsModel& weights, const std::vector<TensorPlan>& plan,
+                            const HuggingFaceConfig& config) {
   std::set<std::string> known;
   for (const TensorPlan& one : plan) known.insert(one.source);
   if (config.tied_embeddings) known.insert("lm_head.weight");  // a second copy of the embedding
   for (const SafeTensor& tensor : weights.tensors) {
     if (known.contains(tensor.name) || is_ignored(tensor.name)) continue;
     return Error{.code = ErrorCode::unsupported,
-                 .message = str("[optimize] the tensor ", tensor.name, " has no place in a llama-type decoder"),
+                 .message = str("[optimize] the tensor ", tensor.name,
+                                " has no place in a llama-type decoder"),
                  .hint = "The model is a variant that this conversion does not know.",
                  .field = tensor.name};
   }
@@ -156,9 +206,11 @@ Result<void> refuse_unknown(const SafetensorsModel& weights, const std::vector<T
 
 class TensorCopy {
  public:
-  TensorCopy(GgufWriter& writer, const SafetensorsModel& weights) : writer_(writer), weights_(weights) {}
+  TensorCopy(GgufWriter& writer, const SafetensorsModel& weights)
+      : writer_(writer), weights_(weights) {}
 
-  // Converts in chunks of whole rows, so that memory stays at a few megabytes whatever the tensor's size.
+  // Converts in chunks of whole rows, so that memory stays at a few megabytes whatever the tensor's
+  // size.
   Result<void> copy(const SafeTensor& tensor, const TensorPlan& plan, FloatType to) {
     const FloatType from = *float_type(tensor.type);
     const std::uint64_t rows = plan.shape.size() > 1 ? plan.shape[0] : 1;
@@ -169,16 +221,22 @@ class TensorCopy {
       buffer_.clear();
       bool finite = true;
       if (plan.rotary_heads == 0) {
-        finite = append_converted(tensor.data.substr(begin * row_bytes, (end - begin) * row_bytes), from, to, buffer_);
+        finite = append_converted(tensor.data.substr(begin * row_bytes, (end - begin) * row_bytes),
+                                  from, to, buffer_);
       } else {
         for (std::uint64_t row = begin; row < end; ++row)
-          finite &= append_converted(tensor.data.substr(source_row(row, rows, plan.rotary_heads) * row_bytes, row_bytes), from, to, buffer_);
+          finite &= append_converted(
+              tensor.data.substr(source_row(row, rows, plan.rotary_heads) * row_bytes, row_bytes),
+              from, to, buffer_);
       }
       if (!finite) {
-        return Error{.code = ErrorCode::corrupt,
-                     .message = str("[optimize] the tensor ", plan.source, " holds a value that is not finite, or not in the range of the wanted type"),
-                     .hint = "The weights are damaged; no artifact made of them could be right.",
-                     .field = plan.source};
+        return Error{
+            .code = ErrorCode::corrupt,
+            .message =
+                str("[optimize] the tensor ", plan.source,
+                    " holds a value that is not finite, or not in the range of the wanted type"),
+            .hint = "The weights are damaged; no artifact made of them could be right.",
+            .field = plan.source};
       }
       STROP_CHECK(writer_.append(buffer_));
     }
@@ -192,7 +250,8 @@ class TensorCopy {
   std::string buffer_;
 };
 
-Result<void> write_vocabulary(const fs::path& folder, const HuggingFaceConfig& config, const HuggingFaceTokenizer& tokenizer, const fs::path& out) {
+Result<void> write_vocabulary(const fs::path& folder, const HuggingFaceConfig& config,
+                              const HuggingFaceTokenizer& tokenizer, const fs::path& out) {
   GgufWriter writer;
   add_model_metadata(writer, config, folder, FloatType::f32);
   STROP_CHECK(add_tokenizer(writer, tokenizer, config));
@@ -202,7 +261,8 @@ Result<void> write_vocabulary(const fs::path& folder, const HuggingFaceConfig& c
 
 }  // namespace
 
-Result<void> huggingface_to_gguf(const fs::path& folder, FloatType type, const Workspace& workspace) {
+Result<void> huggingface_to_gguf(const fs::path& folder, FloatType type,
+                                 const Workspace& workspace) {
   STROP_TRY(const HuggingFaceConfig config, read_config(folder));
   STROP_CHECK(check_supported(config));
   STROP_TRY(const HuggingFaceTokenizer tokenizer, read_tokenizer(folder));
@@ -213,8 +273,12 @@ Result<void> huggingface_to_gguf(const fs::path& folder, FloatType type, const W
   GgufWriter writer;
   add_model_metadata(writer, config, folder, type);
   STROP_CHECK(add_tokenizer(writer, tokenizer, config));
-  const auto stored = [&](const TensorPlan& tensor) { return tensor.shape.size() == 1 ? FloatType::f32 : type; };
-  const auto ggml_type = [](FloatType t) -> const TensorType& { return *tensor_type(t == FloatType::f32 ? "f32" : t == FloatType::f16 ? "f16" : "bf16"); };
+  const auto stored = [&](const TensorPlan& tensor) {
+    return tensor.shape.size() == 1 ? FloatType::f32 : type;
+  };
+  const auto ggml_type = [](FloatType t) -> const TensorType& {
+    return *tensor_type(t == FloatType::f32 ? "f32" : t == FloatType::f16 ? "f16" : "bf16");
+  };
   std::vector<float> factors;
   if (config.rope_scaling && config.rope_scaling->kind == "llama3") {
     factors = llama3_factors(config);
@@ -222,14 +286,20 @@ Result<void> huggingface_to_gguf(const fs::path& folder, FloatType type, const W
   }
   for (const TensorPlan& tensor : plan) {
     STROP_CHECK(expected_tensor(weights, tensor));
-    writer.add_tensor(tensor.name, ggml_type(stored(tensor)), {tensor.shape.rbegin(), tensor.shape.rend()});
+    writer.add_tensor(tensor.name, ggml_type(stored(tensor)),
+                      {tensor.shape.rbegin(), tensor.shape.rend()});
   }
   STROP_CHECK(writer.begin(workspace.dir / "model.gguf"));
-  if (!factors.empty()) STROP_CHECK(writer.append({reinterpret_cast<const char*>(factors.data()), factors.size() * sizeof(float)}));
+  if (!factors.empty())
+    STROP_CHECK(writer.append(
+        {reinterpret_cast<const char*>(factors.data()), factors.size() * sizeof(float)}));
   TensorCopy copier(writer, weights);
   for (std::size_t i = 0; i < plan.size(); ++i) {
-    if (workspace.stop.stop_requested()) return Error{.code = ErrorCode::cancelled, .message = "the conversion was cancelled"};
-    if (workspace.progress) workspace.progress->report(static_cast<double>(i) / static_cast<double>(plan.size()), plan[i].name);
+    if (workspace.stop.stop_requested())
+      return Error{.code = ErrorCode::cancelled, .message = "the conversion was cancelled"};
+    if (workspace.progress)
+      workspace.progress->report(static_cast<double>(i) / static_cast<double>(plan.size()),
+                                 plan[i].name);
     STROP_TRY(const SafeTensor* tensor, expected_tensor(weights, plan[i]));
     STROP_CHECK(copier.copy(*tensor, plan[i], stored(plan[i])));
   }

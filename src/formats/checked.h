@@ -1,4 +1,5 @@
-// Arithmetic on numbers that a file states, and a cursor that never passes the end of the bytes it was given.
+// Arithmetic on numbers that a file states, and a cursor that never passes the end of the bytes it
+// was given.
 #pragma once
 
 #include <cstdint>
@@ -18,12 +19,14 @@ class Checked {
   constexpr Checked(std::uint64_t value) : value_(value) {}
   constexpr Checked operator+(Checked other) const {
     Checked sum(0);
-    sum.valid_ = !__builtin_add_overflow(value_, other.value_, &sum.value_) && valid_ && other.valid_;
+    sum.valid_ =
+        !__builtin_add_overflow(value_, other.value_, &sum.value_) && valid_ && other.valid_;
     return sum;
   }
   constexpr Checked operator*(Checked other) const {
     Checked product(0);
-    product.valid_ = !__builtin_mul_overflow(value_, other.value_, &product.value_) && valid_ && other.valid_;
+    product.valid_ =
+        !__builtin_mul_overflow(value_, other.value_, &product.value_) && valid_ && other.valid_;
     return product;
   }
   // The value rounded up to a multiple of a power of two.
@@ -33,7 +36,9 @@ class Checked {
     return up;
   }
   constexpr bool at_most(std::uint64_t limit) const { return valid_ && value_ <= limit; }
-  constexpr std::optional<std::uint64_t> value() const { return valid_ ? std::optional(value_) : std::nullopt; }
+  constexpr std::optional<std::uint64_t> value() const {
+    return valid_ ? std::optional(value_) : std::nullopt;
+  }
 
  private:
   std::uint64_t value_;
@@ -57,7 +62,8 @@ class Cursor {
   }
 
   Result<std::string_view> take(std::uint64_t bytes, std::string_view field) {
-    if (bytes > left()) return corrupt(field, str("needs ", bytes, " bytes, but ", left(), " are left"));
+    if (bytes > left())
+      return corrupt(field, str("needs ", bytes, " bytes, but ", left(), " are left"));
     const std::string_view part = bytes_.substr(offset_, bytes);
     offset_ += bytes;
     return part;

@@ -1,5 +1,6 @@
-// GGUF version 2 and 3 (docs/gguf.md of ggml): metadata, tensor table, aligned tensor data. The reader checks every
-// count and range against the bytes that are there before anything is allocated or handed on.
+// GGUF version 2 and 3 (docs/gguf.md of ggml): metadata, tensor table, aligned tensor data. The
+// reader checks every count and range against the bytes that are there before anything is allocated
+// or handed on.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +22,27 @@ namespace strop::formats {
 struct TensorType {
   std::uint32_t id = 0;
   const char* name = "";
-  std::uint32_t block = 1;        // elements of a block
+  std::uint32_t block = 1;  // elements of a block
   std::uint32_t block_bytes = 4;
 };
 const TensorType* tensor_type(std::uint32_t id);
 const TensorType* tensor_type(std::string_view name);
 
-enum class GgufType : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
+enum class GgufType : std::uint32_t {
+  u8,
+  i8,
+  u16,
+  i16,
+  u32,
+  i32,
+  f32,
+  boolean,
+  string,
+  array,
+  u64,
+  i64,
+  f64
+};
 
 // Strings point into the mapped file (or into the writer's caller).
 struct GgufArray {
@@ -47,8 +62,8 @@ struct GgufValue {
 struct GgufTensor {
   std::string_view name;
   const TensorType* type = nullptr;
-  std::vector<std::uint64_t> shape;       // ggml's order: shape[0] is the row length
-  std::string_view data;                  // in the mapped file
+  std::vector<std::uint64_t> shape;  // ggml's order: shape[0] is the row length
+  std::string_view data;             // in the mapped file
   std::uint64_t elements() const;
 };
 
@@ -80,7 +95,8 @@ class GgufFile {
   std::vector<GgufTensor> tensors_;
 };
 
-// Writes a file tensor by tensor. Metadata and the tensor table come first, so shapes are declared before data.
+// Writes a file tensor by tensor. Metadata and the tensor table come first, so shapes are declared
+// before data.
 class GgufWriter {
  public:
   void add(std::string key, std::string_view text);
@@ -94,7 +110,8 @@ class GgufWriter {
   void add_all(const GgufFile& file);
   void add_tensor(std::string name, const TensorType& type, std::vector<std::uint64_t> shape);
 
-  // Starts the file aside of `path`; then append() each tensor's bytes in the declared order, then finish().
+  // Starts the file aside of `path`; then append() each tensor's bytes in the declared order, then
+  // finish().
   Result<void> begin(const std::filesystem::path& path);
   Result<void> append(std::string_view bytes);
   // Fails with io when the bytes do not match the declared tensors.

@@ -1,5 +1,5 @@
-// A Hugging Face model folder: config.json and the tokenizer files as plain values. Code in the folder is never run,
-// pickles are refused.
+// A Hugging Face model folder: config.json and the tokenizer files as plain values. Code in the
+// folder is never run, pickles are refused.
 #pragma once
 
 #include <cstdint>
@@ -13,27 +13,30 @@
 namespace strop::formats {
 
 struct RopeScaling {
-  std::string kind;                        // linear, llama3, ...
+  std::string kind;  // linear, llama3, ...
   double factor = 1;
   double low_freq_factor = 1, high_freq_factor = 4;  // llama3
-  std::uint32_t original_context = 0;      // llama3
+  std::uint32_t original_context = 0;                // llama3
   bool operator==(const RopeScaling&) const = default;
 };
 
 struct HuggingFaceConfig {
-  std::string architecture;                // first of architectures, as written
+  std::string architecture;  // first of architectures, as written
   std::string model_type;
-  std::uint32_t vocabulary = 0, width = 0, layers = 0, heads = 0, kv_heads = 0, head_width = 0, feed_forward = 0, context = 0;
+  // 0: config.json does not say, as for models that are no decoders of text.
+  std::uint32_t vocabulary = 0, width = 0, layers = 0, heads = 0, kv_heads = 0, head_width = 0,
+                feed_forward = 0, context = 0;
   std::optional<std::uint32_t> experts;
   double norm_epsilon = 1e-5;
   double rope_base = 10000;
   std::optional<RopeScaling> rope_scaling;
+  std::optional<std::uint32_t> sliding_window;  // tokens that attention sees, where it is not all
   bool tied_embeddings = false;
   bool attention_bias = false, mlp_bias = false;
-  std::string activation;                  // silu
-  std::string precision;                   // torch_dtype, our words: f32, bf16, f16
+  std::string activation;  // silu
+  std::string precision;   // torch_dtype, our words: f32, bf16, f16
   std::optional<std::uint32_t> bos, eos, pad;
-  std::string source_grid;                 // strop_source_grid, if the folder states it
+  std::string source_grid;  // strop_source_grid, if the folder states it
 };
 
 struct AddedToken {
@@ -44,12 +47,13 @@ struct AddedToken {
 
 // A byte-level BPE tokenizer.
 struct HuggingFaceTokenizer {
-  std::vector<std::string> tokens;         // by id; empty where the vocabulary has a hole
-  std::vector<std::string> merges;         // "left right"
+  std::vector<std::string> tokens;  // by id; empty where the vocabulary has a hole
+  std::vector<std::string> merges;  // "left right"
   std::vector<AddedToken> added;
-  std::string pre_tokenizer;               // llama.cpp's name of it
+  std::string pre_tokenizer;  // llama.cpp's name of it
   std::optional<std::uint32_t> bos, eos, unknown, pad;
-  std::optional<bool> add_bos;
+  bool add_bos = false, add_eos = false;  // around every text
+  std::optional<bool> add_space_prefix;
   std::string chat_template;
 };
 

@@ -25,12 +25,14 @@ Result<MappedFile> MappedFile::open_inside(const fs::path& folder, const std::st
   if (!root) return file_error("open", folder, errno);
   open_how how{};
   how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-  Descriptor fd(static_cast<int>(::syscall(SYS_openat2, root.get(), name.c_str(), &how, sizeof how)));
-  if (!fd && errno == EXDEV) {
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  Descriptor fd(
+      static_cast<int>(::syscall(SYS_openat2, root.get(), name.c_str(), &how, sizeof how)));
+  if (!fd && (errno == EXDEV || errno == ELOOP)) {
     return Error{.code = ErrorCode::invalid_input,
-                 .message = str("[formats] ", name, " must lie inside of ", folder.string()),
-                 .hint = "Copy the file into the model's folder; links to other places are not followed.",
+                 .message = str("[formats] ", name, " must be a file inside of ", folder.string(),
+                                ", not a link"),
+                 .hint = "Copy the file itself into the model's folder; links are not followed.",
                  .field = "path",
                  .value = name};
   }
@@ -42,18 +44,26 @@ Result<MappedFile> MappedFile::map(Descriptor fd, const fs::path& path) {
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return file_error("read", path, errno);
   if (!S_ISREG(status.st_mode)) {
-    return Error{.code = ErrorCode::invalid_input, .message = str("[formats] ", path.string(), " is not a regular file"), .field = "path", .value = path.string()};
+    return Error{.code = ErrorCode::invalid_input,
+                 .message = str("[formats] ", path.string(), " is not a regular file"),
+                 .field = "path",
+                 .value = path.string()};
   }
   const auto size = static_cast<std::size_t>(status.st_size);
   if (size == 0) {
-    return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", path.string(), " is empty"), .field = "path", .value = path.string(), .offset = 0};
+    return Error{.code = ErrorCode::corrupt,
+                 .message = str("[formats] ", path.string(), " is empty"),
+                 .field = "path",
+                 .value = path.string(),
+                 .offset = 0};
   }
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (data == MAP_FAILED) return file_error("map", path, errno);
-  return MappedFile(path, static_cast<const char*>(data), size);
+  return MappedFile(path, static_cast<const char*>(data), size, status.st_nlink);
 }
 
-MappedFile::MappedFile(MappedFile&& other) noexcept : path_(std::move(other.path_)), data_(other.data_), size_(other.size_) {
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), data_(other.data_), size_(other.size_), links_(other.links_) {
   other.data_ = nullptr;
 }
 
@@ -61,6 +71,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(links_, other.links_);
   return *this;
 }
 

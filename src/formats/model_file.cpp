@@ -38,10 +38,14 @@ ModelKind kind_of(const std::string& architecture) {
     const char* part;
     ModelKind kind;
   };
-  constexpr std::array patterns{Pattern{"VisionModel", ModelKind::vision},    Pattern{"ForConditionalGeneration", ModelKind::multimodal},
-                                Pattern{"ForCausalLM", ModelKind::llm},       Pattern{"ImageClassification", ModelKind::vision},
-                                Pattern{"ObjectDetection", ModelKind::vision}, Pattern{"Audio", ModelKind::audio},
-                                Pattern{"Speech", ModelKind::audio},          Pattern{"BertModel", ModelKind::embedding},
+  constexpr std::array patterns{Pattern{"VisionModel", ModelKind::vision},
+                                Pattern{"ForConditionalGeneration", ModelKind::multimodal},
+                                Pattern{"ForCausalLM", ModelKind::llm},
+                                Pattern{"ImageClassification", ModelKind::vision},
+                                Pattern{"ObjectDetection", ModelKind::vision},
+                                Pattern{"Audio", ModelKind::audio},
+                                Pattern{"Speech", ModelKind::audio},
+                                Pattern{"BertModel", ModelKind::embedding},
                                 Pattern{"MaskedLM", ModelKind::embedding}};
   for (const Pattern& pattern : patterns) {
     if (architecture.find(pattern.part) != std::string::npos) return pattern.kind;
@@ -50,13 +54,22 @@ ModelKind kind_of(const std::string& architecture) {
 }
 
 // The family's name, the same for every format of one model.
-std::string family_of(const HuggingFaceConfig& config) { return config.model_type.empty() ? config.architecture : config.model_type; }
+std::string family_of(const HuggingFaceConfig& config) {
+  return config.model_type.empty() ? config.architecture : config.model_type;
+}
+
+std::optional<std::uint32_t> stated(std::uint32_t value) {
+  return value ? std::optional(value) : std::nullopt;
+}
 
 Result<Model> read_huggingface(const fs::path& folder) {
   STROP_CHECK(refuse_pickles(folder));
   STROP_TRY(const HuggingFaceConfig config, read_config(folder));
   STROP_TRY(const SafetensorsModel weights, read_safetensors_folder(folder));
-  Model model{.path = folder.string(), .format = "huggingface", .architecture = family_of(config), .kind = kind_of(config.architecture)};
+  Model model{.path = folder.string(),
+              .format = "huggingface",
+              .architecture = family_of(config),
+              .kind = kind_of(config.architecture)};
   Precision precision;
   std::uint64_t parameters = 0;
   for (const SafeTensor& tensor : weights.tensors) {
@@ -66,10 +79,10 @@ Result<Model> read_huggingface(const fs::path& folder) {
   }
   model.parameter_count = parameters;
   model.precision = precision.most();
-  model.context_length = config.context;
-  model.vocabulary_size = config.vocabulary;
-  model.layer_count = config.layers;
-  model.width = config.width;
+  model.context_length = stated(config.context);
+  model.vocabulary_size = stated(config.vocabulary);
+  model.layer_count = stated(config.layers);
+  model.width = stated(config.width);
   model.experts = config.experts;
   model.license = read_license(folder);
   model.provenance = read_base_model(folder);
@@ -78,16 +91,22 @@ Result<Model> read_huggingface(const fs::path& folder) {
 }
 
 std::optional<std::uint32_t> small(std::optional<std::uint64_t> value) {
-  return value && *value <= 0xffffffffu ? std::optional(static_cast<std::uint32_t>(*value)) : std::nullopt;
+  return value && *value <= 0xffffffffu ? std::optional(static_cast<std::uint32_t>(*value))
+                                        : std::nullopt;
 }
 
 Result<Model> read_gguf(const fs::path& path) {
   STROP_TRY(const GgufFile file, GgufFile::open(path));
   const std::string architecture(file.text("general.architecture").value_or(""));
   if (architecture.empty()) {
-    return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", path.string(), ": general.architecture is missing"), .field = "general.architecture"};
+    return Error{.code = ErrorCode::corrupt,
+                 .message = str("[formats] ", path.string(), ": general.architecture is missing"),
+                 .field = "general.architecture"};
   }
-  Model model{.path = path.string(), .format = "gguf", .architecture = architecture, .kind = ModelKind::llm};
+  Model model{.path = path.string(),
+              .format = "gguf",
+              .architecture = architecture,
+              .kind = ModelKind::llm};
   if (architecture.find("bert") != std::string::npos) model.kind = ModelKind::embedding;
   if (architecture == "clip") model.kind = ModelKind::vision;
   Precision precision;
@@ -104,33 +123,48 @@ Result<Model> read_gguf(const fs::path& path) {
   model.layer_count = own("block_count");
   model.width = own("embedding_length");
   model.experts = own("expert_count");
-  if (const GgufArray* tokens = file.array("tokenizer.ggml.tokens")) model.vocabulary_size = small(tokens->count);
+  if (const GgufArray* tokens = file.array("tokenizer.ggml.tokens"))
+    model.vocabulary_size = small(tokens->count);
   model.license = std::string(file.text("general.license").value_or(""));
   model.provenance = std::string(file.text("general.name").value_or(""));
   return model;
 }
 
 Error not_a_model(const fs::path& path, const std::string& found) {
-  return Error{.code = ErrorCode::invalid_input,
-               .message = str("[assess] ", path.string(), " is not a model that strop knows: ", found),
-               .hint = "Give a Hugging Face folder (config.json with safetensors), a GGUF file, an ONNX file or an OpenVINO IR (.xml).",
-               .field = "MODEL",
-               .value = path.string()};
+  return Error{
+      .code = ErrorCode::invalid_input,
+      .message = str("[assess] ", path.string(), " is not a model that strop knows: ", found),
+      .hint =
+          "Give a Hugging Face folder (config.json with safetensors), a GGUF file, an ONNX file or "
+          "an OpenVINO IR (.xml).",
+      .field = "MODEL",
+      .value = path.string()};
+}
+
+// Python's pickles (protocols 2 to 5), archives, which hide them, and HDF5 and NumPy files, which
+// may hold them.
+bool carries_code(std::string_view bytes) {
+  const bool pickle = bytes.size() > 1 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5;
+  return pickle || bytes.starts_with("PK\x03\x04") || bytes.starts_with("\x89HDF") ||
+         bytes.starts_with("\x93NUMPY");
 }
 
 Result<Model> read_file(const fs::path& path) {
   STROP_TRY(const MappedFile file, MappedFile::open(path));
   const std::string_view bytes = file.bytes();
   if (bytes.starts_with("GGUF")) return read_gguf(path);
-  if (bytes.starts_with("PK\x03\x04") || bytes.starts_with("\x80\x02") || bytes.starts_with("\x80\x04"))
+  if (carries_code(bytes))
     return Error{.code = ErrorCode::unsupported,
-                 .message = str("[assess] ", path.string(), " is a pickle or an archive, a format that can carry code"),
+                 .message = str("[assess] ", path.string(),
+                                " is a pickle or an archive, a format that can carry code"),
                  .hint = "Convert it to safetensors or ONNX where you trust it, then give that.",
                  .field = "MODEL",
                  .value = path.string()};
-  if (path.extension() == ".xml" || bytes.starts_with("<?xml") || bytes.starts_with("<net")) return read_openvino_ir(path);
+  if (path.extension() == ".xml" || bytes.starts_with("<?xml") || bytes.starts_with("<net"))
+    return read_openvino_ir(path);
   if (path.extension() == ".onnx") return read_onnx(path);
-  if (path.extension() == ".safetensors") return not_a_model(path, "a safetensors file alone has no configuration; give its folder");
+  if (path.extension() == ".safetensors")
+    return not_a_model(path, "a safetensors file alone has no configuration; give its folder");
   return not_a_model(path, "its first bytes are of no known format");
 }
 

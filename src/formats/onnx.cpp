@@ -1,8 +1,10 @@
 #include "formats/onnx.h"
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "formats/checked.h"
 #include "formats/mapped_file.h"
@@ -12,7 +14,7 @@ namespace fs = std::filesystem;
 namespace strop::formats {
 namespace {
 
-constexpr int kMaxDepth = 8;                      // subgraphs in subgraphs
+constexpr int kMaxDepth = 8;  // subgraphs in subgraphs
 constexpr std::uint64_t kMaxNodes = 1'000'000;
 constexpr std::uint64_t kMaxElements = 1ull << 40;
 
@@ -32,7 +34,10 @@ class Message {
   Result<bool> next(Field& field) {
     if (cursor_.left() == 0) return false;
     STROP_TRY(const std::uint64_t key, varint());
-    field = {.number = static_cast<std::uint32_t>(key >> 3), .wire = static_cast<std::uint32_t>(key & 7), .value = 0, .bytes = {}};
+    field = {.number = static_cast<std::uint32_t>(key >> 3),
+             .wire = static_cast<std::uint32_t>(key & 7),
+             .value = 0,
+             .bytes = {}};
     if (field.number == 0) return cursor_.corrupt("field", "has the number 0");
     switch (field.wire) {
       case 0: {
@@ -52,7 +57,8 @@ class Message {
         STROP_TRY(field.bytes, cursor_.take(4, "field"));
         return true;
       }
-      default: return cursor_.corrupt("field", str("has the unknown wire type ", field.wire));
+      default:
+        return cursor_.corrupt("field", str("has the unknown wire type ", field.wire));
     }
   }
 
@@ -79,19 +85,32 @@ struct Element {
 // TensorProto.DataType of onnx.proto.
 Element element(std::uint64_t type) {
   switch (type) {
-    case 1: return {"f32", 32};
-    case 2: return {"u8", 8};
-    case 3: return {"i8", 8};
-    case 5: return {"i16", 16};
-    case 6: return {"i32", 32};
-    case 7: return {"i64", 64};
-    case 9: return {"bool", 8};
-    case 10: return {"f16", 16};
-    case 11: return {"f64", 64};
-    case 16: return {"bf16", 16};
-    case 21: return {"u4", 4};
-    case 22: return {"i4", 4};
-    default: return {"other", 8};
+    case 1:
+      return {"f32", 32};
+    case 2:
+      return {"u8", 8};
+    case 3:
+      return {"i8", 8};
+    case 5:
+      return {"i16", 16};
+    case 6:
+      return {"i32", 32};
+    case 7:
+      return {"i64", 64};
+    case 9:
+      return {"bool", 8};
+    case 10:
+      return {"f16", 16};
+    case 11:
+      return {"f64", 64};
+    case 16:
+      return {"bf16", 16};
+    case 21:
+      return {"u4", 4};
+    case 22:
+      return {"i4", 4};
+    default:
+      return {"other", 8};
   }
 }
 
@@ -99,6 +118,7 @@ class Walk {
  public:
   Walk(const MappedFile& file) : what_(file.path().string()), folder_(file.path().parent_path()) {}
 
+  // Every place of a ModelProto where a tensor can hide: the graph, training graphs, functions.
   Result<void> model(std::string_view bytes) {
     Message message(bytes, what_);
     bool has_graph = false, has_version = false;
@@ -111,13 +131,23 @@ class Walk {
         has_graph = true;
         STROP_CHECK(graph(field.bytes, 0));
       }
+      if (field.number == 20 && field.wire == 2) STROP_CHECK(training(field.bytes));
+      if (field.number == 25 && field.wire == 2) STROP_CHECK(function(field.bytes));
     }
-    if (!has_graph || !has_version) return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", what_, " is not an ONNX model: it has no graph or no IR version"), .field = "graph"};
+    STROP_CHECK(check_overlaps());
+    if (!has_graph || !has_version)
+      return Error{.code = ErrorCode::corrupt,
+                   .message = str("[formats] ", what_,
+                                  " is not an ONNX model: it has no graph or no IR version"),
+                   .field = "graph"};
     return {};
   }
 
   Model result(const fs::path& path) const {
-    Model model{.path = path.string(), .format = "onnx", .architecture = "onnx graph", .kind = ModelKind::other};
+    Model model{.path = path.string(),
+                .format = "onnx",
+                .architecture = "onnx graph",
+                .kind = ModelKind::other};
     model.parameter_count = elements_;
     model.weight_bytes = bytes_;
     model.provenance = producer_;
@@ -130,7 +160,10 @@ class Walk {
 
  private:
   Result<void> graph(std::string_view bytes, int depth) {
-    if (depth > kMaxDepth) return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", what_, ": subgraphs nest deeper than ", kMaxDepth), .field = "graph"};
+    if (depth > kMaxDepth)
+      return Error{.code = ErrorCode::corrupt,
+                   .message = str("[formats] ", what_, ": subgraphs nest deeper than ", kMaxDepth),
+                   .field = "graph"};
     Message message(bytes, what_);
     for (Field field;;) {
       STROP_TRY(const bool more, message.next(field));
@@ -142,8 +175,32 @@ class Walk {
     }
   }
 
+  Result<void> training(std::string_view bytes) {
+    Message message(bytes, what_);
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) return {};
+      if (field.wire == 2 && (field.number == 1 || field.number == 2))
+        STROP_CHECK(graph(field.bytes, 0));
+    }
+  }
+
+  Result<void> function(std::string_view bytes) {
+    Message message(bytes, what_);
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) return {};
+      if (field.wire != 2) continue;
+      if (field.number == 7) STROP_CHECK(node(field.bytes, 0));
+      if (field.number == 11) STROP_CHECK(attribute(field.bytes, 0));
+    }
+  }
+
   Result<void> node(std::string_view bytes, int depth) {
-    if (++nodes_ > kMaxNodes) return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", what_, ": more than ", kMaxNodes, " nodes"), .field = "node"};
+    if (++nodes_ > kMaxNodes)
+      return Error{.code = ErrorCode::corrupt,
+                   .message = str("[formats] ", what_, ": more than ", kMaxNodes, " nodes"),
+                   .field = "node"};
     Message message(bytes, what_);
     for (Field field;;) {
       STROP_TRY(const bool more, message.next(field));
@@ -170,14 +227,16 @@ class Walk {
     for (Field field;;) {
       STROP_TRY(const bool more, message.next(field));
       if (!more) return {};
-      if (field.wire == 2 && (field.number == 1 || field.number == 2)) STROP_CHECK(tensor(field.bytes));
+      if (field.wire == 2 && (field.number == 1 || field.number == 2))
+        STROP_CHECK(tensor(field.bytes));
     }
   }
 
   Result<void> tensor(std::string_view bytes) {
     Message message(bytes, what_);
     Checked elements = 1;
-    std::uint64_t type = 0;
+    std::uint64_t type = 0, typed_bytes = 0;
+    std::optional<std::uint64_t> raw_bytes;
     bool external = false;
     std::map<std::string, std::string> place;
     for (Field field;;) {
@@ -188,16 +247,44 @@ class Walk {
         STROP_TRY(elements, product(field.bytes, elements));
       }
       if (field.number == 2 && field.wire == 0) type = field.value;
+      if (field.number == 9 && field.wire == 2) raw_bytes = field.bytes.size();
+      if (is_typed_data(field.number)) typed_bytes += field.wire == 0 ? 1 : field.bytes.size();
       if (field.number == 13 && field.wire == 2) STROP_CHECK(entry(field.bytes, place));
       if (field.number == 14 && field.wire == 0) external = field.value == 1;
     }
-    if (!elements.at_most(kMaxElements)) return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", what_, ": a tensor's dimensions pass ", kMaxElements, " elements"), .field = "dims"};
-    if (external || !place.empty()) STROP_CHECK(external_data(place));
+    if (!elements.at_most(kMaxElements))
+      return corrupt("dims", str("a tensor's dimensions pass ", kMaxElements, " elements"));
     const std::uint64_t count = *elements.value();
+    const std::uint64_t needed = (count * element(type).bits + 7) / 8;
+    if (external || !place.empty()) {
+      STROP_CHECK(external_data(place, needed));
+    } else if (raw_bytes) {
+      if (is_known(type) && *raw_bytes != needed)
+        return corrupt("raw_data", str("a tensor of ", count, " ", element(type).name, " has ",
+                                       *raw_bytes, " bytes of data"));
+    } else if (count > 2 * typed_bytes) {
+      // An element takes at least half a byte, whatever its type.
+      return corrupt("dims",
+                     str("a tensor of ", count, " elements has ", typed_bytes, " bytes of data"));
+    }
     elements_ += count;
-    bytes_ += count * element(type).bits / 8;
-    by_type_[element(type).name] += count * element(type).bits / 8;
+    bytes_ += needed;
+    by_type_[element(type).name] += needed;
     return {};
+  }
+
+  // float_data, int32_data, string_data, int64_data, double_data, uint64_data.
+  static bool is_typed_data(std::uint32_t field) {
+    return (field >= 4 && field <= 7) || field == 10 || field == 11;
+  }
+  static bool is_known(std::uint64_t type) {
+    return element(type).name != std::string_view("other");
+  }
+
+  Error corrupt(const std::string& field, const std::string& rule) const {
+    return Error{.code = ErrorCode::corrupt,
+                 .message = str("[formats] ", what_, ": ", rule),
+                 .field = field};
   }
 
   // Dimensions in packed form.
@@ -206,7 +293,10 @@ class Walk {
     unsigned shift = 0;
     for (const char c : packed) {
       const auto byte = static_cast<unsigned char>(c);
-      if (shift > 63) return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", what_, ": a dimension is longer than ten bytes"), .field = "dims"};
+      if (shift > 63)
+        return Error{.code = ErrorCode::corrupt,
+                     .message = str("[formats] ", what_, ": a dimension is longer than ten bytes"),
+                     .field = "dims"};
       value |= std::uint64_t{byte & 0x7fu} << shift;
       shift += 7;
       if (byte & 0x80) continue;
@@ -214,6 +304,10 @@ class Walk {
       value = 0;
       shift = 0;
     }
+    if (shift != 0)
+      return Error{.code = ErrorCode::corrupt,
+                   .message = str("[formats] ", what_, ": a dimension is cut off"),
+                   .field = "dims"};
     return elements;
   }
 
@@ -230,10 +324,14 @@ class Walk {
     return {};
   }
 
-  Result<void> external_data(const std::map<std::string, std::string>& place) {
+  Result<void> external_data(const std::map<std::string, std::string>& place,
+                             std::uint64_t needed) {
     const auto location = place.find("location");
     const auto refuse = [&](const std::string& rule) {
-      return Error{.code = ErrorCode::invalid_input, .message = str("[formats] ", what_, ": external data ", rule), .field = "external_data", .value = location == place.end() ? "" : location->second};
+      return Error{.code = ErrorCode::invalid_input,
+                   .message = str("[formats] ", what_, ": external data ", rule),
+                   .field = "external_data",
+                   .value = location == place.end() ? "" : location->second};
     };
     if (location == place.end() || location->second.empty()) return refuse("has no location");
     const fs::path path = location->second;
@@ -241,22 +339,56 @@ class Walk {
     for (const fs::path& part : path) {
       if (part == "..") return refuse("must be in the model's folder");
     }
-    STROP_TRY(const MappedFile file, MappedFile::open_inside(folder_, location->second));
-    const auto number = [&](const char* key) -> std::optional<std::uint64_t> {
-      const auto found = place.find(key);
-      if (found == place.end()) return 0;
-      std::uint64_t value = 0;
-      const auto [end, error] = std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
-      return error == std::errc() && end == found->second.data() + found->second.size() ? std::optional(value) : std::nullopt;
-    };
-    const auto offset = number("offset"), length = number("length");
-    if (!offset || !length || !(Checked(*offset) + *length).at_most(file.bytes().size())) return refuse("passes the end of its file");
+    auto known = external_.find(location->second);
+    if (known == external_.end()) {
+      STROP_TRY(const MappedFile file, MappedFile::open_inside(folder_, location->second));
+      if (file.has_other_names()) return refuse("must not be a hard link to another file");
+      known =
+          external_
+              .emplace(location->second, ExternalFile{.bytes = file.bytes().size(), .ranges = {}})
+              .first;
+    }
+    const auto offset = number(place, "offset", 0), length = number(place, "length", needed);
+    if (!offset || !length || !(Checked(*offset) + *length).at_most(known->second.bytes))
+      return refuse("passes the end of its file");
+    if (*length < needed)
+      return refuse(str("has ", *length, " bytes for a tensor that needs ", needed));
+    known->second.ranges.emplace_back(*offset, *offset + *length);
     return {};
   }
 
+  static std::optional<std::uint64_t> number(const std::map<std::string, std::string>& place,
+                                             const char* key, std::uint64_t absent) {
+    const auto found = place.find(key);
+    if (found == place.end()) return absent;
+    const char* last = found->second.data() + found->second.size();
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(found->second.data(), last, value);
+    return error == std::errc() && end == last ? std::optional(value) : std::nullopt;
+  }
+
+  // Two tensors may share one range, but not overlap.
+  Result<void> check_overlaps() {
+    for (auto& [name, file] : external_) {
+      std::sort(file.ranges.begin(), file.ranges.end());
+      for (std::size_t i = 1; i < file.ranges.size(); ++i) {
+        if (file.ranges[i] != file.ranges[i - 1] &&
+            file.ranges[i].first < file.ranges[i - 1].second)
+          return corrupt("external_data",
+                         str("two tensors overlap in ", name, " at byte ", file.ranges[i].first));
+      }
+    }
+    return {};
+  }
+
+  struct ExternalFile {
+    std::uint64_t bytes = 0;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
+  };
   std::string what_;
   fs::path folder_;
   std::string producer_;
+  std::map<std::string, ExternalFile> external_;
   std::uint64_t nodes_ = 0, elements_ = 0, bytes_ = 0;
   std::map<std::string, std::uint64_t> by_type_;
 };

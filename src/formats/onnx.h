@@ -1,5 +1,5 @@
-// ONNX: a walk over the protobuf wire for metadata. Nothing is instantiated, external data is checked to lie inside
-// the model's folder.
+// ONNX: a walk over the protobuf wire for metadata. Nothing is instantiated, external data is
+// checked to lie inside the model's folder.
 #pragma once
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// OpenVINO IR: the .xml is walked as text (no DTD, no entities beyond the five, limited depth), its constants must lie
-// inside the .bin beside it.
+// OpenVINO IR: the .xml is walked as text (no DTD, no entities beyond the five, limited depth), its
+// constants must lie inside the .bin beside it.
 #pragma once
 
 #include <filesystem>

@@ -23,10 +23,15 @@ struct ElementSize {
   const char* word;
   std::uint64_t bytes;
 };
-constexpr std::array kElements{ElementSize{"F64", "f64", 8}, ElementSize{"F32", "f32", 4}, ElementSize{"F16", "f16", 2}, ElementSize{"BF16", "bf16", 2},
-                               ElementSize{"I64", "i64", 8}, ElementSize{"I32", "i32", 4}, ElementSize{"I16", "i16", 2}, ElementSize{"I8", "i8", 1},
-                               ElementSize{"U64", "u64", 8}, ElementSize{"U32", "u32", 4}, ElementSize{"U16", "u16", 2}, ElementSize{"U8", "u8", 1},
-                               ElementSize{"BOOL", "bool", 1}, ElementSize{"F8_E4M3", "f8_e4m3", 1}, ElementSize{"F8_E5M2", "f8_e5m2", 1}};
+constexpr std::array kElements{
+    ElementSize{"F64", "f64", 8},        ElementSize{"F32", "f32", 4},
+    ElementSize{"F16", "f16", 2},        ElementSize{"BF16", "bf16", 2},
+    ElementSize{"I64", "i64", 8},        ElementSize{"I32", "i32", 4},
+    ElementSize{"I16", "i16", 2},        ElementSize{"I8", "i8", 1},
+    ElementSize{"U64", "u64", 8},        ElementSize{"U32", "u32", 4},
+    ElementSize{"U16", "u16", 2},        ElementSize{"U8", "u8", 1},
+    ElementSize{"BOOL", "bool", 1},      ElementSize{"F8_E4M3", "f8_e4m3", 1},
+    ElementSize{"F8_E5M2", "f8_e5m2", 1}};
 
 Error broken(const MappedFile& file, const std::string& tensor, const std::string& rule) {
   return Error{.code = ErrorCode::corrupt,
@@ -40,26 +45,43 @@ struct Ranged {
   std::uint64_t begin = 0, end = 0;
 };
 
-Result<Ranged> parse_entry(const MappedFile& file, const std::string& name, const Json& entry, std::uint64_t data_bytes) {
-  if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets"))
+Result<Ranged> parse_entry(const MappedFile& file, const std::string& name, const Json& entry,
+                           std::uint64_t data_bytes) {
+  if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") ||
+      !entry.contains("shape") || !entry.contains("data_offsets"))
     return broken(file, name, "must have exactly dtype, shape and data_offsets");
   const Json& type = entry["dtype"];
-  const auto known = std::find_if(kElements.begin(), kElements.end(), [&](const ElementSize& e) { return type.is_string() && type == e.name; });
-  if (known == kElements.end()) return broken(file, name, str("has the unknown dtype ", type.dump()));
+  const auto known = std::find_if(kElements.begin(), kElements.end(), [&](const ElementSize& e) {
+    return type.is_string() && type == e.name;
+  });
+  if (known == kElements.end())
+    return broken(file, name, str("has the unknown dtype ", type.dump()));
   const Json& shape = entry["shape"];
   const Json& offsets = entry["data_offsets"];
   const auto whole = [](const Json& number) { return number.is_number_unsigned(); };
-  if (!shape.is_array() || shape.size() > kMaxDimensions || !std::all_of(shape.begin(), shape.end(), whole))
-    return broken(file, name, str("must have a shape of at most ", kMaxDimensions, " non-negative integers"));
-  if (!offsets.is_array() || offsets.size() != 2 || !std::all_of(offsets.begin(), offsets.end(), whole))
+  if (!shape.is_array() || shape.size() > kMaxDimensions ||
+      !std::all_of(shape.begin(), shape.end(), whole))
+    return broken(file, name,
+                  str("must have a shape of at most ", kMaxDimensions, " non-negative integers"));
+  if (!offsets.is_array() || offsets.size() != 2 ||
+      !std::all_of(offsets.begin(), offsets.end(), whole))
     return broken(file, name, "must have two data_offsets");
-  Ranged result{.tensor = {.name = name, .type = known->word, .shape = shape.get<std::vector<std::uint64_t>>(), .data = {}},
+  Ranged result{.tensor = {.name = name,
+                           .type = known->word,
+                           .shape = shape.get<std::vector<std::uint64_t>>(),
+                           .data = {}},
                 .begin = offsets[0].get<std::uint64_t>(),
                 .end = offsets[1].get<std::uint64_t>()};
   Checked bytes = known->bytes;
   for (std::uint64_t dimension : result.tensor.shape) bytes = bytes * dimension;
-  if (result.begin > result.end || result.end > data_bytes) return broken(file, name, str("has data_offsets up to ", result.end, ", but the data has ", data_bytes, " bytes"));
-  if (bytes.value() != result.end - result.begin) return broken(file, name, str("has ", result.end - result.begin, " bytes, which is not what its shape and dtype need"));
+  if (result.begin > result.end || result.end > data_bytes)
+    return broken(
+        file, name,
+        str("has data_offsets up to ", result.end, ", but the data has ", data_bytes, " bytes"));
+  if (bytes.value() != result.end - result.begin)
+    return broken(file, name,
+                  str("has ", result.end - result.begin,
+                      " bytes, which is not what its shape and dtype need"));
   return result;
 }
 
@@ -72,14 +94,18 @@ std::uint64_t SafeTensor::elements() const {
 }
 
 const SafeTensor* SafetensorsModel::find(std::string_view name) const {
-  const auto found = std::lower_bound(tensors.begin(), tensors.end(), name, [](const SafeTensor& t, std::string_view n) { return t.name < n; });
+  const auto found =
+      std::lower_bound(tensors.begin(), tensors.end(), name,
+                       [](const SafeTensor& t, std::string_view n) { return t.name < n; });
   return found != tensors.end() && found->name == name ? &*found : nullptr;
 }
 
 Result<std::vector<SafeTensor>> read_safetensors(const MappedFile& file) {
   Cursor cursor(file.bytes(), file.path().string());
   STROP_TRY(const auto header_bytes, cursor.number<std::uint64_t>("header length"));
-  if (header_bytes > kMaxHeaderBytes) return cursor.corrupt("header length", str("must be at most ", kMaxHeaderBytes, ", but is ", header_bytes));
+  if (header_bytes > kMaxHeaderBytes)
+    return cursor.corrupt("header length",
+                          str("must be at most ", kMaxHeaderBytes, ", but is ", header_bytes));
   STROP_TRY(const std::string_view text, cursor.take(header_bytes, "header"));
   if (!text.starts_with('{')) return broken(file, "the header", "must start with {");
   STROP_TRY(const Json header, parse_json(text, str(file.path().string(), ": the header")));
@@ -93,16 +119,24 @@ Result<std::vector<SafeTensor>> read_safetensors(const MappedFile& file) {
     ranged.push_back(std::move(one));
   }
   // The data is one tensor after the other, to the last byte: nothing can hide between them.
-  std::sort(ranged.begin(), ranged.end(), [](const Ranged& a, const Ranged& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+  std::sort(ranged.begin(), ranged.end(), [](const Ranged& a, const Ranged& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
   std::uint64_t expected = 0;
   for (const Ranged& one : ranged) {
-    if (one.begin != expected) return broken(file, one.tensor.name, str("must begin at ", expected, ", but begins at ", one.begin));
+    if (one.begin != expected)
+      return broken(file, one.tensor.name,
+                    str("must begin at ", expected, ", but begins at ", one.begin));
     expected = one.end;
   }
-  if (expected != data.size()) return broken(file, "the data", str("must end at ", expected, ", but the file has ", data.size(), " bytes of it"));
+  if (expected != data.size())
+    return broken(
+        file, "the data",
+        str("must end at ", expected, ", but the file has ", data.size(), " bytes of it"));
   std::vector<SafeTensor> tensors;
   for (Ranged& one : ranged) tensors.push_back(std::move(one.tensor));
-  std::sort(tensors.begin(), tensors.end(), [](const SafeTensor& a, const SafeTensor& b) { return a.name < b.name; });
+  std::sort(tensors.begin(), tensors.end(),
+            [](const SafeTensor& a, const SafeTensor& b) { return a.name < b.name; });
   return tensors;
 }
 
@@ -114,11 +148,18 @@ Result<std::map<std::string, std::set<std::string>>> read_index(const fs::path& 
   STROP_TRY(const std::string text, read_text(path));
   STROP_TRY(const Json index, parse_json(text, path.string()));
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
-    return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", path.string(), ": weight_map must be an object"), .field = "weight_map"};
+    return Error{.code = ErrorCode::corrupt,
+                 .message = str("[formats] ", path.string(), ": weight_map must be an object"),
+                 .field = "weight_map"};
   std::map<std::string, std::set<std::string>> shards;
   for (const auto& [tensor, shard] : index["weight_map"].items()) {
-    if (!shard.is_string() || shard.get_ref<const std::string&>().find('/') != std::string::npos || !shard.get_ref<const std::string&>().ends_with(".safetensors"))
-      return Error{.code = ErrorCode::corrupt, .message = str("[formats] ", path.string(), ": ", tensor, " must name a .safetensors file of the folder"), .field = tensor, .value = shard.dump()};
+    if (!shard.is_string() || shard.get_ref<const std::string&>().find('/') != std::string::npos ||
+        !shard.get_ref<const std::string&>().ends_with(".safetensors"))
+      return Error{.code = ErrorCode::corrupt,
+                   .message = str("[formats] ", path.string(), ": ", tensor,
+                                  " must name a .safetensors file of the folder"),
+                   .field = tensor,
+                   .value = shard.dump()};
     shards[shard.get<std::string>()].insert(tensor);
   }
   return shards;
@@ -140,8 +181,11 @@ Result<SafetensorsModel> read_safetensors_folder(const fs::path& folder) {
     if (!file) {
       if (file.error().code == ErrorCode::not_found) {
         return Error{.code = ErrorCode::not_found,
-                     .message = str("[formats] ", folder.string(), ": ", promised.empty() ? "" : "the shard ", name, " is missing"),
-                     .hint = promised.empty() ? "A model folder needs model.safetensors, or model.safetensors.index.json with its shards." : "Fetch the missing shard again.",
+                     .message = str("[formats] ", folder.string(), ": ",
+                                    promised.empty() ? "" : "the shard ", name, " is missing"),
+                     .hint = promised.empty() ? "A model folder needs model.safetensors, or "
+                                                "model.safetensors.index.json with its shards."
+                                              : "Fetch the missing shard again.",
                      .field = "path",
                      .value = name};
       }
@@ -149,7 +193,8 @@ Result<SafetensorsModel> read_safetensors_folder(const fs::path& folder) {
     }
     STROP_TRY(std::vector<SafeTensor> tensors, read_safetensors(*file));
     for (const std::string& tensor : promised) {
-      const bool there = std::any_of(tensors.begin(), tensors.end(), [&](const SafeTensor& t) { return t.name == tensor; });
+      const bool there = std::any_of(tensors.begin(), tensors.end(),
+                                     [&](const SafeTensor& t) { return t.name == tensor; });
       if (!there) return broken(*file, tensor, "is promised by the index, but is not there");
     }
     for (SafeTensor& tensor : tensors) {
@@ -158,9 +203,11 @@ Result<SafetensorsModel> read_safetensors_folder(const fs::path& folder) {
     }
     model.files.push_back(*std::move(file));
   }
-  std::sort(model.tensors.begin(), model.tensors.end(), [](const SafeTensor& a, const SafeTensor& b) { return a.name < b.name; });
+  std::sort(model.tensors.begin(), model.tensors.end(),
+            [](const SafeTensor& a, const SafeTensor& b) { return a.name < b.name; });
   for (std::size_t i = 1; i < model.tensors.size(); ++i) {
-    if (model.tensors[i].name == model.tensors[i - 1].name) return broken(model.files[model.tensors[i].file], model.tensors[i].name, "is in two shards");
+    if (model.tensors[i].name == model.tensors[i - 1].name)
+      return broken(model.files[model.tensors[i].file], model.tensors[i].name, "is in two shards");
   }
   return model;
 }
