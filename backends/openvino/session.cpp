@@ -21,9 +21,6 @@ constexpr SequenceId kSequences = 8;
 // Tokens computed together. More gain nothing, and a stop is seen between chunks only.
 constexpr std::size_t kChunk = 512;
 
-// The dimension of a cached tensor [batch, tokens, heads, width] that grows.
-constexpr std::size_t kTokenAxis = 1;
-
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -43,16 +40,6 @@ ov::Tensor tensor_of(ov::element::Type type, ov::Shape shape, const std::vector<
   ov::Tensor tensor(type, shape);
   std::copy(values.begin(), values.end(), tensor.data<T>());
   return tensor;
-}
-
-// The first `length` tokens of a state, in memory of its own.
-ov::Tensor beginning_of(const ov::Tensor& state, std::uint32_t length) {
-  ov::Coordinate end(state.get_shape());
-  end[kTokenAxis] = length;
-  const ov::Tensor part(state, ov::Coordinate(end.size(), 0), end);
-  ov::Tensor copy(state.get_element_type(), part.get_shape());
-  part.copy_to(copy);
-  return copy;
 }
 
 Result<void> check_wanted(std::span<const std::uint32_t> wanted, std::size_t ids) {
@@ -118,7 +105,7 @@ Result<OpenVinoSession::Sequence*> OpenVinoSession::sequence_at(SequenceId id) {
   }
   auto found = sequences_.find(id);
   if (found == sequences_.end())
-    found = sequences_.emplace(id, Sequence{compiled_.create_infer_request(), 0}).first;
+    found = sequences_.emplace(id, Sequence{compiled_.create_infer_request(), {}}).first;
   return &found->second;
 }
 
@@ -135,9 +122,9 @@ Result<void> OpenVinoSession::check_ids(const Sequence& sequence,
         "ids",
         std::to_string(*foreign)};
   }
-  if (ids.size() <= info_.context_length - sequence.length) return {};
+  if (ids.size() <= info_.context_length - sequence.ids.size()) return {};
   return Error{ErrorCode::invalid_input,
-               str("[openvino] ", sequence.length, " tokens and ", ids.size(),
+               str("[openvino] ", sequence.ids.size(), " tokens and ", ids.size(),
                    " more pass the context of ", info_.context_length, "."),
                "Open it with a larger run option context.", "ids"};
 }
@@ -149,7 +136,7 @@ Result<void> OpenVinoSession::infer(Sequence& sequence, std::span<const TokenId>
                                     std::size_t index, const RowSink& sink) {
   const auto count = ids.size();
   std::vector<std::int64_t> positions(count);
-  std::iota(positions.begin(), positions.end(), std::int64_t{sequence.length});
+  std::iota(positions.begin(), positions.end(), static_cast<std::int64_t>(sequence.ids.size()));
   std::vector<std::int32_t> rows;
   for (const auto position : wanted)
     rows.push_back(static_cast<std::int32_t>(position - ids_before));
@@ -161,13 +148,13 @@ Result<void> OpenVinoSession::infer(Sequence& sequence, std::span<const TokenId>
   request.set_tensor("input_ids",
                      tensor_of<std::int64_t>(whole, {1, count}, {ids.begin(), ids.end()}));
   request.set_tensor("position_ids", tensor_of(whole, {1, count}, positions));
-  const auto total = sequence.length + count;
+  const auto total = sequence.ids.size() + count;
   request.set_tensor("attention_mask",
                      tensor_of(whole, {1, total}, std::vector<std::int64_t>(total, 1)));
   request.set_tensor("beam_idx", tensor_of<std::int32_t>(ov::element::i32, {1}, {0}));
   request.set_tensor("wanted_rows", tensor_of(ov::element::i32, {rows.size()}, rows));
   request.infer();
-  sequence.length += static_cast<std::uint32_t>(count);
+  sequence.ids.insert(sequence.ids.end(), ids.begin(), ids.end());
 
   const auto logits = request.get_tensor("logits");
   for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -201,16 +188,18 @@ Result<void> OpenVinoSession::decode(Sequence& sequence, std::span<const TokenId
   return {};
 }
 
-Result<void> OpenVinoSession::cut(Sequence& sequence, std::uint32_t length) {
-  if (length >= sequence.length) return {};
-  if (length == 0) {
-    sequence.request.reset_state();
-  } else {
-    for (auto& state : sequence.request.query_state())
-      state.set_state(beginning_of(state.get_state(), length));
-  }
-  sequence.length = length;
-  return {};
+// Computes the kept ids again: the plug-in hands out its cached keys and values in f16 only,
+// whatever it holds, so that a state read, cut and written back is not the state it was.
+Result<void> OpenVinoSession::replay(Sequence& sequence, const std::vector<TokenId>& ids) {
+  sequence.request.reset_state();
+  sequence.ids.clear();
+  return decode(sequence, ids, {}, {}, {});
+}
+
+Result<void> OpenVinoSession::cut(Sequence& sequence, std::size_t length) {
+  if (length >= sequence.ids.size()) return {};
+  const auto begin = sequence.ids.begin();
+  return replay(sequence, {begin, begin + static_cast<std::ptrdiff_t>(length)});
 }
 
 Result<void> OpenVinoSession::evaluate(SequenceId id, std::span<const TokenId> ids,
@@ -219,7 +208,7 @@ Result<void> OpenVinoSession::evaluate(SequenceId id, std::span<const TokenId> i
     STROP_TRY(auto* sequence, sequence_at(id));
     STROP_CHECK(check_ids(*sequence, ids));
     STROP_CHECK(check_wanted(wanted, ids.size()));
-    const auto before = sequence->length;
+    const auto before = sequence->ids.size();
     const auto done = decode(*sequence, ids, wanted, sink, {});
     if (!done) STROP_CHECK(cut(*sequence, before));  // a failed call leaves the sequence as it was
     return done;
@@ -238,15 +227,7 @@ Result<void> OpenVinoSession::fork(SequenceId from_id, SequenceId to_id) {
     STROP_TRY(auto* from, sequence_at(from_id));
     STROP_TRY(auto* to, sequence_at(to_id));
     if (from == to) return {};
-    to->request.reset_state();
-    to->length = 0;
-    if (from->length == 0) return {};
-    auto sources = from->request.query_state();
-    auto targets = to->request.query_state();
-    for (std::size_t i = 0; i < sources.size(); ++i)
-      targets[i].set_state(beginning_of(sources[i].get_state(), from->length));
-    to->length = from->length;
-    return {};
+    return replay(*to, from->ids);
   });
 }
 
@@ -261,13 +242,13 @@ Result<Generation> OpenVinoSession::generate(SequenceId id, std::span<const Toke
                    {},
                    "ids"};
     }
-    if (sequence->length + ids.size() + count - 1 > info_.context_length) {
+    if (sequence->ids.size() + ids.size() + count - 1 > info_.context_length) {
       return Error{ErrorCode::invalid_input,
                    str("[openvino] ", ids.size(), " ids and ", count,
                        " new tokens pass the context of ", info_.context_length, "."),
                    "Open it with a larger run option context.", "count", std::to_string(count)};
     }
-    const auto before = sequence->length;
+    const auto before = sequence->ids.size();
     Generation generation;
     generation.ids.reserve(count);
     generation.seconds.reserve(count);

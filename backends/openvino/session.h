@@ -27,7 +27,7 @@ class OpenVinoSession final : public DecoderSession {
   // Each has the states of a request of its own.
   struct Sequence {
     ov::InferRequest request;
-    std::uint32_t length = 0;
+    std::vector<TokenId> ids;  // those it holds
   };
 
   OpenVinoSession(ov::Core core, ov::CompiledModel compiled, SessionInfo info);
@@ -40,7 +40,8 @@ class OpenVinoSession final : public DecoderSession {
   Result<void> infer(Sequence& sequence, std::span<const TokenId> ids,
                      std::span<const std::uint32_t> wanted, std::size_t ids_before,
                      std::size_t index, const RowSink& sink);
-  Result<void> cut(Sequence& sequence, std::uint32_t length);
+  Result<void> replay(Sequence& sequence, const std::vector<TokenId>& ids);
+  Result<void> cut(Sequence& sequence, std::size_t length);
 
   ov::Core core_;
   ov::CompiledModel compiled_;
