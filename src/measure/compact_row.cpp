@@ -1,45 +1,48 @@
 #include "measure/compact_row.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <functional>
+#include <numeric>
 
 #include "measure/random.h"
 
 namespace strop::measure {
 namespace {
 
-constexpr std::size_t kBins = 512;
-constexpr float kBinsPerNat = 16;
+constexpr std::size_t kBlock = 256;
 
-// Ids of at least the `count` largest logits, found with one histogram of the distances to the
-// maximum: a row has tens of thousands of values and only a few are wanted.
-std::vector<std::uint32_t> candidates_for_top(std::span<const float> logits, float maximum,
-                                              std::size_t count) {
-  const auto bin_of = [maximum](float logit) {
-    const float distance = (maximum - logit) * kBinsPerNat;
-    return distance < static_cast<float>(kBins - 1) ? static_cast<std::size_t>(distance)
-                                                    : kBins - 1;
-  };
-  std::array<std::size_t, kBins> bins{};
-  for (float logit : logits) ++bins[bin_of(logit)];
-  std::size_t last = 0;
-  for (std::size_t seen = bins[0]; seen < count; seen += bins[last]) ++last;
+// Ids of at least the `count` largest logits. A row has tens of thousands of values and few are
+// wanted, so a threshold is taken from a sixteenth of them, with a margin, and lowered in the rare
+// case that it was too high.
+std::vector<std::uint32_t> candidates_for_top(std::span<const float> logits, std::size_t count) {
+  constexpr std::size_t kStride = 16;
+  std::vector<float> sample;
+  for (std::size_t i = 0; i < logits.size(); i += kStride) sample.push_back(logits[i]);
   std::vector<std::uint32_t> ids;
-  for (std::uint32_t id = 0; id < logits.size(); ++id)
-    if (bin_of(logits[id]) <= last) ids.push_back(id);
+  for (std::size_t rank = (count + count / 4) / kStride + 4; rank < sample.size(); rank *= 2) {
+    std::nth_element(sample.begin(), sample.begin() + static_cast<std::ptrdiff_t>(rank),
+                     sample.end(), std::greater<>());
+    const float threshold = sample[rank];
+    ids.clear();
+    for (std::uint32_t id = 0; id < logits.size(); ++id)
+      if (logits[id] >= threshold) ids.push_back(id);
+    if (ids.size() >= count) return ids;
+  }
+  ids.resize(logits.size());
+  std::iota(ids.begin(), ids.end(), 0u);
   return ids;
 }
 
 // The ids of the `count` largest logits, largest first, equal ones by id.
-std::vector<std::uint32_t> top_ids(std::span<const float> logits, float maximum,
-                                   std::size_t count) {
-  std::vector<std::uint32_t> ids = candidates_for_top(logits, maximum, count);
+std::vector<std::uint32_t> top_ids(std::span<const float> logits, std::size_t count) {
+  std::vector<std::uint32_t> ids = candidates_for_top(logits, count);
   const auto before = [&](std::uint32_t a, std::uint32_t b) {
     return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
   };
   const auto end = ids.begin() + static_cast<std::ptrdiff_t>(count);
-  std::partial_sort(ids.begin(), end, ids.end(), before);
+  if (end != ids.end()) std::nth_element(ids.begin(), end, ids.end(), before);
+  std::sort(ids.begin(), end, before);
   ids.resize(count);
   return ids;
 }
@@ -53,11 +56,13 @@ float log_p_of(float logit, const RowSummary& summary) {
 void draw_tail(std::span<const float> logits, const RowSummary& summary, std::uint32_t draws,
                std::uint64_t seed, CompactRow& row) {
   std::vector<float> weights(logits.size());
-  std::transform(logits.begin(), logits.end(), weights.begin(),
-                 [&](float logit) { return fast_exp(logit - summary.maximum); });
+  exponentials(logits, summary.maximum, weights);
   for (std::uint32_t id : row.top_ids) weights[id] = 0;
-  double total = 0;
-  for (float weight : weights) total += static_cast<double>(weight);
+  std::vector<double> sums;  // of blocks, so that the walk can step over those without a draw
+  for (std::size_t begin = 0; begin < weights.size(); begin += kBlock)
+    sums.push_back(
+        sum_of(std::span(weights).subspan(begin, std::min(kBlock, weights.size() - begin))));
+  const double total = std::accumulate(sums.begin(), sums.end(), 0.0);
   row.tail_mass =
       static_cast<float>(total * std::exp(static_cast<double>(summary.maximum) - summary.log_sum));
 
@@ -66,15 +71,22 @@ void draw_tail(std::span<const float> logits, const RowSummary& summary, std::ui
   for (double& place : places) place = random.uniform() * total;
   std::sort(places.begin(), places.end());
   double reached = 0;
-  std::uint32_t last = 0;  // for a place that rounding put beyond the end
   auto place = places.begin();
-  for (std::uint32_t id = 0; id < weights.size() && place != places.end(); ++id) {
-    if (weights[id] <= 0) continue;
-    reached += static_cast<double>(weights[id]);
-    last = id;
-    for (; place != places.end() && *place < reached; ++place) row.tail_ids.push_back(id);
+  for (std::size_t block = 0; block < sums.size(); ++block) {
+    const double end = reached + sums[block];
+    const std::size_t begin = block * kBlock;
+    for (std::size_t id = begin; place != places.end() && *place < end; ++place) {
+      const std::size_t last = std::min(begin + kBlock, weights.size()) - 1;
+      while (id < last && reached + static_cast<double>(weights[id]) <= *place)
+        reached += static_cast<double>(weights[id++]);
+      row.tail_ids.push_back(static_cast<std::uint32_t>(id));
+    }
+    reached = end;
   }
-  row.tail_ids.resize(draws, last);
+  // A place that rounding put beyond the end belongs to the least of the top's neighbours: any id
+  // outside will do.
+  if (row.tail_ids.empty()) row.tail_ids.push_back(row.top_ids.back());
+  row.tail_ids.resize(draws, row.tail_ids.back());
   for (std::uint32_t id : row.tail_ids) row.tail_log_p.push_back(log_p_of(logits[id], summary));
 }
 
@@ -111,7 +123,7 @@ CompactRow compact(std::span<const float> logits, const RowSummary& summary, Tok
                logits.size(), " for a store of ", shape.vocabulary_size);
   CompactRow row;
   row.nll = static_cast<float>(negative_log_likelihood(logits, summary, next));
-  row.top_ids = top_ids(logits, summary.maximum, shape.top);
+  row.top_ids = top_ids(logits, shape.top);
   for (std::uint32_t id : row.top_ids) row.top_log_p.push_back(log_p_of(logits[id], summary));
   if (shape.tail > 0) draw_tail(logits, summary, shape.tail, seed, row);
   return row;

@@ -25,6 +25,10 @@ struct Extremes {
   float poison;  // 0, or NaN when a value was not finite
 };
 
+struct RowExtremes : Extremes {
+  std::size_t highest_block;  // index of the first value of the block that holds the first highest
+};
+
 // exp(x) = 2^n exp(r), r in [-ln2/2, ln2/2]: Cody-Waite reduction, a Taylor polynomial of degree 6
 // with its last coefficients adjusted to the interval (Cephes expf).
 [[gnu::always_inline]] inline float exp_lane(float x) {
@@ -64,6 +68,18 @@ STROP_CLONES float exp_sum(const float* x, float shift, std::size_t count) {
   return sum;
 }
 
+STROP_CLONES void exp_each(const float* x, float shift, float* out, std::size_t count) {
+#pragma omp simd
+  for (std::size_t i = 0; i < count; ++i) out[i] = exp_lane(x[i] - shift);
+}
+
+STROP_CLONES float plain_sum(const float* x, std::size_t count) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::size_t i = 0; i < count; ++i) sum += x[i];
+  return sum;
+}
+
 // Sum of p d with p = exp(z_p - shift_p) and d = (z_p - shift_p) - (z_q - shift_q).
 STROP_CLONES float weighted_difference(const float* p, float p_shift, const float* q, float q_shift,
                                        std::size_t count) {
@@ -74,6 +90,17 @@ STROP_CLONES float weighted_difference(const float* p, float p_shift, const floa
     sum += exp_lane(log_p) * (log_p - (q[i] - q_shift));
   }
   return sum;
+}
+
+RowExtremes extremes_of(std::span<const float> row) {
+  RowExtremes out{{row[0], row[0], 0}, 0};
+  for (std::size_t begin = 0; begin < row.size(); begin += kBlock) {
+    const Extremes block = extremes_of(row.data() + begin, std::min(kBlock, row.size() - begin));
+    if (block.highest > out.highest) out.highest = block.highest, out.highest_block = begin;
+    out.lowest = std::min(out.lowest, block.lowest);
+    out.poison += block.poison;
+  }
+  return out;
 }
 
 // Adds up `part(begin, count)` over the blocks of a row.
@@ -89,9 +116,18 @@ double sum_of_blocks(std::size_t width, const Part& part) {
 
 float fast_exp(float x) { return exp_lane(x); }
 
+void exponentials(std::span<const float> logits, float shift, std::span<float> out) {
+  STROP_ASSERT(out.size() == logits.size(), out.size(), " places for ", logits.size(), " values");
+  exp_each(logits.data(), shift, out.data(), logits.size());
+}
+
+double sum_of(std::span<const float> values) {
+  return static_cast<double>(plain_sum(values.data(), values.size()));
+}
+
 Result<RowSummary> summarise_row(std::span<const float> logits) {
   STROP_ASSERT(!logits.empty(), "a row of logits is empty");
-  const Extremes extremes = extremes_of(logits.data(), logits.size());
+  const RowExtremes extremes = extremes_of(logits);
   if (extremes.poison != 0)  // also true for NaN
     return Error{ErrorCode::backend, "[measure] the engine gave logits that are not finite",
                  "The artifact or the engine is broken: try another precision or CPU variant"};
@@ -102,8 +138,9 @@ Result<RowSummary> summarise_row(std::span<const float> logits) {
         "The engine computed nothing: try another precision or CPU variant"};
   RowSummary summary;
   summary.maximum = extremes.highest;
-  summary.argmax = static_cast<std::uint32_t>(
-      std::find(logits.begin(), logits.end(), extremes.highest) - logits.begin());
+  const auto block = logits.begin() + static_cast<std::ptrdiff_t>(extremes.highest_block);
+  summary.argmax =
+      static_cast<std::uint32_t>(std::find(block, logits.end(), extremes.highest) - logits.begin());
   const double sum = sum_of_blocks(logits.size(), [&](std::size_t begin, std::size_t count) {
     return exp_sum(logits.data() + begin, summary.maximum, count);
   });

@@ -31,6 +31,12 @@ double negative_log_likelihood(std::span<const float> logits, const RowSummary& 
 double divergence(std::span<const float> p, const RowSummary& p_summary, std::span<const float> q,
                   const RowSummary& q_summary);
 
+// exp(logits[i] - shift) for shift at least the maximum; out is as wide.
+void exponentials(std::span<const float> logits, float shift, std::span<float> out);
+
+// Of a block of floats: in lanes, so with the rounding of floats.
+double sum_of(std::span<const float> values);
+
 // exp(x) for x <= 0 to a relative 2e-7; below -87 it stays at exp(-87).
 float fast_exp(float x);
 
