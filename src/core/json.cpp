@@ -223,6 +223,9 @@ Result<Json> parse_json(std::string_view text, std::string_view what) {
     return Error{.code = ErrorCode::corrupt,
                  .message = str(what, " is not valid JSON at byte ", e.byte),
                  .offset = e.byte};
+  } catch (const Json::out_of_range&) {
+    // Such as 1e999, which the parser does not report as an error of the text.
+    return Error{.code = ErrorCode::corrupt, .message = str(what, " has a number that is out of range")};
   }
 }
 
