@@ -89,7 +89,10 @@ class Comparison:
     def _check_ids(self, base, number):
         """The file begins with what llama-perplexity made of the text."""
         with open(base, "rb") as logits:
-            magic, length, _, chunks = struct.unpack("<8sIii", logits.read(20))
+            header = logits.read(20)
+            if len(header) < 20:
+                raise RuntimeError(f"llama-perplexity finds segment {number} too short: it needs two chunks")
+            magic, length, _, chunks = struct.unpack("<8sIii", header)
             theirs = array.array("i", logits.read(4 * length * chunks))
         ours = array.array("i", (self.folder / f"{number}.ids").read_bytes())
         if magic != b"_logits_" or length != CHUNK or ours != theirs:
