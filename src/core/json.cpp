@@ -139,7 +139,10 @@ void read(const Json& json, T& value, const std::string& path) {
     if (!json.is_array()) throw Mismatch{path, "must be an array", shown(json)};
     value.clear();
     value.reserve(json.size());
-    for (const auto& item : json) read(item, value.emplace_back(), str(path, "[", value.size() - 1, "]"));
+    for (const auto& item : json) {
+      value.emplace_back();
+      read(item, value.back(), str(path, "[", value.size() - 1, "]"));
+    }
   } else {
     if (!json.is_object()) throw Mismatch{path, "must be an object", shown(json)};
     Reader reader{json, path, {}};

@@ -12,6 +12,9 @@ namespace {
 constexpr std::uint64_t kMaxTextBytes = 256ull << 20;
 constexpr std::size_t kPieceBytes = 64 * 1024;   // given to the tokenizer at once
 constexpr std::size_t kShortest = 64;            // tokens of a sequence that is worth scoring
+// Of Strop's own text, per second of the budget: about a third of the time then goes to quality.
+constexpr double kTokensPerSecond = 14;
+constexpr std::size_t kLeastTokens = 4000;       // two documents long enough for every position bucket
 constexpr const char* kVocabulary = "vocab.gguf";
 
 Result<std::vector<fs::path>> text_files(const fs::path& path) {
@@ -81,13 +84,15 @@ Result<std::vector<std::vector<TokenId>>> tokenize(const Artifact& artifact, Con
   STROP_TRY(const auto tokenizer, open_tokenizer(context.where().workers / "strop-worker-text", fs::path(artifact.folder) / kVocabulary, context.policy()));
   STROP_TRY(const auto before, tokenizer->encode("", true, false));
   const std::size_t length = std::max<std::size_t>(goal.workload.evaluation_context, kShortest + before.size());
+  const std::size_t by_budget = std::max(kLeastTokens, static_cast<std::size_t>(goal.budget.wall_seconds * kTokensPerSecond));
+  const std::size_t enough = goal.workload.evaluation_tokens > 0 ? goal.workload.evaluation_tokens : by_budget;
   std::vector<std::vector<TokenId>> sequences;
   std::size_t tokens = 0;
   for (const fs::path& file : files) {
     STROP_TRY(const auto ids, tokens_of(file, *tokenizer));
     cut(ids, before, length, sequences);
     tokens += ids.size();
-    if (own && goal.workload.evaluation_tokens > 0 && tokens >= goal.workload.evaluation_tokens) break;
+    if (own && tokens >= enough) break;
   }
   if (sequences.empty()) {
     return Error{.code = ErrorCode::invalid_input,
@@ -102,7 +107,8 @@ Result<std::vector<std::vector<TokenId>>> tokenize(const Artifact& artifact, Con
 
 Result<EvaluationText> read_evaluation_text(const Artifact& with_vocabulary, Context& context) {
   using Sequences = std::vector<std::vector<TokenId>>;
-  Json inputs{{"model", with_vocabulary.model_id}, {"workload", encode(context.request().goal)["workload"]}};
+  const Json goal = encode(context.request().goal);
+  Json inputs{{"model", with_vocabulary.model_id}, {"workload", goal["workload"]}, {"budget", goal["budget"]}};
   if (const std::string& data = context.request().goal.evaluation_data; !data.empty()) {
     STROP_TRY(const std::string digest, context.store().digest_tree(data));
     inputs["data"] = digest;

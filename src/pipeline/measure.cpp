@@ -11,7 +11,8 @@ namespace strop::pipeline {
 namespace {
 
 constexpr std::size_t kGroup = 4;               // artifacts timed in the same rounds
-constexpr double kLeastSecondsPerGroup = 5;
+constexpr double kRounds = 9;                   // that a group gets time for, the warm-up included
+constexpr double kEndSeconds = 5;               // kept for gates and reports
 
 Trial* find_role(Report& report, Role role) {
   const auto found = std::find_if(report.trials.begin(), report.trials.end(), [&](const Trial& trial) { return trial.role == role && trial.artifact; });
@@ -72,11 +73,21 @@ void mark_not_tried(Trial& trial, const Report& report) {
   trial.reason = reason.str();
 }
 
-// Whether there is time for another group: decided once per run, so that a resumed run decides alike.
-Result<bool> has_time(std::size_t group, double seconds_wanted, Context& context) {
-  return context.step<bool>(Stage::measure, str("time for group ", group), {{"group", group}}, [&]() -> Result<bool> {
-    return group == 1 || context.seconds_left() > seconds_wanted;
+// How many of the remaining trials the budget still pays for, at most a group: decided once per run, so that a resumed
+// run decides alike. The first group is always tried.
+Result<std::uint32_t> next_group_size(std::size_t number, std::size_t remaining, double seconds_per_trial, Context& context) {
+  const std::size_t most = std::min(kGroup, remaining);
+  return context.step<std::uint32_t>(Stage::measure, str("size of group ", number), {{"group", number}, {"remaining", remaining}}, [&]() -> Result<std::uint32_t> {
+    if (number == 1) return static_cast<std::uint32_t>(most);
+    const double affordable = (context.seconds_left() - kEndSeconds) / std::max(seconds_per_trial, 1e-3);
+    return static_cast<std::uint32_t>(std::clamp(affordable, 0.0, static_cast<double>(most)));
   });
+}
+
+// Enough for the rounds if nobody is slower than the baseline.
+double timing_seconds(std::size_t trials, const Trial& baseline) {
+  const Metric* request = find(*baseline.measurement, "request_time");
+  return kRounds * static_cast<double>(trials + 1) * (request ? request->value : 1.0);
 }
 
 struct Group {
@@ -84,9 +95,9 @@ struct Group {
   std::vector<Trial> others;   // dominated presets and failures
 };
 
-Result<Group> prepare(std::vector<Trial> planned, const EvaluationText& text, const std::filesystem::path& reference, const Report& report, Context& context) {
+Result<Group> prepare(const std::vector<Trial>& planned, const EvaluationText& text, const std::filesystem::path& reference, const Report& report, Context& context) {
   Group group;
-  for (Trial& trial : planned) {
+  for (const Trial& trial : planned) {
     STROP_TRY(std::vector<Trial> screened, screen(trial, text.prompt, report, context));
     group.others.insert(group.others.end(), std::make_move_iterator(screened.begin() + 1), std::make_move_iterator(screened.end()));
     Trial chosen = std::move(screened.front());
@@ -168,23 +179,22 @@ Result<void> measure_stage(Report& report, Context& context) {
   }
   const Trial base = *baseline;
   double seconds_per_trial = 0;
-  const std::size_t groups = (candidates.size() + kGroup - 1) / kGroup;
-  for (std::size_t number = 1; number <= groups; ++number) {
-    const std::size_t begin = (number - 1) * kGroup, end = std::min(candidates.size(), number * kGroup);
-    std::vector<Trial> planned(candidates.begin() + static_cast<std::ptrdiff_t>(begin), candidates.begin() + static_cast<std::ptrdiff_t>(end));
-    STROP_TRY(const bool enough, has_time(number, seconds_per_trial * static_cast<double>(planned.size()), context));
-    if (!enough) {
-      for (Trial& trial : planned) mark_not_tried(trial, report);
-      finished.insert(finished.end(), planned.begin(), planned.end());
-      continue;
-    }
+  auto next = candidates.begin();
+  for (std::size_t number = 1; next != candidates.end(); ++number) {
+    STROP_TRY(const std::uint32_t size, next_group_size(number, static_cast<std::size_t>(candidates.end() - next), seconds_per_trial, context));
+    if (size == 0) break;
+    const std::vector<Trial> planned(next, next + size);
+    next += size;
     const double began = context.seconds_spent();
     STROP_TRY(Group group, prepare(planned, text, record, report, context));
-    // The groups that are left share the time that is left: half of it for their preparation.
-    const double share = std::max(kLeastSecondsPerGroup, context.seconds_left() / (2.0 * static_cast<double>(groups - number) + 1.0));
-    STROP_TRY(const std::vector<Trial> timed, time_trials(std::move(group), number, share, base, text, report, context));
+    const double seconds = timing_seconds(group.trials.size(), base);
+    STROP_TRY(const std::vector<Trial> timed, time_trials(std::move(group), number, seconds, base, text, report, context));
     finished.insert(finished.end(), timed.begin(), timed.end());
-    seconds_per_trial = std::max(seconds_per_trial, (context.seconds_spent() - began) / static_cast<double>(planned.size()));
+    seconds_per_trial = std::max(seconds_per_trial, (context.seconds_spent() - began) / size);
+  }
+  for (; next != candidates.end(); ++next) {
+    mark_not_tried(*next, report);
+    finished.push_back(*next);
   }
   report.trials = std::move(finished);
   return {};

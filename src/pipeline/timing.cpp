@@ -15,6 +15,7 @@ using measure::Timing;
 
 constexpr double kWorthIt = 1.02;           // a preset must be this much faster than the default to be chosen
 constexpr std::uint32_t kScreenRounds = 2;
+constexpr std::uint32_t kScreenTokens = 24; // new ones of a screening request; its prompt is the goal's
 constexpr std::uint32_t kEmptyCacheRequests = 3;
 constexpr double kControlHalfWidth = 0.02;
 constexpr double kGroupHalfWidth = 0.03;
@@ -119,7 +120,7 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
   if (alive.size() > 1) {
     std::vector<Contestant> contestants;
     for (std::size_t i = 0; i < alive.size(); ++i)
-      contestants.push_back(contestant(label(alive[i]), *workers[i], prompt, report.goal.workload.new_tokens, context.stop()));
+      contestants.push_back(contestant(label(alive[i]), *workers[i], prompt, std::min(kScreenTokens, report.goal.workload.new_tokens), context.stop()));
     const measure::TimingOptions options{.warm_up = 1, .min_rounds = kScreenRounds, .max_rounds = kScreenRounds};
     STROP_TRY(const Timing timing, measure::time_rounds(contestants, options, measure::steady_clock(), nullptr, context.stop()));
     for (std::size_t i = 0; i < alive.size(); ++i) {
@@ -188,8 +189,16 @@ Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> 
     }
     const auto load = measure::machine_load();
     const auto timing = measure::time_rounds(contestants, {.target_half_width = kGroupHalfWidth, .max_seconds = max_seconds}, measure::steady_clock(), load.get(), context.stop());
+    if (!timing && !culprit && !ends_the_run(timing.error())) {
+      // No contestant's fault: the time did not allow one round. What was scored stays, without a speed.
+      for (std::size_t index : timed) {
+        trials[index].status = TrialStatus::not_tried;
+        trials[index].reason = timing.error().message;
+      }
+      return trials;
+    }
     if (!timing) {
-      if (ends_the_run(timing.error()) || !culprit) return timing.error();
+      if (ends_the_run(timing.error())) return timing.error();
       mark_failed(trials[timed[*culprit]], timing.error());
       workers.erase(workers.begin() + static_cast<std::ptrdiff_t>(*culprit));
       timed.erase(timed.begin() + static_cast<std::ptrdiff_t>(*culprit));
