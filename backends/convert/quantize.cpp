@@ -38,9 +38,8 @@ struct Watcher {
   std::string last_error;
 
   void hear(ggml_log_level level, std::string_view text) {
-    if (text.find("falling back") != std::string_view::npos ||
-        text.find("fallback") != std::string_view::npos)
-      ++fallbacks;
+    // Said once per tensor; the library's summary at the end uses another word.
+    if (text.find("falling back") != std::string_view::npos) ++fallbacks;
     if (level == GGML_LOG_LEVEL_ERROR) last_error = text.substr(0, text.find_last_not_of('\n') + 1);
     if (text.starts_with("[") && workspace->progress && tensors > 0) {
       ++seen;
