@@ -17,7 +17,7 @@ namespace strop::measure {
 namespace {
 
 // Short enough that a float lane adds few terms, long enough that the double sum costs nothing.
-constexpr std::size_t kBlock = 1024;
+constexpr std::size_t kBlock = 256;
 
 struct Extremes {
   float lowest;

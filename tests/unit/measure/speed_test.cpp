@@ -97,7 +97,8 @@ TEST_CASE("contestants take turns there and back, after a warm-up that does not 
   CHECK(timing.series[0].requests.size() == 4);
 }
 
-// At the noise where the rule for stopping matters most: some replays stop early and some at the limit.
+// At the noise where the rule for stopping matters most: some replays stop early and some at the
+// limit.
 TEST_CASE("the interval holds the true ratio in at least 93 % of replays") {
   TimingOptions options = kOptions;
   options.max_rounds = 40;
