@@ -33,7 +33,13 @@ std::vector<Recipe> recipes_for(const Model& model) {
 }
 
 std::vector<RunPreset> presets_for(const std::vector<std::string>& precisions) {
-  std::vector<RunPreset> presets{{"default", {}, "the plug-in's own defaults"}};
+  std::vector<RunPreset> presets{{"default", {}, "the plug-in's own defaults"},
+                                 {"whole_activations",
+                                  {{"dynamic_quantization_group", "0"}},
+                                  "activations are not rounded to 8 bits: nearer to the original"},
+                                 {"kv_f16",
+                                  {{"kv_cache_precision", "f16"}},
+                                  "cached keys and values in 16 bits: no conversion"}};
   if (contains(precisions, "bf16"))
     presets.push_back({"f32", {{"precision_hint", "f32"}}, "exact arithmetic: slower prompts"});
   return presets;
