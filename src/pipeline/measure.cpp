@@ -128,7 +128,7 @@ Result<std::vector<Trial>> time_trials(Group group, std::size_t number, double m
 Error no_reference(const Report& report, Role role) {
   for (const Trial& trial : report.trials) {
     if (trial.role == role && trial.error)
-      return Error{.code = trial.error->code, .message = str("[measure] there is no ", name_of(role), " to compare with: ", trial.error->message), .hint = trial.error->hint};
+      return Error{.code = ErrorCode::backend, .message = str("[measure] there is no ", name_of(role), " to compare with: ", trial.error->message), .hint = trial.error->hint};
   }
   return Error{.code = ErrorCode::not_found, .message = str("[measure] the plan has no ", name_of(role), ", so nothing can be compared")};
 }

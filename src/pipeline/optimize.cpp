@@ -81,6 +81,14 @@ Result<void> optimize_stage(Report& report, Context& context) {
   report.trials.clear();
   for (const PlannedTrial& planned : report.plan->trials) {
     STROP_TRY(Trial trial, optimized(planned, *report.model, context));
+    // Without these two nothing can be compared, so nothing else is worth making.
+    if (trial.role != Role::candidate && trial.error) {
+      return Error{.code = ErrorCode::backend,
+                   .message = str("there is no ", name_of(trial.role), " to compare with: ", trial.error->message),
+                   .hint = trial.error->hint,
+                   .field = trial.error->field,
+                   .value = trial.error->value};
+    }
     report.trials.push_back(std::move(trial));
   }
   return {};

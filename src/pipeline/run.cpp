@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "core/files.h"
+#include "formats/model_file.h"
 #include "pipeline/stages.h"
 #include "store/lock.h"
 #include "strop/json.h"
@@ -110,6 +111,8 @@ Result<Store> open_store() {
 
 Result<Report> run(const RunRequest& asked, Observer& observer, std::stop_token stop) {
   const RunRequest request = with_absolute_paths(asked);
+  // A folder is not claimed for something that is no model.
+  STROP_CHECK(read_model(request.model));
   STROP_TRY(const fs::path out, make_folder(request.out));
   STROP_TRY(const Lock lock, Lock::try_acquire(out / "lock", "the run folder"));
   STROP_CHECK(claim_folder(request));

@@ -17,6 +17,7 @@ constexpr double kWorthIt = 1.02;           // a preset must be this much faster
 constexpr std::uint32_t kScreenRounds = 2;
 constexpr std::uint32_t kScreenTokens = 24; // new ones of a screening request; its prompt is the goal's
 constexpr std::uint32_t kEmptyCacheRequests = 3;
+constexpr double kLeastControlRounds = 5;
 constexpr double kControlHalfWidth = 0.02;
 constexpr double kGroupHalfWidth = 0.03;
 
@@ -151,8 +152,11 @@ Result<Controlled> time_control(const Trial& baseline, const std::vector<TokenId
   const std::uint32_t tokens = report.goal.workload.new_tokens;
   const std::vector<Contestant> contestants{contestant("baseline", *first, prompt, tokens, context.stop()),
                                             contestant("baseline again", *second, prompt, tokens, context.stop())};
-  STROP_TRY(const Timing timing,
-            measure::time_rounds(contestants, {.target_half_width = kControlHalfWidth, .max_seconds = max_seconds}, measure::steady_clock(), load.get(), context.stop()));
+  // However little of the budget is left, a control needs a few rounds; one request tells what they take.
+  STROP_TRY(const Generation once, contestants.front().request());
+  const double least_seconds = kLeastControlRounds * 2 * once.seconds.back();
+  const measure::TimingOptions options{.target_half_width = kControlHalfWidth, .max_seconds = std::max(max_seconds, least_seconds)};
+  STROP_TRY(const Timing timing, measure::time_rounds(contestants, options, measure::steady_clock(), load.get(), context.stop()));
   STROP_TRY(const std::string path, write_series(timing, "control.json", context));
   Controlled result{.control = measure::control_of(timing, "request_time"), .baseline = measurement_of(baseline, *first, timing, 0, path, report)};
   add_empty_cache_rate(result.baseline, *first, prompt, report, context);
