@@ -47,6 +47,7 @@ Result<std::vector<Trial>> screen(const Trial& trial, const std::vector<TokenId>
 Result<Trial> with_quality(Trial trial, const EvaluationText& text, const std::filesystem::path& reference, const Report& report, Context& context) {
   const Json inputs{{"artifact", trial.artifact->id}, {"trial", trial.id}, {"text", measure::digest(text.evaluation)}};
   return context.step<Trial>(Stage::measure, str("quality of ", trial.recipe.backend, " ", trial.recipe.name), inputs, [&]() -> Result<Trial> {
+    const auto begin = std::chrono::steady_clock::now();
     auto metrics = measure_quality(trial, text, reference, report, context);
     if (!metrics) {
       if (ends_the_run(metrics.error())) return std::move(metrics).error();
@@ -57,6 +58,8 @@ Result<Trial> with_quality(Trial trial, const EvaluationText& text, const std::f
     }
     if (!trial.measurement) trial.measurement = Measurement{.artifact_id = trial.artifact->id, .target_id = report.target->id};
     trial.measurement->metrics = *std::move(metrics);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    trial.wall_seconds += seconds.count();
     return trial;
   });
 }

@@ -1,0 +1,22 @@
+# The program itself, from the outside: the whole pipeline on a two-layer model, killed and resumed, and the shipped text.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+
+add_test(NAME integration.text COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tools/check-text")
+set_tests_properties(integration.text PROPERTIES LABELS fast)
+
+# Engines under the sanitizers would test the engines.
+if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
+  set(tiny "${PROJECT_BINARY_DIR}/tiny-model")
+  set(text "${PROJECT_SOURCE_DIR}/tests/data/short.txt")
+  add_test(NAME integration.tiny_model
+    COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/tiny_model" "${PROJECT_SOURCE_DIR}/build/demo/SmolLM2-135M" "${tiny}")
+  set_tests_properties(integration.tiny_model PROPERTIES FIXTURES_SETUP tiny_model LABELS slow)
+
+  add_test(NAME integration.pipeline
+    COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/pipeline" $<TARGET_FILE:strop> "${tiny}" "${text}"
+            "${PROJECT_BINARY_DIR}/fault/libexec/strop")
+  add_test(NAME integration.kill_resume
+    COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/kill_resume" $<TARGET_FILE:strop> "${tiny}" 50 --data "${text}")
+  set_tests_properties(integration.pipeline integration.kill_resume PROPERTIES
+    FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 3600 LABELS slow)
+endif()
