@@ -27,25 +27,35 @@ std::vector<std::string> flags(const CLI::App& verb) {
 
 std::string bash(const CLI::App& app) {
   std::string cases;
-  for (const CLI::App* verb : app.get_subcommands({})) cases += "    " + verb->get_name() + ") words=\"" + join(flags(*verb)) + "\" ;;\n";
+  for (const CLI::App* verb : app.get_subcommands({}))
+    cases += "    " + verb->get_name() + ") words=\"" + join(flags(*verb)) + "\" ;;\n";
   return "_strop() {\n"
-         "  local current=\"${COMP_WORDS[COMP_CWORD]}\" words=\"" + join(verbs(app)) + " --help --version\"\n"
-         "  [ \"$COMP_CWORD\" -gt 1 ] && case \"${COMP_WORDS[1]}\" in\n" + cases + "  esac\n"
-         "  if [ \"$COMP_CWORD\" -gt 1 ] && [[ \"$current\" != -* ]]; then COMPREPLY=($(compgen -f -- \"$current\")); return; fi\n"
+         "  local current=\"${COMP_WORDS[COMP_CWORD]}\" words=\"" +
+         join(verbs(app)) +
+         " --help --version\"\n"
+         "  [ \"$COMP_CWORD\" -gt 1 ] && case \"${COMP_WORDS[1]}\" in\n" +
+         cases +
+         "  esac\n"
+         "  if [ \"$COMP_CWORD\" -gt 1 ] && [[ \"$current\" != -* ]]; then COMPREPLY=($(compgen -f "
+         "-- \"$current\")); return; fi\n"
          "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
          "}\n"
          "complete -o filenames -F _strop strop\n";
 }
 
-std::string zsh(const CLI::App& app) { return "#compdef strop\nautoload -U +X bashcompinit && bashcompinit\n" + bash(app); }
+std::string zsh(const CLI::App& app) {
+  return "#compdef strop\nautoload -U +X bashcompinit && bashcompinit\n" + bash(app);
+}
 
 std::string fish(const CLI::App& app) {
   std::string text;
   for (const CLI::App* verb : app.get_subcommands({})) {
-    text += "complete -c strop -n __fish_use_subcommand -a " + verb->get_name() + " -d '" + verb->get_description() + "'\n";
+    text += "complete -c strop -n __fish_use_subcommand -a " + verb->get_name() + " -d '" +
+            verb->get_description() + "'\n";
     for (const CLI::Option* option : verb->get_options()) {
       for (const std::string& name : option->get_lnames())
-        text += "complete -c strop -n '__fish_seen_subcommand_from " + verb->get_name() + "' -l " + name + "\n";
+        text += "complete -c strop -n '__fish_seen_subcommand_from " + verb->get_name() + "' -l " +
+                name + "\n";
     }
   }
   return text;
@@ -57,9 +67,12 @@ std::string roff(const std::string& text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool line_start = i == 0 || text[i - 1] == '\n';
     if (line_start && (text[i] == '.' || text[i] == '\'')) out += "\\&";
-    if (text[i] == '\\') out += "\\e";
-    else if (text[i] == '-') out += "\\-";
-    else out += text[i];
+    if (text[i] == '\\')
+      out += "\\e";
+    else if (text[i] == '-')
+      out += "\\-";
+    else
+      out += text[i];
   }
   return out;
 }
@@ -72,14 +85,18 @@ std::string completion(const CLI::App& app, const std::string& shell) {
 }
 
 std::string manual(const CLI::App& app) {
-  std::string text = ".TH STROP 1 \"\" \"strop " + std::string(version()) + "\"\n.SH NAME\nstrop \\- puts the edge on a model\n.SH SYNOPSIS\n.B strop\n.I verb\n[options]\n.SH DESCRIPTION\n" +
+  std::string text = ".TH STROP 1 \"\" \"strop " + std::string(version()) +
+                     "\"\n.SH NAME\nstrop \\- puts the edge on a model\n.SH SYNOPSIS\n.B strop\n.I "
+                     "verb\n[options]\n.SH DESCRIPTION\n" +
                      roff(app.get_description()) + "\n.SH VERBS\n";
   for (const CLI::App* verb : app.get_subcommands({})) {
     text += ".SS " + verb->get_name() + "\n" + roff(verb->get_description()) + "\n";
     for (const CLI::Option* option : verb->get_options()) {
       const std::string name = option->get_name(false, true);
       if (name == "--help,-h" || name == "-h,--help") continue;
-      text += ".TP\n.B " + roff(name) + (option->get_type_name().empty() ? "" : " " + roff(option->get_type_name())) + "\n" + roff(option->get_description()) + "\n";
+      text += ".TP\n.B " + roff(name) +
+              (option->get_type_name().empty() ? "" : " " + roff(option->get_type_name())) + "\n" +
+              roff(option->get_description()) + "\n";
     }
   }
   return text + ".SH EXAMPLES\n.nf\n" + roff(app.get_footer()) + "\n.fi\n";

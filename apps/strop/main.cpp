@@ -1,8 +1,8 @@
 // strop: one verb per stage. Arguments in, text out; everything else is in the library.
-#include <CLI/CLI.hpp>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <fstream>
@@ -19,10 +19,17 @@
 namespace strop::cli {
 namespace {
 
-enum ExitCode { all_passed = 0, could_not_finish = 1, usage = 2, gate_not_passed = 3, interrupted = 130 };
+enum ExitCode {
+  all_passed = 0,
+  could_not_finish = 1,
+  usage = 2,
+  gate_not_passed = 3,
+  interrupted = 130
+};
 
 constexpr const char* kDescription =
-    "strop takes a model and a target and gives back the best artifact to ship there, with the evidence.";
+    "strop takes a model and a target and gives back the best artifact to ship there, with the "
+    "evidence.";
 constexpr const char* kFooter =
     "Start here:\n"
     "  strop run MODEL -o out              assess, plan, optimize, measure, gate, report\n"
@@ -30,10 +37,13 @@ constexpr const char* kFooter =
     "  strop backends                      which engines can run here\n"
     "\n"
     "Stage by stage, each feeding the next:\n"
-    "  strop assess MODEL > a.json && strop plan a.json > p.json && strop optimize p.json > o.json\n"
-    "  strop measure o.json -o out > m.json && strop gate m.json > g.json && strop report g.json -o out\n"
+    "  strop assess MODEL > a.json && strop plan a.json > p.json && strop optimize p.json > "
+    "o.json\n"
+    "  strop measure o.json -o out > m.json && strop gate m.json > g.json && strop report g.json "
+    "-o out\n"
     "\n"
-    "Exit codes: 0 every required gate passes; 3 finished, a required gate fails or is not measured;\n"
+    "Exit codes: 0 every required gate passes; 3 finished, a required gate fails or is not "
+    "measured;\n"
     "2 usage; 1 could not finish; 130 interrupted (the same command goes on where it was).";
 
 int exit_code_of(const Error& error) {
@@ -74,24 +84,30 @@ bool is_terminal(int fd) { return ::isatty(fd) == 1; }
 
 std::size_t table_width() {
   winsize size{};
-  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 80 ? std::min<std::size_t>(size.ws_col, 100) : 100;
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 80
+             ? std::min<std::size_t>(size.ws_col, 100)
+             : 100;
 }
 
 bool wants_colour() { return is_terminal(STDOUT_FILENO) && !std::getenv("NO_COLOR"); }
 
 bool wants_unicode() {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    if (const char* value = std::getenv(name); value && *value) return std::string_view(value).find("UTF-8") != std::string_view::npos;
+    if (const char* value = std::getenv(name); value && *value)
+      return std::string_view(value).find("UTF-8") != std::string_view::npos;
   }
   return false;
 }
 
-void print_table(const Report& report) { std::cout << to_terminal(report, table_width(), wants_colour(), wants_unicode()) << std::flush; }
+void print_table(const Report& report) {
+  std::cout << to_terminal(report, table_width(), wants_colour(), wants_unicode()) << std::flush;
+}
 
 int verdict_code(const Report& report) {
   if (!report.front || report.front->recommended_id.empty()) return gate_not_passed;
   for (const GateReport& gates : report.gates) {
-    if (gates.trial_id == report.front->recommended_id) return gates.passed ? all_passed : gate_not_passed;
+    if (gates.trial_id == report.front->recommended_id)
+      return gates.passed ? all_passed : gate_not_passed;
   }
   return gate_not_passed;
 }
@@ -102,7 +118,12 @@ Result<Report> read_report(const std::string& path) {
     text.assign(std::istreambuf_iterator<char>(std::cin), {});
   } else {
     std::ifstream file(path, std::ios::binary);
-    if (!file) return Error{.code = ErrorCode::not_found, .message = str("cannot read ", path), .hint = "Give the JSON that the verb before printed.", .field = "input", .value = path};
+    if (!file)
+      return Error{.code = ErrorCode::not_found,
+                   .message = str("cannot read ", path),
+                   .hint = "Give the JSON that the verb before printed.",
+                   .field = "input",
+                   .value = path};
     text.assign(std::istreambuf_iterator<char>(file), {});
   }
   return report_from_json(text);
@@ -124,19 +145,26 @@ int run_verb(Invocation& in) {
   Watch watch(is_terminal(STDERR_FILENO));
   if (in.dry_run) {
     auto report = advance(Stage::assess, {}, in.request, watch, interrupts.token());
-    if (report) report = advance(Stage::plan, *std::move(report), in.request, watch, interrupts.token());
+    if (report)
+      report = advance(Stage::plan, *std::move(report), in.request, watch, interrupts.token());
     watch.clear();
     if (!report) return complain(report.error(), in.json);
-    if (in.json) std::cout << to_json(*report) << "\n";
-    else print_table(*report);
+    if (in.json)
+      std::cout << to_json(*report) << "\n";
+    else
+      print_table(*report);
     return all_passed;
   }
   const auto report = run(in.request, watch, interrupts.token());
   watch.clear();
   if (!report) return complain(report.error(), in.json);
-  if (in.json) std::cout << to_json(*report) << "\n";
-  else print_table(*report);
-  if (!in.json) std::printf("\nReport: %s/report.html (for people), %s/report.json (for programs)\n", in.request.out.c_str(), in.request.out.c_str());
+  if (in.json)
+    std::cout << to_json(*report) << "\n";
+  else
+    print_table(*report);
+  if (!in.json)
+    std::printf("\nReport: %s/report.html (for people), %s/report.json (for programs)\n",
+                in.request.out.c_str(), in.request.out.c_str());
   return verdict_code(*report);
 }
 
@@ -148,11 +176,13 @@ int stage_verb(Invocation& in, Stage stage) {
     auto read = read_report(in.input);
     if (!read) return complain(read.error(), in.json);
     report = *std::move(read);
-    if (report.finished_stage == Stage::none || static_cast<int>(report.finished_stage) + 1 < static_cast<int>(stage)) {
+    if (report.finished_stage == Stage::none ||
+        static_cast<int>(report.finished_stage) + 1 < static_cast<int>(stage)) {
       return complain({.code = ErrorCode::invalid_input,
                        .message = str(in.input, " is not the output of the stage before"),
                        .hint = "The order is assess, plan, optimize, measure, gate, report.",
-                       .field = "finished_stage"}, in.json);
+                       .field = "finished_stage"},
+                      in.json);
     }
     in.request.goal = report.goal;
     if (report.model) in.request.model = report.model->path;
@@ -164,15 +194,19 @@ int stage_verb(Invocation& in, Stage stage) {
   watch.clear();
   if (!advanced) return complain(advanced.error(), in.json);
   // A person at the terminal reads the table; a pipe gets what the next verb takes.
-  if (is_terminal(STDOUT_FILENO) && !in.json) print_table(*advanced);
-  else std::cout << to_json(*advanced) << "\n";
+  if (is_terminal(STDOUT_FILENO) && !in.json)
+    print_table(*advanced);
+  else
+    std::cout << to_json(*advanced) << "\n";
   return stage >= Stage::gate ? verdict_code(*advanced) : all_passed;
 }
 
 int backends_verb(const Invocation& in) {
   for (const BackendInfo& info : backends(in.request.confine)) {
     std::cout << info.name << (info.version.empty() ? "" : " " + info.version) << ": "
-              << (info.unavailable_reason.empty() ? "can run here" : "cannot run here: " + info.unavailable_reason) << "\n";
+              << (info.unavailable_reason.empty() ? "can run here"
+                                                  : "cannot run here: " + info.unavailable_reason)
+              << "\n";
     for (const Device& device : info.devices) std::cout << "  device " << device.name << "\n";
     for (const std::string& note : info.notes) std::cout << "  " << note << "\n";
   }
@@ -199,9 +233,11 @@ int explain(const CLI::App& app, const CLI::ParseError& error, int argc, char** 
     const std::string typed = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
     const bool looks_like_word = typed.starts_with("--") || (i == 1 && verb == &app);
     if (!looks_like_word || std::find(known.begin(), known.end(), typed) != known.end()) continue;
-    if (const std::string word = nearest(typed, known); !word.empty()) std::fprintf(stderr, "Did you mean %s instead of %s?\n", word.c_str(), typed.c_str());
+    if (const std::string word = nearest(typed, known); !word.empty())
+      std::fprintf(stderr, "Did you mean %s instead of %s?\n", word.c_str(), typed.c_str());
   }
-  std::fprintf(stderr, "Try: strop %s%s--help\n", verb == &app ? "" : verb->get_name().c_str(), verb == &app ? "" : " ");
+  std::fprintf(stderr, "Try: strop %s%s--help\n", verb == &app ? "" : verb->get_name().c_str(),
+               verb == &app ? "" : " ");
   return usage;
 }
 
@@ -214,15 +250,20 @@ int main_body(int argc, char** argv) {
   Invocation in;
   int code = all_passed;
 
-  CLI::App* run = app.add_subcommand("run", "The whole pipeline: from a model to a measured, gated artifact");
-  run->add_option("MODEL", in.request.model, "Model folder (Hugging Face) or file (GGUF, ONNX, OpenVINO IR)")->required();
+  CLI::App* run =
+      app.add_subcommand("run", "The whole pipeline: from a model to a measured, gated artifact");
+  run->add_option("MODEL", in.request.model,
+                  "Model folder (Hugging Face) or file (GGUF, ONNX, OpenVINO IR)")
+      ->required();
   add_out_flag(*run, in.request, true);
   add_goal_flags(*run, in.request);
   run->set_config("--config", "", "Flags from a TOML or INI file; the command line wins");
   run->allow_config_extras(false);
   run->add_flag("--dry-run", in.dry_run, "Assess and plan only: what would be done, and why");
   run->add_flag("--json", in.json, "The report as JSON on stdout");
-  run->footer("Example:\n  strop run ./SmolLM2-135M -o out --max-size 150MB --prefer speed\nThe same command goes on where an interrupted run was.");
+  run->footer(
+      "Example:\n  strop run ./SmolLM2-135M -o out --max-size 150MB --prefer speed\nThe same "
+      "command goes on where an interrupted run was.");
   run->callback([&] { code = run_verb(in); });
 
   struct Verb {
@@ -230,23 +271,28 @@ int main_body(int argc, char** argv) {
     Stage stage;
     const char* help;
   };
-  for (const Verb& verb : {Verb{"assess", Stage::assess, "What the model and the target are, and which frameworks fit"},
-                           Verb{"plan", Stage::plan, "Which recipes to try, in which order, and why"},
-                           Verb{"optimize", Stage::optimize, "Make the plan's artifacts"},
-                           Verb{"measure", Stage::measure, "Measure the artifacts: speed, memory, quality"},
-                           Verb{"gate", Stage::gate, "Judge the measurements, find the front, recommend"},
-                           Verb{"report", Stage::report, "Write the report for people"}}) {
+  for (const Verb& verb :
+       {Verb{"assess", Stage::assess,
+             "What the model and the target are, and which frameworks fit"},
+        Verb{"plan", Stage::plan, "Which recipes to try, in which order, and why"},
+        Verb{"optimize", Stage::optimize, "Make the plan's artifacts"},
+        Verb{"measure", Stage::measure, "Measure the artifacts: speed, memory, quality"},
+        Verb{"gate", Stage::gate, "Judge the measurements, find the front, recommend"},
+        Verb{"report", Stage::report, "Write the report for people"}}) {
     CLI::App* sub = app.add_subcommand(verb.name, verb.help);
     sub->add_option(verb.stage == Stage::assess ? "MODEL" : "INPUT", in.input,
-                    verb.stage == Stage::assess ? "Model folder or file" : "JSON of the stage before; - for standard input")
+                    verb.stage == Stage::assess ? "Model folder or file"
+                                                : "JSON of the stage before; - for standard input")
         ->required();
     if (verb.stage == Stage::assess) add_goal_flags(*sub, in.request);
-    if (verb.stage == Stage::measure || verb.stage == Stage::report) add_out_flag(*sub, in.request, true);
+    if (verb.stage == Stage::measure || verb.stage == Stage::report)
+      add_out_flag(*sub, in.request, true);
     sub->add_flag("--json", in.json, "JSON on stdout even at a terminal");
     sub->callback([&code, &in, stage = verb.stage] { code = stage_verb(in, stage); });
   }
 
-  CLI::App* list = app.add_subcommand("backends", "Every engine's worker, and whether it can run here");
+  CLI::App* list =
+      app.add_subcommand("backends", "Every engine's worker, and whether it can run here");
   list->add_flag("!--no-confine", in.request.confine, "Ask them without confinement");
   list->callback([&] { code = backends_verb(in); });
 
@@ -254,7 +300,9 @@ int main_body(int argc, char** argv) {
   schema->callback([] { std::cout << report_schema() << "\n"; });
 
   CLI::App* complete = app.add_subcommand("completion", "Completion script for a shell");
-  complete->add_option("SHELL", in.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  complete->add_option("SHELL", in.shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   complete->callback([&] { std::cout << completion(app, in.shell); });
 
   CLI::App* man = app.add_subcommand("man", "The manual page, as roff: strop man | man -l -");
@@ -275,7 +323,8 @@ int main(int argc, char** argv) {
   try {
     return strop::cli::main_body(argc, argv);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "strop: a bug in strop: %s\nPlease report it with the command you ran.\n", error.what());
+    std::fprintf(stderr, "strop: a bug in strop: %s\nPlease report it with the command you ran.\n",
+                 error.what());
     return strop::cli::could_not_finish;
   }
 }

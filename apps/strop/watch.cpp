@@ -39,8 +39,10 @@ void Watch::on(const Event& event) {
       if (!terminal_) line(std::string(word(event.stage)));
       break;
     case Event::Kind::work:
-      if (terminal_) status(event);
-      else if (event.subject != subject_) line(str("  ", event.subject));
+      if (terminal_)
+        status(event);
+      else if (event.subject != subject_)
+        line(str("  ", event.subject));
       subject_ = event.subject;
       break;
     case Event::Kind::done:
@@ -63,10 +65,12 @@ void Watch::line(const std::string& text) {
 
 void Watch::status(const Event& event) {
   const auto now = std::chrono::steady_clock::now();
-  if (event.subject == subject_ && event.kind != Event::Kind::done && now - last_ < kRefresh) return;
+  if (event.subject == subject_ && event.kind != Event::Kind::done && now - last_ < kRefresh)
+    return;
   last_ = now;
   std::string text = str("[", word(event.stage), "] ", event.subject);
-  if (event.fraction > 0 && event.fraction < 1) text += str(" ", static_cast<int>(event.fraction * 100), " %");
+  if (event.fraction > 0 && event.fraction < 1)
+    text += str(" ", static_cast<int>(event.fraction * 100), " %");
   if (!event.text.empty()) text += str(" - ", event.text);
   if (event.seconds_left) text += str("  (about ", show_seconds(*event.seconds_left), " left)");
   text = printable(text);

@@ -1,5 +1,5 @@
-// What the person at the terminal sees while a run goes on: one line that changes in place, or plain lines when
-// the output goes to a file. All of it on stderr; stdout carries the result.
+// What the person at the terminal sees while a run goes on: one line that changes in place, or
+// plain lines when the output goes to a file. All of it on stderr; stdout carries the result.
 #pragma once
 
 #include <chrono>

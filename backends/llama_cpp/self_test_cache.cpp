@@ -19,10 +19,12 @@ fs::path cache_folder() {
   const auto variable = [](const char* name) {
     return std::string(std::getenv(name) ? std::getenv(name) : "");
   };
-  if (const auto store = variable("STROP_STORE"); !store.empty()) return fs::path(store) / "workers";
+  if (const auto store = variable("STROP_STORE"); !store.empty())
+    return fs::path(store) / "workers";
   if (const auto cache = variable("XDG_CACHE_HOME"); !cache.empty())
     return fs::path(cache) / "strop" / "workers";
-  if (const auto home = variable("HOME"); !home.empty()) return fs::path(home) / ".cache" / "strop" / "workers";
+  if (const auto home = variable("HOME"); !home.empty())
+    return fs::path(home) / ".cache" / "strop" / "workers";
   return {};
 }
 

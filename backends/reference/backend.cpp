@@ -26,7 +26,8 @@ class ReferenceSession : public DecoderSession {
 
   const SessionInfo& info() const override { return info_; }
 
-  Result<void> evaluate(SequenceId sequence, std::span<const TokenId> ids, std::span<const std::uint32_t> wanted, const RowSink& sink) override {
+  Result<void> evaluate(SequenceId sequence, std::span<const TokenId> ids,
+                        std::span<const std::uint32_t> wanted, const RowSink& sink) override {
     STROP_CHECK(check(sequence, ids, 0));
     std::vector<float> hidden(weights_.shape.width), row(weights_.shape.vocabulary);
     std::size_t next = 0;
@@ -36,7 +37,10 @@ class ReferenceSession : public DecoderSession {
       logits(weights_, hidden, row);
       sink(next++, row);
     }
-    if (next != wanted.size()) return Error{.code = ErrorCode::invalid_input, .message = "[reference] wanted positions must ascend and lie in ids", .field = "wanted"};
+    if (next != wanted.size())
+      return Error{.code = ErrorCode::invalid_input,
+                   .message = "[reference] wanted positions must ascend and lie in ids",
+                   .field = "wanted"};
     return {};
   }
 
@@ -50,18 +54,24 @@ class ReferenceSession : public DecoderSession {
     return {};
   }
 
-  Result<Generation> generate(SequenceId sequence, std::span<const TokenId> ids, std::uint32_t count, std::stop_token stop) override {
+  Result<Generation> generate(SequenceId sequence, std::span<const TokenId> ids,
+                              std::uint32_t count, std::stop_token stop) override {
     STROP_CHECK(check(sequence, ids, count));
-    if (ids.empty()) return Error{.code = ErrorCode::invalid_input, .message = "[reference] a prompt must have at least one token", .field = "ids"};
+    if (ids.empty())
+      return Error{.code = ErrorCode::invalid_input,
+                   .message = "[reference] a prompt must have at least one token",
+                   .field = "ids"};
     const auto begin = std::chrono::steady_clock::now();
     std::vector<float> hidden(weights_.shape.width), row(weights_.shape.vocabulary);
     for (TokenId id : ids) step(weights_, caches_[sequence], id, hidden);
     Generation generation;
     while (generation.ids.size() < count) {
-      if (stop.stop_requested()) return Error{.code = ErrorCode::cancelled, .message = "[reference] cancelled"};
+      if (stop.stop_requested())
+        return Error{.code = ErrorCode::cancelled, .message = "[reference] cancelled"};
       if (!generation.ids.empty()) step(weights_, caches_[sequence], generation.ids.back(), hidden);
       logits(weights_, hidden, row);
-      generation.ids.push_back(static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin()));
+      generation.ids.push_back(
+          static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin()));
       generation.seconds.push_back(seconds_since(begin));
     }
     return generation;
@@ -69,10 +79,18 @@ class ReferenceSession : public DecoderSession {
 
  private:
   Result<void> check(SequenceId sequence, std::span<const TokenId> ids, std::uint32_t more) {
-    const auto known = [&](TokenId id) { return id >= 0 && static_cast<std::uint32_t>(id) < weights_.shape.vocabulary; };
-    if (!std::all_of(ids.begin(), ids.end(), known)) return Error{.code = ErrorCode::invalid_input, .message = "[reference] an id is not of the vocabulary", .field = "ids"};
+    const auto known = [&](TokenId id) {
+      return id >= 0 && static_cast<std::uint32_t>(id) < weights_.shape.vocabulary;
+    };
+    if (!std::all_of(ids.begin(), ids.end(), known))
+      return Error{.code = ErrorCode::invalid_input,
+                   .message = "[reference] an id is not of the vocabulary",
+                   .field = "ids"};
     if (caches_[sequence].length + ids.size() + more > weights_.shape.context)
-      return Error{.code = ErrorCode::invalid_input, .message = str("[reference] the context of ", weights_.shape.context, " tokens would overflow"), .field = "ids"};
+      return Error{.code = ErrorCode::invalid_input,
+                   .message = str("[reference] the context of ", weights_.shape.context,
+                                  " tokens would overflow"),
+                   .field = "ids"};
     return {};
   }
 
@@ -83,23 +101,33 @@ class ReferenceSession : public DecoderSession {
 
 }  // namespace
 
-BackendInfo ReferenceBackend::info() const { return {.name = "reference", .version = STROP_VERSION}; }
+BackendInfo ReferenceBackend::info() const {
+  return {.name = "reference", .version = STROP_VERSION};
+}
 
-Fit ReferenceBackend::assess(const Model&, const Target&) const { return {.supported = false, .score = 0, .reasons = {"the oracle of the tests, too slow to ship"}}; }
+Fit ReferenceBackend::assess(const Model&, const Target&) const {
+  return {.supported = false, .score = 0, .reasons = {"the oracle of the tests, too slow to ship"}};
+}
 
 RecipeSpace ReferenceBackend::space(const Model&, const Target&) const { return {}; }
 
-Result<Artifact> ReferenceBackend::build(const Model&, const Recipe&, std::size_t, const Workspace&) const {
+Result<Artifact> ReferenceBackend::build(const Model&, const Recipe&, std::size_t,
+                                         const Workspace&) const {
   return Error{.code = ErrorCode::unsupported, .message = "[reference] it makes no artifacts"};
 }
 
-Result<std::unique_ptr<Session>> ReferenceBackend::open(const Artifact& artifact, const RunOptions& options, const Workspace&) const {
+Result<std::unique_ptr<Session>> ReferenceBackend::open(const Artifact& artifact,
+                                                        const RunOptions& options,
+                                                        const Workspace&) const {
   if (!options.empty()) {
-    return Error{.code = ErrorCode::invalid_input, .message = str("[reference] there is no run option ", options.begin()->first), .field = options.begin()->first};
+    return Error{.code = ErrorCode::invalid_input,
+                 .message = str("[reference] there is no run option ", options.begin()->first),
+                 .field = options.begin()->first};
   }
   const auto begin = std::chrono::steady_clock::now();
   STROP_TRY(Weights weights, read_weights(std::filesystem::path(artifact.folder) / artifact.entry));
-  return std::unique_ptr<Session>(std::make_unique<ReferenceSession>(std::move(weights), seconds_since(begin)));
+  return std::unique_ptr<Session>(
+      std::make_unique<ReferenceSession>(std::move(weights), seconds_since(begin)));
 }
 
 }  // namespace strop::reference

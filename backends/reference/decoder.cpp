@@ -8,7 +8,8 @@ namespace strop::reference {
 namespace {
 
 float dot(const float* a, const float* b, std::size_t n) {
-  // Eight lanes: the compiler may keep them in one register, and the sum loses less than a single one would.
+  // Eight lanes: the compiler may keep them in one register, and the sum loses less than a single
+  // one would.
   float lanes[8] = {};
   std::size_t i = 0;
   for (; i + 8 <= n; i += 8) {
@@ -21,13 +22,15 @@ float dot(const float* a, const float* b, std::size_t n) {
 
 // y = W x
 void multiply(const Vector& matrix, std::span<const float> x, std::span<float> y) {
-  for (std::size_t row = 0; row < y.size(); ++row) y[row] = dot(matrix.data() + row * x.size(), x.data(), x.size());
+  for (std::size_t row = 0; row < y.size(); ++row)
+    y[row] = dot(matrix.data() + row * x.size(), x.data(), x.size());
 }
 
 Vector normalised(std::span<const float> x, const Vector& scale, float epsilon) {
   double squares = 0;
   for (float value : x) squares += double{value} * value;
-  const auto factor = static_cast<float>(1.0 / std::sqrt(squares / static_cast<double>(x.size()) + epsilon));
+  const auto factor =
+      static_cast<float>(1.0 / std::sqrt(squares / static_cast<double>(x.size()) + epsilon));
   Vector result(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) result[i] = x[i] * factor * scale[i];
   return result;
@@ -39,7 +42,8 @@ void rotate(std::span<float> heads, const Weights& weights, std::uint32_t positi
   for (std::size_t begin = 0; begin < heads.size(); begin += shape.head_width) {
     for (std::uint32_t pair = 0; pair < shape.head_width / 2; ++pair) {
       const double factor = weights.rope_factors.empty() ? 1.0 : weights.rope_factors[pair];
-      const double angle = position * std::pow(double{shape.rope_base}, -2.0 * pair / shape.head_width) / factor;
+      const double angle =
+          position * std::pow(double{shape.rope_base}, -2.0 * pair / shape.head_width) / factor;
       const auto c = static_cast<float>(std::cos(angle)), s = static_cast<float>(std::sin(angle));
       float& x = heads[begin + 2 * pair];
       float& y = heads[begin + 2 * pair + 1];
@@ -68,7 +72,8 @@ Vector attend(const Shape& shape, const Vector& query, const Vector& keys, const
   for (std::uint32_t head = 0; head < shape.heads; ++head) {
     const float* q = query.data() + std::size_t{head} * shape.head_width;
     const std::size_t kv_offset = std::size_t{head / group} * shape.head_width;
-    for (std::size_t t = 0; t < tokens; ++t) weight[t] = scale * dot(q, keys.data() + t * kv_width + kv_offset, shape.head_width);
+    for (std::size_t t = 0; t < tokens; ++t)
+      weight[t] = scale * dot(q, keys.data() + t * kv_width + kv_offset, shape.head_width);
     softmax(weight);
     float* out = result.data() + std::size_t{head} * shape.head_width;
     for (std::size_t t = 0; t < tokens; ++t) {
@@ -98,7 +103,8 @@ void step(const Weights& weights, Cache& cache, TokenId token, std::span<float> 
   cache.keys.resize(shape.layers);
   cache.values.resize(shape.layers);
   const std::uint32_t position = cache.length++;
-  std::copy_n(weights.embedding.begin() + std::ptrdiff_t{token} * shape.width, shape.width, hidden.begin());
+  std::copy_n(weights.embedding.begin() + std::ptrdiff_t{token} * shape.width, shape.width,
+              hidden.begin());
   const std::size_t kv_width = std::size_t{shape.kv_heads} * shape.head_width;
   for (std::uint32_t l = 0; l < shape.layers; ++l) {
     const Layer& layer = weights.layers[l];
@@ -120,7 +126,8 @@ void step(const Weights& weights, Cache& cache, TokenId token, std::span<float> 
     Vector gate(shape.feed_forward), up(shape.feed_forward);
     multiply(layer.gate, y, gate);
     multiply(layer.up, y, up);
-    for (std::size_t i = 0; i < gate.size(); ++i) gate[i] = gate[i] / (1.0f + std::exp(-gate[i])) * up[i];
+    for (std::size_t i = 0; i < gate.size(); ++i)
+      gate[i] = gate[i] / (1.0f + std::exp(-gate[i])) * up[i];
     multiply(layer.down, gate, change);
     add(hidden, change);
   }

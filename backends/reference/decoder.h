@@ -1,6 +1,7 @@
-// The forward pass of llama-type decoders in plain fp32, as the papers write it: RMSNorm (Zhang and Sennrich 2019),
-// rotary positions on adjacent pairs (Su et al. 2021), grouped-query attention (Ainslie et al. 2023), SwiGLU
-// (Shazeer 2020). It is the oracle that faster engines are compared with, so it favours being obviously right.
+// The forward pass of llama-type decoders in plain fp32, as the papers write it: RMSNorm (Zhang and
+// Sennrich 2019), rotary positions on adjacent pairs (Su et al. 2021), grouped-query attention
+// (Ainslie et al. 2023), SwiGLU (Shazeer 2020). It is the oracle that faster engines are compared
+// with, so it favours being obviously right.
 #pragma once
 
 #include <cstdint>
@@ -14,38 +15,38 @@ namespace strop::reference {
 
 struct Shape {
   std::uint32_t vocabulary = 0;
-  std::uint32_t width = 0;           // of the residual stream
+  std::uint32_t width = 0;  // of the residual stream
   std::uint32_t layers = 0;
   std::uint32_t heads = 0;
-  std::uint32_t kv_heads = 0;        // divides heads
-  std::uint32_t head_width = 0;      // even
+  std::uint32_t kv_heads = 0;    // divides heads
+  std::uint32_t head_width = 0;  // even
   std::uint32_t feed_forward = 0;
-  std::uint32_t context = 0;         // longest sequence
+  std::uint32_t context = 0;  // longest sequence
   float norm_epsilon = 1e-5f;
   float rope_base = 10000.0f;
 };
 
-using Vector = std::vector<float>;   // matrices are row-major [outputs][inputs]
+using Vector = std::vector<float>;  // matrices are row-major [outputs][inputs]
 
 struct Layer {
-  Vector attention_norm;             // [width]
-  Vector query;                      // [heads * head_width][width], rows paired for rotary positions
-  Vector key;                        // [kv_heads * head_width][width]
-  Vector value;                      // [kv_heads * head_width][width]
-  Vector output;                     // [width][heads * head_width]
-  Vector feed_forward_norm;          // [width]
-  Vector gate;                       // [feed_forward][width]
-  Vector up;                         // [feed_forward][width]
-  Vector down;                       // [width][feed_forward]
+  Vector attention_norm;     // [width]
+  Vector query;              // [heads * head_width][width], rows paired for rotary positions
+  Vector key;                // [kv_heads * head_width][width]
+  Vector value;              // [kv_heads * head_width][width]
+  Vector output;             // [width][heads * head_width]
+  Vector feed_forward_norm;  // [width]
+  Vector gate;               // [feed_forward][width]
+  Vector up;                 // [feed_forward][width]
+  Vector down;               // [width][feed_forward]
 };
 
 struct Weights {
   Shape shape;
-  Vector embedding;                  // [vocabulary][width]
+  Vector embedding;  // [vocabulary][width]
   std::vector<Layer> layers;
-  Vector norm;                       // [width]
-  Vector head;                       // [vocabulary][width]; empty: tied to the embedding
-  Vector rope_factors;               // [head_width / 2] divides each frequency; empty: ones
+  Vector norm;          // [width]
+  Vector head;          // [vocabulary][width]; empty: tied to the embedding
+  Vector rope_factors;  // [head_width / 2] divides each frequency; empty: ones
 };
 
 // Keys and values of one sequence, per layer [tokens][kv_heads * head_width].

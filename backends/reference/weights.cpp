@@ -57,11 +57,14 @@ class Reader {
 
   Result<std::uint32_t> count(const std::string& key, std::uint64_t most) const {
     const auto value = file_.count("llama." + key);
-    if (!value || *value < 1 || *value > most) return refuse(ErrorCode::corrupt, "llama." + key, str("must be from 1 to ", most));
+    if (!value || *value < 1 || *value > most)
+      return refuse(ErrorCode::corrupt, "llama." + key, str("must be from 1 to ", most));
     return static_cast<std::uint32_t>(*value);
   }
 
-  double real(const std::string& key, double absent) const { return file_.real("llama." + key).value_or(absent); }
+  double real(const std::string& key, double absent) const {
+    return file_.real("llama." + key).value_or(absent);
+  }
   bool has(const std::string& name) const { return file_.tensor(name) != nullptr; }
 
  private:
@@ -71,7 +74,8 @@ class Reader {
 constexpr std::uint64_t kMost = 1u << 24;
 
 Result<Shape> read_shape(const GgufFile& file) {
-  if (file.text("general.architecture") != "llama") return refuse(ErrorCode::unsupported, "general.architecture", "must be llama");
+  if (file.text("general.architecture") != "llama")
+    return refuse(ErrorCode::unsupported, "general.architecture", "must be llama");
   const Reader reader(file);
   Shape shape;
   STROP_TRY(shape.width, reader.count("embedding_length", kMost));
@@ -82,11 +86,13 @@ Result<Shape> read_shape(const GgufFile& file) {
   STROP_TRY(shape.feed_forward, reader.count("feed_forward_length", kMost));
   STROP_TRY(shape.context, reader.count("context_length", kMost));
   if (shape.heads % shape.kv_heads != 0 || shape.head_width % 2 != 0)
-    return refuse(ErrorCode::corrupt, "attention.head_count_kv", "must divide the heads, whose width must be even");
+    return refuse(ErrorCode::corrupt, "attention.head_count_kv",
+                  "must divide the heads, whose width must be even");
   shape.norm_epsilon = static_cast<float>(reader.real("attention.layer_norm_rms_epsilon", 1e-5));
   shape.rope_base = static_cast<float>(reader.real("rope.freq_base", 10000));
   const GgufTensor* embedding = file.tensor("token_embd.weight");
-  if (!embedding || embedding->shape.size() != 2) return refuse(ErrorCode::corrupt, "token_embd.weight", "is missing");
+  if (!embedding || embedding->shape.size() != 2)
+    return refuse(ErrorCode::corrupt, "token_embd.weight", "is missing");
   shape.vocabulary = static_cast<std::uint32_t>(embedding->shape[1]);
   return shape;
 }
@@ -94,7 +100,8 @@ Result<Shape> read_shape(const GgufFile& file) {
 Result<Layer> read_layer(const Reader& reader, const Shape& shape, std::uint32_t index) {
   const std::string name = str("blk.", index, ".");
   const std::uint64_t width = shape.width, query = std::uint64_t{shape.heads} * shape.head_width;
-  const std::uint64_t kv = std::uint64_t{shape.kv_heads} * shape.head_width, inner = shape.feed_forward;
+  const std::uint64_t kv = std::uint64_t{shape.kv_heads} * shape.head_width,
+                      inner = shape.feed_forward;
   Layer layer;
   STROP_TRY(layer.attention_norm, reader.tensor(name + "attn_norm.weight", width, 1));
   STROP_TRY(layer.query, reader.tensor(name + "attn_q.weight", width, query));

@@ -7,8 +7,8 @@
 
 namespace strop::reference {
 
-// Takes tensors of type f32, f16 and bf16; refuses quantised ones and other architectures with unsupported, a missing
-// or misshapen tensor with corrupt.
+// Takes tensors of type f32, f16 and bf16; refuses quantised ones and other architectures with
+// unsupported, a missing or misshapen tensor with corrupt.
 Result<Weights> read_weights(const std::filesystem::path& gguf);
 
 }  // namespace strop::reference

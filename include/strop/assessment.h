@@ -15,7 +15,7 @@ enum class Bottleneck { compute, bandwidth, capacity };
 // A backend's own opinion.
 struct Fit {
   bool supported = false;
-  double score = 0;                  // 0..1, how well it serves this model on this target
+  double score = 0;  // 0..1, how well it serves this model on this target
   std::vector<std::string> reasons;
   bool operator==(const Fit&) const = default;
 };
@@ -24,15 +24,15 @@ struct BackendFit {
   std::string backend;
   std::string version;
   Fit fit;
-  RecipeSpace space;                 // empty when not supported
+  RecipeSpace space;  // empty when not supported
   bool operator==(const BackendFit&) const = default;
 };
 
 struct Assessment {
   std::string model_id;
   std::string target_id;
-  std::string strategy;              // result of the first rule that fits, and
-  std::string strategy_reason;       // why
+  std::string strategy;         // result of the first rule that fits, and
+  std::string strategy_reason;  // why
   std::vector<BackendFit> fits;
   std::optional<std::uint64_t> memory_estimate_bytes;  // to run the original unquantised
   Bottleneck bottleneck = Bottleneck::bandwidth;       // predicted for decoding

@@ -1,5 +1,6 @@
-// A framework we can optimise for and run on, as a worker program sees it and as the main program uses it.
-// Adding one: a folder in backends/ with a class derived from Backend and one call of worker_main.
+// A framework we can optimise for and run on, as a worker program sees it and as the main program
+// uses it. Adding one: a folder in backends/ with a class derived from Backend and one call of
+// worker_main.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +29,8 @@ struct BackendInfo {
   std::string name;
   std::string version;
   std::vector<Device> devices;
-  std::string unavailable_reason;      // empty: can run here
-  std::vector<std::string> notes;      // e.g. CPU variants that failed their self-test
+  std::string unavailable_reason;  // empty: can run here
+  std::vector<std::string> notes;  // e.g. CPU variants that failed their self-test
   bool operator==(const BackendInfo&) const = default;
 };
 
@@ -41,15 +42,15 @@ class Progress {
 };
 
 struct Workspace {
-  std::filesystem::path dir;           // the only folder the call may write to
-  Progress* progress = nullptr;        // may be null
-  std::stop_token stop;                // asked for: return ErrorCode::cancelled soon
+  std::filesystem::path dir;     // the only folder the call may write to
+  Progress* progress = nullptr;  // may be null
+  std::stop_token stop;          // asked for: return ErrorCode::cancelled soon
 };
 
 struct SessionInfo {
-  std::uint32_t vocabulary_size = 0;   // width of a row of logits; 0 for tensor sessions
-  std::uint32_t context_length = 0;    // tokens a sequence may hold
-  RunOptions run_options;              // every knob with the value in force
+  std::uint32_t vocabulary_size = 0;  // width of a row of logits; 0 for tensor sessions
+  std::uint32_t context_length = 0;   // tokens a sequence may hold
+  RunOptions run_options;             // every knob with the value in force
   std::string cpu_variant;
   double load_seconds = 0;
   bool operator==(const SessionInfo&) const = default;
@@ -58,11 +59,12 @@ struct SessionInfo {
 // Greedy continuation with the clock inside the worker.
 struct Generation {
   std::vector<TokenId> ids;
-  std::vector<double> seconds;         // per new token, from the start of the request (steady clock)
+  std::vector<double> seconds;  // per new token, from the start of the request (steady clock)
   bool operator==(const Generation&) const = default;
 };
 
-// index: which wanted position (0-based, ascending); row: vocabulary_size logits, valid during the call.
+// index: which wanted position (0-based, ascending); row: vocabulary_size logits, valid during the
+// call.
 using RowSink = std::function<void(std::size_t index, std::span<const float> row)>;
 
 enum class ElementType { f32, f16, bf16, i64, i32, i8, u8, boolean };
@@ -71,7 +73,7 @@ struct Tensor {
   std::string name;
   ElementType type = ElementType::f32;
   std::vector<std::int64_t> shape;
-  std::vector<std::byte> data;         // row-major, dense
+  std::vector<std::byte> data;  // row-major, dense
 };
 
 class DecoderSession;
@@ -98,10 +100,10 @@ class DecoderSession : public Session {
   virtual Result<void> truncate(SequenceId sequence, std::uint32_t length) = 0;
   // Makes `to` a copy of `from`.
   virtual Result<void> fork(SequenceId from, SequenceId to) = 0;
-  // Appends ids, then continues greedily for exactly count tokens (end-of-text does not stop it). The sequence
-  // afterwards holds ids and the new tokens but the last.
-  virtual Result<Generation> generate(SequenceId sequence, std::span<const TokenId> ids, std::uint32_t count,
-                                      std::stop_token stop) = 0;
+  // Appends ids, then continues greedily for exactly count tokens (end-of-text does not stop it).
+  // The sequence afterwards holds ids and the new tokens but the last.
+  virtual Result<Generation> generate(SequenceId sequence, std::span<const TokenId> ids,
+                                      std::uint32_t count, std::stop_token stop) = 0;
 };
 
 class TensorSession : public Session {
@@ -120,8 +122,9 @@ class Backend {
   virtual Fit assess(const Model& model, const Target& target) const = 0;
   // What it offers for this model on this target, cheapest first.
   virtual RecipeSpace space(const Model& model, const Target& target) const = 0;
-  // Runs one step of a recipe. `input` is the original model (recipe step 0) or the artifact of the step before;
-  // writes only inside workspace.dir. Sets format, entry, files' paths and notes; the caller sets ids, sizes, digests.
+  // Runs one step of a recipe. `input` is the original model (recipe step 0) or the artifact of the
+  // step before; writes only inside workspace.dir. Sets format, entry, files' paths and notes; the
+  // caller sets ids, sizes, digests.
   virtual Result<Artifact> build(const Model& input, const Recipe& recipe, std::size_t step,
                                  const Workspace& workspace) const = 0;
   // Loads an artifact, to measure or to serve it.

@@ -11,22 +11,22 @@ namespace strop {
 enum class Profile { prototype, production };
 
 struct Limits {
-  std::optional<double> latency_ms;                 // inter-token, median
-  std::optional<std::uint64_t> memory_bytes;        // peak
-  std::optional<std::uint64_t> size_bytes;          // artifact on disk
-  std::optional<double> energy_joules;              // per token
+  std::optional<double> latency_ms;           // inter-token, median
+  std::optional<std::uint64_t> memory_bytes;  // peak
+  std::optional<std::uint64_t> size_bytes;    // artifact on disk
+  std::optional<double> energy_joules;        // per token
   bool operator==(const Limits&) const = default;
 };
 
 struct Thresholds {
-  double accuracy_ratio = 0.95;   // at least, of the original
-  double speedup = 2.0;           // at least, over the baseline
-  double memory_ratio = 0.5;      // at most, of the baseline
-  double variation = 0.2;         // at most, coefficient of variation of latency
+  double accuracy_ratio = 0.95;  // at least, of the original
+  double speedup = 2.0;          // at least, over the baseline
+  double memory_ratio = 0.5;     // at most, of the baseline
+  double variation = 0.2;        // at most, coefficient of variation of latency
   bool operator==(const Thresholds&) const = default;
 };
 
-struct Weights {                  // for the recommendation; need not sum to 1
+struct Weights {  // for the recommendation; need not sum to 1
   double speed = 1.0;
   double accuracy = 1.0;
   double memory = 1.0;
@@ -44,22 +44,23 @@ struct Workload {
   std::uint32_t prompt_tokens = 256;
   std::uint32_t new_tokens = 64;
   std::uint32_t evaluation_context = 2048;  // tokens per evaluated sequence
-  std::uint32_t evaluation_tokens = 0;      // of Strop's own text, in whole documents; 0: as the budget allows. The user's own text is read whole
-  std::uint32_t threads = 0;                // 0: every usable core
+  std::uint32_t evaluation_tokens = 0;  // of Strop's own text, in whole documents; 0: as the budget
+                                        // allows. The user's own text is read whole
+  std::uint32_t threads = 0;            // 0: every usable core
   bool operator==(const Workload&) const = default;
 };
 
 struct Goal {
   std::string use_case = "llm";
   Profile profile = Profile::prototype;
-  std::vector<std::string> frameworks;    // empty: every one that can run
-  std::string prefer;                     // speed, accuracy, memory, or empty
+  std::vector<std::string> frameworks;  // empty: every one that can run
+  std::string prefer;                   // speed, accuracy, memory, or empty
   Limits limits;
   Thresholds thresholds;
   Weights weights;
   Budget budget;
   Workload workload;
-  std::string evaluation_data;            // folder or file; empty: the text shipped with Strop
+  std::string evaluation_data;  // folder or file; empty: the text shipped with Strop
   std::uint64_t seed = 1;
   bool operator==(const Goal&) const = default;
 };

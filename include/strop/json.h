@@ -1,4 +1,5 @@
-// Every domain value as text: canonical JSON with schema_version, keys sorted, absent values left out.
+// Every domain value as text: canonical JSON with schema_version, keys sorted, absent values left
+// out.
 #pragma once
 
 #include <string>

@@ -22,24 +22,25 @@ struct Interval {
 struct MetricContext {
   std::optional<std::uint32_t> prompt_tokens;
   std::optional<std::uint32_t> new_tokens;
-  std::optional<std::uint32_t> depth;        // tokens already in the cache
+  std::optional<std::uint32_t> depth;  // tokens already in the cache
   std::optional<std::uint32_t> concurrency;
   std::optional<std::uint32_t> position_begin;  // bucket of positions [begin, end)
   std::optional<std::uint32_t> position_end;
   bool operator==(const MetricContext&) const = default;
 };
 
-// Names are those of docs/metrics.md: request_time, time_to_first_token, inter_token_latency_p50, decode_rate,
-// prefill_rate, load_time, peak_memory, speedup, kl_mean, kl_p99, top1_agreement, perplexity, accuracy, ...
+// Names are those of docs/metrics.md: request_time, time_to_first_token, inter_token_latency_p50,
+// decode_rate, prefill_rate, load_time, peak_memory, speedup, kl_mean, kl_p99, top1_agreement,
+// perplexity, accuracy, ...
 struct Metric {
   std::string metric;
-  std::string unit;                // s, ms, tokens/s, bytes, nats, ratio
+  std::string unit;  // s, ms, tokens/s, bytes, nats, ratio
   MetricContext context;
   double value = 0;
   std::optional<Interval> interval;
   std::uint32_t samples = 0;
-  std::string samples_path;        // raw samples, relative to the run folder; empty when value is a count
-  bool noisy = false;              // the interval did not become narrow enough, or the control failed
+  std::string samples_path;  // raw samples, relative to the run folder; empty when value is a count
+  bool noisy = false;        // the interval did not become narrow enough, or the control failed
   bool operator==(const Metric&) const = default;
 };
 
@@ -47,25 +48,26 @@ struct Conditions {
   std::string engine_version;
   std::string cpu_variant;
   std::uint32_t threads = 0;
-  std::optional<double> foreign_load;     // cores used by others while measuring, mean
-  std::optional<double> steal_ratio;      // of CPU time, while measuring
-  std::vector<std::string> confinement;   // what was enforced on the worker
+  std::optional<double> foreign_load;    // cores used by others while measuring, mean
+  std::optional<double> steal_ratio;     // of CPU time, while measuring
+  std::vector<std::string> confinement;  // what was enforced on the worker
   std::uint64_t seed = 0;
-  std::string date;                       // ISO 8601, UTC
+  std::string date;  // ISO 8601, UTC
   bool operator==(const Conditions&) const = default;
 };
 
 struct Measurement {
   std::string artifact_id;
   std::string target_id;
-  RunOptions run_options;          // as resolved by the engine
+  RunOptions run_options;  // as resolved by the engine
   Conditions conditions;
   std::vector<Metric> metrics;
-  std::string reused_from;         // run id, when taken over from an earlier run
+  std::string reused_from;  // run id, when taken over from an earlier run
   bool operator==(const Measurement&) const = default;
 };
 
 // The metric with that name, narrowest context first; nullptr when not measured.
-const Metric* find(const Measurement&, const std::string& metric, const MetricContext& context = {});
+const Metric* find(const Measurement&, const std::string& metric,
+                   const MetricContext& context = {});
 
 }  // namespace strop

@@ -17,15 +17,16 @@ struct Model {
   ModelKind kind = ModelKind::other;
   std::optional<std::uint64_t> parameter_count;
   std::uint64_t weight_bytes = 0;
-  std::string precision;     // type of most weights: f32, bf16, f16, q4_1, ...
+  std::string precision;                         // type of most weights: f32, bf16, f16, q4_1, ...
   std::optional<std::uint32_t> context_length;   // tokens
   std::optional<std::uint32_t> vocabulary_size;  // tokens
   std::optional<std::uint32_t> layer_count;
-  std::optional<std::uint32_t> width;            // of the residual stream
+  std::optional<std::uint32_t> width;  // of the residual stream
   std::optional<std::uint32_t> experts;
   std::string license;
-  std::string provenance;    // what the files say about their origin
-  std::string source_grid;   // e.g. q4_1: weights already lie on that type's grid; empty when not known to
+  std::string provenance;  // what the files say about their origin
+  std::string
+      source_grid;  // e.g. q4_1: weights already lie on that type's grid; empty when not known to
   bool operator==(const Model&) const = default;
 };
 

@@ -11,9 +11,10 @@ namespace strop {
 
 enum class Operation { convert, quantize, prune, fuse, compile };
 
-// One step runs in one worker; its input is the output of the step before, the first reads the model.
+// One step runs in one worker; its input is the output of the step before, the first reads the
+// model.
 struct Step {
-  std::string worker;                         // convert, openvino, ...
+  std::string worker;  // convert, openvino, ...
   Operation op = Operation::convert;
   std::map<std::string, std::string> params;
   bool operator==(const Step&) const = default;
@@ -26,16 +27,17 @@ struct Calibration {
 };
 
 struct Recipe {
-  std::string id;                // hash of everything below but name and notes
-  std::string name;              // short and unique within a backend: q4_k_m
-  std::string backend;           // the worker that runs the artifact
+  std::string id;       // hash of everything below but name and notes
+  std::string name;     // short and unique within a backend: q4_k_m
+  std::string backend;  // the worker that runs the artifact
   std::vector<Step> steps;
   std::optional<Calibration> calibration;
   std::uint64_t seed = 0;
-  double bits_per_weight = 0;    // nominal, from the type's layout; orders and predicts, never reported as measured
-  bool lossless = false;         // keeps the original's precision or a wider one: unquantised
-  std::string source_grid;       // the type's grid, to compare with Model::source_grid
-  std::string note;              // one phrase for the user: what it is good for
+  double bits_per_weight =
+      0;  // nominal, from the type's layout; orders and predicts, never reported as measured
+  bool lossless = false;    // keeps the original's precision or a wider one: unquantised
+  std::string source_grid;  // the type's grid, to compare with Model::source_grid
+  std::string note;         // one phrase for the user: what it is good for
   bool operator==(const Recipe&) const = default;
 };
 
@@ -52,7 +54,7 @@ struct Knob {
 
 // A named set of run options worth trying.
 struct RunPreset {
-  std::string name;                 // "default" is the engine's own defaults
+  std::string name;  // "default" is the engine's own defaults
   RunOptions options;
   std::string note;
   bool operator==(const RunPreset&) const = default;

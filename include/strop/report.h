@@ -1,5 +1,5 @@
-// The fold of everything a run found out. Each stage takes a Report and returns it with its part filled in,
-// so every verb's output is the next verb's input.
+// The fold of everything a run found out. Each stage takes a Report and returns it with its part
+// filled in, so every verb's output is the next verb's input.
 #pragma once
 
 #include <optional>
@@ -39,7 +39,7 @@ struct Report {
   int schema_version = 1;
   std::string run_id;
   std::string tool_version;
-  std::string started_at;               // ISO 8601, UTC
+  std::string started_at;  // ISO 8601, UTC
   std::string finished_at;
   Stage finished_stage = Stage::none;
   Goal goal;
@@ -47,10 +47,10 @@ struct Report {
   std::optional<Target> target;
   std::optional<Assessment> assessment;
   std::optional<Plan> plan;
-  std::vector<Trial> trials;            // baseline and quality reference included
+  std::vector<Trial> trials;  // baseline and quality reference included
   std::vector<Control> controls;
   std::optional<Front> front;
-  std::vector<GateReport> gates;        // one per measured candidate
+  std::vector<GateReport> gates;  // one per measured candidate
   std::vector<Recommendation> recommendations;
   std::vector<std::string> warnings;
   bool operator==(const Report&) const = default;

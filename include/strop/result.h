@@ -16,7 +16,7 @@ enum class ErrorCode {
   invalid_input,  // the user's value breaks a rule
   unsupported,    // well-formed, but not something this build or framework can do
   not_found,
-  corrupt,        // a file breaks its own format
+  corrupt,  // a file breaks its own format
   io,
   no_space,
   busy,           // somebody else holds the lock
@@ -24,15 +24,15 @@ enum class ErrorCode {
   out_of_memory,  // a worker passed its memory limit
   timeout,
   cancelled,
-  backend,        // a framework refused or failed
+  backend,  // a framework refused or failed
 };
 
 struct Error {
   ErrorCode code = ErrorCode::backend;
-  std::string message = {};             // "[stage] what is wrong: rule, value."
-  std::string hint = {};                // the next step, a sentence; may be empty
-  std::string field = {};               // which field of the input, if one
-  std::string value = {};               // its value, as read
+  std::string message = {};                  // "[stage] what is wrong: rule, value."
+  std::string hint = {};                     // the next step, a sentence; may be empty
+  std::string field = {};                    // which field of the input, if one
+  std::string value = {};                    // its value, as read
   std::optional<std::uint64_t> offset = {};  // byte offset in the file, if one
   bool operator==(const Error&) const = default;
 };
@@ -83,9 +83,9 @@ class [[nodiscard]] Result<void> {
 
 #define STROP_JOIN_(a, b) a##b
 #define STROP_JOIN(a, b) STROP_JOIN_(a, b)
-#define STROP_TRY_(name, declaration, expression)     \
-  auto name = (expression);                           \
-  if (!name) return std::move(name).error();          \
+#define STROP_TRY_(name, declaration, expression) \
+  auto name = (expression);                       \
+  if (!name) return std::move(name).error();      \
   declaration = *std::move(name)
 
 // STROP_TRY(auto file, open(path)): the value, or return the error from this function.
@@ -93,19 +93,18 @@ class [[nodiscard]] Result<void> {
   STROP_TRY_(STROP_JOIN(strop_result_, __LINE__), declaration, expression)
 
 // STROP_CHECK(write(file)): continue, or return the error from this function.
-#define STROP_CHECK(expression)                                              \
-  do {                                                                       \
-    if (auto strop_check = (expression); !strop_check)                       \
-      return std::move(strop_check).error();                                 \
+#define STROP_CHECK(expression)                                                               \
+  do {                                                                                        \
+    if (auto strop_check = (expression); !strop_check) return std::move(strop_check).error(); \
   } while (false)
 
 [[noreturn]] void assertion_failed(const char* condition, const char* file, int line,
                                    const std::string& message);
 
 // Our own bug: throws std::logic_error in every build type.
-#define STROP_ASSERT(condition, ...)                                                     \
-  do {                                                                                   \
-    if (!(condition))                                                                    \
+#define STROP_ASSERT(condition, ...)                                                        \
+  do {                                                                                      \
+    if (!(condition))                                                                       \
       ::strop::assertion_failed(#condition, __FILE__, __LINE__, ::strop::str(__VA_ARGS__)); \
   } while (false)
 

@@ -18,10 +18,10 @@ struct Event {
   enum class Kind { stage, work, done, failed, note };
   Kind kind = Kind::note;
   Stage stage = Stage::none;
-  std::string subject;                  // what is worked on: "llama_cpp q8_0: quality"
-  double fraction = 0;                  // of this work, 0..1
-  std::optional<double> seconds_left;   // of the whole run
-  std::string text;                     // outcome or reason
+  std::string subject;                 // what is worked on: "llama_cpp q8_0: quality"
+  double fraction = 0;                 // of this work, 0..1
+  std::optional<double> seconds_left;  // of the whole run
+  std::string text;                    // outcome or reason
 };
 
 class Observer {
@@ -31,21 +31,22 @@ class Observer {
 };
 
 struct RunRequest {
-  std::string model;                    // a folder or a file
-  std::string out;                      // run folder; created when missing
-  std::string target;                   // profile name or file; empty: this machine
+  std::string model;   // a folder or a file
+  std::string out;     // run folder; created when missing
+  std::string target;  // profile name or file; empty: this machine
   Goal goal;
-  bool confine = true;                  // workers start confined as far as the kernel allows
+  bool confine = true;  // workers start confined as far as the kernel allows
   std::optional<std::uint64_t> worker_memory_bytes;  // limit per worker; empty: the target's memory
 };
 
-// All stages in order. Steps that the run folder's journal holds are not repeated. The report is also in the folder
-// as report.json and report.html. Fails with busy when another process uses the folder, with invalid_input when it
-// was begun with another request.
+// All stages in order. Steps that the run folder's journal holds are not repeated. The report is
+// also in the folder as report.json and report.html. Fails with busy when another process uses the
+// folder, with invalid_input when it was begun with another request.
 Result<Report> run(const RunRequest& request, Observer& observer, std::stop_token stop);
 
 // One stage: takes what the stage before returned. The first, assess, takes an empty report.
-Result<Report> advance(Stage stage, Report report, const RunRequest& request, Observer& observer, std::stop_token stop);
+Result<Report> advance(Stage stage, Report report, const RunRequest& request, Observer& observer,
+                       std::stop_token stop);
 
 // Every worker program that is installed, and whether it can run here.
 std::vector<BackendInfo> backends(bool confine);

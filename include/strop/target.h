@@ -13,9 +13,10 @@ enum class TargetForm { phone, desktop, server, embedded };
 
 struct Device {
   DeviceKind kind = DeviceKind::cpu;
-  std::string vendor;                 // intel, amd, apple, arm, nvidia, ...
+  std::string vendor;  // intel, amd, apple, arm, nvidia, ...
   std::string name;
-  std::vector<std::string> features;  // instruction sets that worked when executed; for others what the driver says
+  std::vector<std::string>
+      features;  // instruction sets that worked when executed; for others what the driver says
   std::optional<std::uint64_t> memory_bytes;
   std::optional<double> bandwidth_gbps;
   std::optional<std::uint32_t> cores;  // usable by this process
@@ -37,14 +38,15 @@ struct Network {
 
 struct Target {
   std::string id;
-  std::string name;                  // "this machine" or the profile's name
-  bool local = true;                 // false: timings cannot be measured here
-  std::string os;                    // linux, macos, windows, ios, android
-  std::string arch;                  // x86_64, aarch64, ...
-  std::string platform;              // row of the hardware matrix: intel, nvidia, apple, arm_mobile, edge_tpu, embedded_arm, other_x86
+  std::string name;      // "this machine" or the profile's name
+  bool local = true;     // false: timings cannot be measured here
+  std::string os;        // linux, macos, windows, ios, android
+  std::string arch;      // x86_64, aarch64, ...
+  std::string platform;  // row of the hardware matrix: intel, nvidia, apple, arm_mobile, edge_tpu,
+                         // embedded_arm, other_x86
   std::vector<Device> devices;
-  std::uint64_t memory_bytes = 0;    // usable: the smaller of physical and cgroup limit
-  std::uint64_t storage_bytes = 0;   // free where artifacts go
+  std::uint64_t memory_bytes = 0;   // usable: the smaller of physical and cgroup limit
+  std::uint64_t storage_bytes = 0;  // free where artifacts go
   Power power;
   Network network;
   TargetForm form = TargetForm::server;

@@ -15,16 +15,16 @@ namespace strop {
 enum class TrialStatus { ok, infeasible, dominated, failed, not_tried };
 
 struct Trial {
-  std::string id;                        // recipe id and run options
+  std::string id;  // recipe id and run options
   Role role = Role::candidate;
   Recipe recipe;
-  std::string run_preset;                // name; run_options has the values
+  std::string run_preset;  // name; run_options has the values
   RunOptions run_options;
   std::optional<Artifact> artifact;
   std::optional<Measurement> measurement;
   std::optional<Error> error;
   TrialStatus status = TrialStatus::not_tried;
-  std::string reason;                    // for every status but ok
+  std::string reason;  // for every status but ok
   double wall_seconds = 0;
   bool operator==(const Trial&) const = default;
 };
@@ -37,8 +37,8 @@ struct Objective {
 
 struct Front {
   std::vector<Objective> objectives;
-  std::vector<std::string> trial_ids;    // non-dominated, in order of the first objective
-  std::string recommended_id;            // empty: none
+  std::vector<std::string> trial_ids;  // non-dominated, in order of the first objective
+  std::string recommended_id;          // empty: none
   std::string why;
   bool operator==(const Front&) const = default;
 };

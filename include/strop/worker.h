@@ -1,4 +1,5 @@
-// Entry point of a worker program: int main(int argc, char** argv) { return strop::worker_main(argc, argv, MyBackend{}); }
+// Entry point of a worker program: int main(int argc, char** argv) { return
+// strop::worker_main(argc, argv, MyBackend{}); }
 #pragma once
 
 #include "strop/backend.h"

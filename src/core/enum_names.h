@@ -14,8 +14,9 @@ struct EnumNames;
 
 template <>
 struct EnumNames<ErrorCode> {
-  static constexpr std::array names{"invalid_input", "unsupported", "not_found", "corrupt", "io",      "no_space",
-                                    "busy",          "crashed",     "out_of_memory", "timeout", "cancelled", "backend"};
+  static constexpr std::array names{
+      "invalid_input", "unsupported", "not_found",     "corrupt", "io",        "no_space",
+      "busy",          "crashed",     "out_of_memory", "timeout", "cancelled", "backend"};
 };
 template <>
 struct EnumNames<ModelKind> {
@@ -59,7 +60,8 @@ struct EnumNames<Verdict> {
 };
 template <>
 struct EnumNames<Stage> {
-  static constexpr std::array names{"none", "assess", "plan", "optimize", "measure", "gate", "report"};
+  static constexpr std::array names{"none",    "assess", "plan",  "optimize",
+                                    "measure", "gate",   "report"};
 };
 template <>
 struct EnumNames<ElementType> {

@@ -1,5 +1,5 @@
-// The field list of every domain type: fields(visitor, value) calls visitor(name, member) for each member.
-// A field added here is written, read, checked and in the schema.
+// The field list of every domain type: fields(visitor, value) calls visitor(name, member) for each
+// member. A field added here is written, read, checked and in the schema.
 #pragma once
 
 #include "strop/backend.h"
@@ -12,14 +12,19 @@ template <class T, class U>
 concept Same = std::same_as<std::remove_const_t<T>, U>;
 
 void fields(auto& v, Same<Error> auto& x) {
-  v("code", x.code), v("message", x.message), v("hint", x.hint), v("field", x.field), v("value", x.value);
+  v("code", x.code), v("message", x.message), v("hint", x.hint), v("field", x.field),
+      v("value", x.value);
   v("offset", x.offset);
 }
 void fields(auto& v, Same<Model> auto& x) {
-  v("id", x.id), v("path", x.path), v("format", x.format), v("architecture", x.architecture), v("kind", x.kind);
-  v("parameter_count", x.parameter_count), v("weight_bytes", x.weight_bytes), v("precision", x.precision);
-  v("context_length", x.context_length), v("vocabulary_size", x.vocabulary_size), v("layer_count", x.layer_count);
-  v("width", x.width), v("experts", x.experts), v("license", x.license), v("provenance", x.provenance);
+  v("id", x.id), v("path", x.path), v("format", x.format), v("architecture", x.architecture),
+      v("kind", x.kind);
+  v("parameter_count", x.parameter_count), v("weight_bytes", x.weight_bytes),
+      v("precision", x.precision);
+  v("context_length", x.context_length), v("vocabulary_size", x.vocabulary_size),
+      v("layer_count", x.layer_count);
+  v("width", x.width), v("experts", x.experts), v("license", x.license),
+      v("provenance", x.provenance);
   v("source_grid", x.source_grid);
 }
 void fields(auto& v, Same<Device> auto& x) {
@@ -27,13 +32,15 @@ void fields(auto& v, Same<Device> auto& x) {
   v("memory_bytes", x.memory_bytes), v("bandwidth_gbps", x.bandwidth_gbps), v("cores", x.cores);
 }
 void fields(auto& v, Same<Power> auto& x) {
-  v("budget_watts", x.budget_watts), v("battery", x.battery), v("thermal_limit_c", x.thermal_limit_c);
+  v("budget_watts", x.budget_watts), v("battery", x.battery),
+      v("thermal_limit_c", x.thermal_limit_c);
 }
 void fields(auto& v, Same<Network> auto& x) {
   v("offline", x.offline), v("bandwidth_mbps", x.bandwidth_mbps);
 }
 void fields(auto& v, Same<Target> auto& x) {
-  v("id", x.id), v("name", x.name), v("local", x.local), v("os", x.os), v("arch", x.arch), v("platform", x.platform);
+  v("id", x.id), v("name", x.name), v("local", x.local), v("os", x.os), v("arch", x.arch),
+      v("platform", x.platform);
   v("devices", x.devices), v("memory_bytes", x.memory_bytes), v("storage_bytes", x.storage_bytes);
   v("power", x.power), v("network", x.network), v("form", x.form);
 }
@@ -48,71 +55,99 @@ void fields(auto& v, Same<Thresholds> auto& x) {
 void fields(auto& v, Same<Weights> auto& x) {
   v("speed", x.speed), v("accuracy", x.accuracy), v("memory", x.memory);
 }
-void fields(auto& v, Same<Budget> auto& x) { v("wall_seconds", x.wall_seconds), v("trials", x.trials); }
+void fields(auto& v, Same<Budget> auto& x) {
+  v("wall_seconds", x.wall_seconds), v("trials", x.trials);
+}
 void fields(auto& v, Same<Workload> auto& x) {
   v("prompt_tokens", x.prompt_tokens), v("new_tokens", x.new_tokens);
-  v("evaluation_context", x.evaluation_context), v("evaluation_tokens", x.evaluation_tokens), v("threads", x.threads);
+  v("evaluation_context", x.evaluation_context), v("evaluation_tokens", x.evaluation_tokens),
+      v("threads", x.threads);
 }
 void fields(auto& v, Same<Goal> auto& x) {
-  v("use_case", x.use_case), v("profile", x.profile), v("frameworks", x.frameworks), v("prefer", x.prefer);
-  v("limits", x.limits), v("thresholds", x.thresholds), v("weights", x.weights), v("budget", x.budget);
+  v("use_case", x.use_case), v("profile", x.profile), v("frameworks", x.frameworks),
+      v("prefer", x.prefer);
+  v("limits", x.limits), v("thresholds", x.thresholds), v("weights", x.weights),
+      v("budget", x.budget);
   v("workload", x.workload), v("evaluation_data", x.evaluation_data), v("seed", x.seed);
 }
-void fields(auto& v, Same<Step> auto& x) { v("worker", x.worker), v("op", x.op), v("params", x.params); }
-void fields(auto& v, Same<Calibration> auto& x) { v("dataset_id", x.dataset_id), v("samples", x.samples); }
+void fields(auto& v, Same<Step> auto& x) {
+  v("worker", x.worker), v("op", x.op), v("params", x.params);
+}
+void fields(auto& v, Same<Calibration> auto& x) {
+  v("dataset_id", x.dataset_id), v("samples", x.samples);
+}
 void fields(auto& v, Same<Recipe> auto& x) {
-  v("id", x.id), v("name", x.name), v("backend", x.backend), v("steps", x.steps), v("calibration", x.calibration);
+  v("id", x.id), v("name", x.name), v("backend", x.backend), v("steps", x.steps),
+      v("calibration", x.calibration);
   v("seed", x.seed), v("bits_per_weight", x.bits_per_weight), v("lossless", x.lossless);
   v("source_grid", x.source_grid), v("note", x.note);
 }
 void fields(auto& v, Same<Knob> auto& x) {
-  v("name", x.name), v("values", x.values), v("default_value", x.default_value), v("description", x.description);
+  v("name", x.name), v("values", x.values), v("default_value", x.default_value),
+      v("description", x.description);
 }
-void fields(auto& v, Same<RunPreset> auto& x) { v("name", x.name), v("options", x.options), v("note", x.note); }
+void fields(auto& v, Same<RunPreset> auto& x) {
+  v("name", x.name), v("options", x.options), v("note", x.note);
+}
 void fields(auto& v, Same<RecipeSpace> auto& x) {
   v("build_knobs", x.build_knobs), v("run_knobs", x.run_knobs), v("recipes", x.recipes);
   v("run_presets", x.run_presets), v("skipped", x.skipped);
 }
-void fields(auto& v, Same<Fit> auto& x) { v("supported", x.supported), v("score", x.score), v("reasons", x.reasons); }
+void fields(auto& v, Same<Fit> auto& x) {
+  v("supported", x.supported), v("score", x.score), v("reasons", x.reasons);
+}
 void fields(auto& v, Same<BackendFit> auto& x) {
   v("backend", x.backend), v("version", x.version), v("fit", x.fit), v("space", x.space);
 }
 void fields(auto& v, Same<Assessment> auto& x) {
   v("model_id", x.model_id), v("target_id", x.target_id), v("strategy", x.strategy);
-  v("strategy_reason", x.strategy_reason), v("fits", x.fits), v("memory_estimate_bytes", x.memory_estimate_bytes);
+  v("strategy_reason", x.strategy_reason), v("fits", x.fits),
+      v("memory_estimate_bytes", x.memory_estimate_bytes);
   v("bottleneck", x.bottleneck), v("warnings", x.warnings);
 }
 void fields(auto& v, Same<Reason> auto& x) { v("rule", x.rule), v("text", x.text); }
 void fields(auto& v, Same<Choice> auto& x) {
-  v("backend", x.backend), v("rank", x.rank), v("budget_share", x.budget_share), v("reasons", x.reasons);
+  v("backend", x.backend), v("rank", x.rank), v("budget_share", x.budget_share),
+      v("reasons", x.reasons);
   v("would_change", x.would_change);
 }
 void fields(auto& v, Same<PlannedTrial> auto& x) {
   v("recipe", x.recipe), v("role", x.role), v("run_presets", x.run_presets);
 }
-void fields(auto& v, Same<NotTried> auto& x) { v("backend", x.backend), v("recipe", x.recipe), v("reason", x.reason); }
+void fields(auto& v, Same<NotTried> auto& x) {
+  v("backend", x.backend), v("recipe", x.recipe), v("reason", x.reason);
+}
 void fields(auto& v, Same<Plan> auto& x) {
   v("id", x.id), v("choices", x.choices), v("trials", x.trials), v("not_tried", x.not_tried);
   v("fallbacks", x.fallbacks);
 }
-void fields(auto& v, Same<ArtifactFile> auto& x) { v("path", x.path), v("bytes", x.bytes), v("sha256", x.sha256); }
+void fields(auto& v, Same<ArtifactFile> auto& x) {
+  v("path", x.path), v("bytes", x.bytes), v("sha256", x.sha256);
+}
 void fields(auto& v, Same<Artifact> auto& x) {
   v("id", x.id), v("model_id", x.model_id), v("recipe_id", x.recipe_id), v("backend", x.backend);
-  v("backend_version", x.backend_version), v("format", x.format), v("folder", x.folder), v("entry", x.entry);
-  v("files", x.files), v("total_bytes", x.total_bytes), v("build_seconds", x.build_seconds), v("notes", x.notes);
+  v("backend_version", x.backend_version), v("format", x.format), v("folder", x.folder),
+      v("entry", x.entry);
+  v("files", x.files), v("total_bytes", x.total_bytes), v("build_seconds", x.build_seconds),
+      v("notes", x.notes);
 }
-void fields(auto& v, Same<Interval> auto& x) { v("low", x.low), v("high", x.high), v("confidence", x.confidence); }
+void fields(auto& v, Same<Interval> auto& x) {
+  v("low", x.low), v("high", x.high), v("confidence", x.confidence);
+}
 void fields(auto& v, Same<MetricContext> auto& x) {
   v("prompt_tokens", x.prompt_tokens), v("new_tokens", x.new_tokens), v("depth", x.depth);
-  v("concurrency", x.concurrency), v("position_begin", x.position_begin), v("position_end", x.position_end);
+  v("concurrency", x.concurrency), v("position_begin", x.position_begin),
+      v("position_end", x.position_end);
 }
 void fields(auto& v, Same<Metric> auto& x) {
-  v("metric", x.metric), v("unit", x.unit), v("context", x.context), v("value", x.value), v("interval", x.interval);
+  v("metric", x.metric), v("unit", x.unit), v("context", x.context), v("value", x.value),
+      v("interval", x.interval);
   v("samples", x.samples), v("samples_path", x.samples_path), v("noisy", x.noisy);
 }
 void fields(auto& v, Same<Conditions> auto& x) {
   v("engine_version", x.engine_version), v("cpu_variant", x.cpu_variant), v("threads", x.threads);
-  v("foreign_load", x.foreign_load), v("steal_ratio", x.steal_ratio), v("confinement", x.confinement);
+  v("foreign_load", x.foreign_load), v("steal_ratio", x.steal_ratio),
+      v("confinement", x.confinement);
   v("seed", x.seed), v("date", x.date);
 }
 void fields(auto& v, Same<Measurement> auto& x) {
@@ -121,20 +156,25 @@ void fields(auto& v, Same<Measurement> auto& x) {
 }
 void fields(auto& v, Same<Trial> auto& x) {
   v("id", x.id), v("role", x.role), v("recipe", x.recipe), v("run_preset", x.run_preset);
-  v("run_options", x.run_options), v("artifact", x.artifact), v("measurement", x.measurement), v("error", x.error);
+  v("run_options", x.run_options), v("artifact", x.artifact), v("measurement", x.measurement),
+      v("error", x.error);
   v("status", x.status), v("reason", x.reason), v("wall_seconds", x.wall_seconds);
 }
 void fields(auto& v, Same<Objective> auto& x) { v("metric", x.metric), v("maximise", x.maximise); }
 void fields(auto& v, Same<Front> auto& x) {
-  v("objectives", x.objectives), v("trial_ids", x.trial_ids), v("recommended_id", x.recommended_id), v("why", x.why);
+  v("objectives", x.objectives), v("trial_ids", x.trial_ids), v("recommended_id", x.recommended_id),
+      v("why", x.why);
 }
 void fields(auto& v, Same<Gate> auto& x) {
-  v("name", x.name), v("metric", x.metric), v("comparison", x.comparison), v("threshold", x.threshold);
-  v("required", x.required), v("observed", x.observed), v("interval", x.interval), v("baseline", x.baseline);
+  v("name", x.name), v("metric", x.metric), v("comparison", x.comparison),
+      v("threshold", x.threshold);
+  v("required", x.required), v("observed", x.observed), v("interval", x.interval),
+      v("baseline", x.baseline);
   v("verdict", x.verdict), v("evidence_path", x.evidence_path), v("reason", x.reason);
 }
 void fields(auto& v, Same<GateReport> auto& x) {
-  v("trial_id", x.trial_id), v("artifact_id", x.artifact_id), v("gates", x.gates), v("passed", x.passed);
+  v("trial_id", x.trial_id), v("artifact_id", x.artifact_id), v("gates", x.gates),
+      v("passed", x.passed);
 }
 void fields(auto& v, Same<Control> auto& x) {
   v("metric", x.metric), v("ratio", x.ratio), v("interval", x.interval), v("pairs", x.pairs);
@@ -143,8 +183,10 @@ void fields(auto& v, Same<Control> auto& x) {
 void fields(auto& v, Same<Recommendation> auto& x) { v("title", x.title), v("text", x.text); }
 void fields(auto& v, Same<Report> auto& x) {
   v("schema_version", x.schema_version), v("run_id", x.run_id), v("tool_version", x.tool_version);
-  v("started_at", x.started_at), v("finished_at", x.finished_at), v("finished_stage", x.finished_stage);
-  v("goal", x.goal), v("model", x.model), v("target", x.target), v("assessment", x.assessment), v("plan", x.plan);
+  v("started_at", x.started_at), v("finished_at", x.finished_at),
+      v("finished_stage", x.finished_stage);
+  v("goal", x.goal), v("model", x.model), v("target", x.target), v("assessment", x.assessment),
+      v("plan", x.plan);
   v("trials", x.trials), v("controls", x.controls), v("front", x.front), v("gates", x.gates);
   v("recommendations", x.recommendations), v("warnings", x.warnings);
 }
@@ -153,13 +195,15 @@ void fields(auto& v, Same<BackendInfo> auto& x) {
   v("unavailable_reason", x.unavailable_reason), v("notes", x.notes);
 }
 void fields(auto& v, Same<SessionInfo> auto& x) {
-  v("vocabulary_size", x.vocabulary_size), v("context_length", x.context_length), v("run_options", x.run_options);
+  v("vocabulary_size", x.vocabulary_size), v("context_length", x.context_length),
+      v("run_options", x.run_options);
   v("cpu_variant", x.cpu_variant), v("load_seconds", x.load_seconds);
 }
 void fields(auto& v, Same<Generation> auto& x) { v("ids", x.ids), v("seconds", x.seconds); }
 void fields(auto& v, Same<ChatMessage> auto& x) { v("role", x.role), v("content", x.content); }
 void fields(auto& v, Same<TokenizerInfo> auto& x) {
-  v("vocabulary_size", x.vocabulary_size), v("pre_tokenizer", x.pre_tokenizer), v("bos", x.bos), v("eos", x.eos);
+  v("vocabulary_size", x.vocabulary_size), v("pre_tokenizer", x.pre_tokenizer), v("bos", x.bos),
+      v("eos", x.eos);
   v("has_chat_template", x.has_chat_template);
 }
 

@@ -18,11 +18,16 @@ void Descriptor::reset(int fd) {
 
 Error file_error(std::string_view doing, const fs::path& path, int error_number) {
   const bool full = error_number == ENOSPC || error_number == EDQUOT;
-  return Error{.code = error_number == ENOENT ? ErrorCode::not_found : full ? ErrorCode::no_space : ErrorCode::io,
-               .message = str("cannot ", doing, " ", path.string(), ": ", std::strerror(error_number)),
-               .hint = full ? "Free space on that file system and run the same command again; finished work is kept." : "",
-               .field = "path",
-               .value = path.string()};
+  return Error{
+      .code = error_number == ENOENT ? ErrorCode::not_found
+              : full                 ? ErrorCode::no_space
+                                     : ErrorCode::io,
+      .message = str("cannot ", doing, " ", path.string(), ": ", std::strerror(error_number)),
+      .hint = full ? "Free space on that file system and run the same command again; finished work "
+                     "is kept."
+                   : "",
+      .field = "path",
+      .value = path.string()};
 }
 
 namespace {
@@ -50,7 +55,8 @@ Result<void> sync_file(const fs::path& path) { return sync_path(path, O_RDONLY);
 Result<void> sync_folder(const fs::path& path) { return sync_path(path, O_RDONLY | O_DIRECTORY); }
 
 Result<void> write_whole(const fs::path& path, std::string_view bytes) {
-  const fs::path aside = path.parent_path() / str(".", path.filename().string(), ".", ::getpid(), ".part");
+  const fs::path aside =
+      path.parent_path() / str(".", path.filename().string(), ".", ::getpid(), ".part");
   Result<void> result;
   {
     Descriptor fd(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
@@ -58,7 +64,8 @@ Result<void> write_whole(const fs::path& path, std::string_view bytes) {
     result = write_all(fd.get(), bytes, path);
     if (result && ::fsync(fd.get()) != 0) result = file_error("sync", path, errno);
   }
-  if (result && ::rename(aside.c_str(), path.c_str()) != 0) result = file_error("rename to", path, errno);
+  if (result && ::rename(aside.c_str(), path.c_str()) != 0)
+    result = file_error("rename to", path, errno);
   if (!result) {
     ::unlink(aside.c_str());
     return result;
@@ -72,11 +79,15 @@ Result<std::string> read_text(const fs::path& path, std::uint64_t max_bytes) {
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return file_error("read", path, errno);
   if (!S_ISREG(status.st_mode)) {
-    return Error{.code = ErrorCode::invalid_input, .message = str(path.string(), " is not a regular file"), .field = "path", .value = path.string()};
+    return Error{.code = ErrorCode::invalid_input,
+                 .message = str(path.string(), " is not a regular file"),
+                 .field = "path",
+                 .value = path.string()};
   }
   if (static_cast<std::uint64_t>(status.st_size) > max_bytes) {
     return Error{.code = ErrorCode::invalid_input,
-                 .message = str(path.string(), " must be at most ", max_bytes, " bytes, but has ", status.st_size),
+                 .message = str(path.string(), " must be at most ", max_bytes, " bytes, but has ",
+                                status.st_size),
                  .field = "path",
                  .value = path.string()};
   }

@@ -16,13 +16,16 @@ Error file_error(std::string_view doing, const std::filesystem::path& path, int 
 Result<void> write_whole(const std::filesystem::path& path, std::string_view bytes);
 
 // The whole file; refuses one larger than max_bytes.
-Result<std::string> read_text(const std::filesystem::path& path, std::uint64_t max_bytes = 64ull << 20);
+Result<std::string> read_text(const std::filesystem::path& path,
+                              std::uint64_t max_bytes = 64ull << 20);
 
 Result<void> sync_file(const std::filesystem::path& path);
 Result<void> sync_folder(const std::filesystem::path& path);
 
-// Publishes a finished folder under its final name: syncs every file, then renames. An existing one wins.
-Result<void> publish_folder(const std::filesystem::path& finished, const std::filesystem::path& final_path);
+// Publishes a finished folder under its final name: syncs every file, then renames. An existing one
+// wins.
+Result<void> publish_folder(const std::filesystem::path& finished,
+                            const std::filesystem::path& final_path);
 
 // A descriptor closed at the end of its scope.
 class Descriptor {

@@ -61,7 +61,8 @@ Json write(const T& value) {
   } else if constexpr (std::is_floating_point_v<T>) {
     STROP_ASSERT(std::isfinite(value), "a measured value must be finite");
     return value;
-  } else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string> || std::is_same_v<T, RunOptions>) {
+  } else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string> ||
+                       std::is_same_v<T, RunOptions>) {
     return value;
   } else if constexpr (IsVector<T>::value) {
     Json array = Json::array();
@@ -88,7 +89,8 @@ struct Reader {
     const auto found = object.find(name);
     const std::string inner = path.empty() ? name : path + "." + name;
     if (found == object.end()) {
-      constexpr bool may_be_absent = IsOptional<T>::value || IsVector<T>::value || std::is_same_v<T, std::string>;
+      constexpr bool may_be_absent =
+          IsOptional<T>::value || IsVector<T>::value || std::is_same_v<T, std::string>;
       if (!may_be_absent) throw Mismatch{inner, "is required", "nothing"};
       return;
     }
@@ -103,21 +105,32 @@ struct Reader {
 
 template <class T>
 void read_integer(const Json& json, T& value, const std::string& path) {
-  const bool fits = json.is_number_unsigned() ? json.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<T>::max())
-                    : json.is_number_integer() ? std::is_signed_v<T> && json.get<std::int64_t>() >= static_cast<std::int64_t>(std::numeric_limits<T>::min()) &&
-                                                     json.get<std::int64_t>() <= static_cast<std::int64_t>(std::numeric_limits<T>::max())
-                                               : false;
-  if (!fits) throw Mismatch{path, str("must be an integer from ", +std::numeric_limits<T>::min(), " to ", +std::numeric_limits<T>::max()), shown(json)};
+  const bool fits =
+      json.is_number_unsigned()
+          ? json.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<T>::max())
+      : json.is_number_integer()
+          ? std::is_signed_v<T> &&
+                json.get<std::int64_t>() >=
+                    static_cast<std::int64_t>(std::numeric_limits<T>::min()) &&
+                json.get<std::int64_t>() <= static_cast<std::int64_t>(std::numeric_limits<T>::max())
+          : false;
+  if (!fits)
+    throw Mismatch{path,
+                   str("must be an integer from ", +std::numeric_limits<T>::min(), " to ",
+                       +std::numeric_limits<T>::max()),
+                   shown(json)};
   value = json.get<T>();
 }
 
 template <class T>
 void read(const Json& json, T& value, const std::string& path) {
   if constexpr (std::is_enum_v<T>) {
-    const auto found = json.is_string() ? from_name<T>(json.get_ref<const std::string&>()) : std::nullopt;
+    const auto found =
+        json.is_string() ? from_name<T>(json.get_ref<const std::string&>()) : std::nullopt;
     if (!found) {
       std::string words;
-      for (std::string_view word : EnumNames<T>::names) words += str(words.empty() ? "" : ", ", word);
+      for (std::string_view word : EnumNames<T>::names)
+        words += str(words.empty() ? "" : ", ", word);
       throw Mismatch{path, "must be one of " + words, shown(json)};
     }
     value = *found;
@@ -148,7 +161,8 @@ void read(const Json& json, T& value, const std::string& path) {
     Reader reader{json, path, {}};
     fields(reader, value);
     for (const auto& [key, item] : json.items()) {
-      if (!reader.known.contains(key)) throw Mismatch{path.empty() ? key : path + "." + key, "is not a known field", shown(item)};
+      if (!reader.known.contains(key))
+        throw Mismatch{path.empty() ? key : path + "." + key, "is not a known field", shown(item)};
     }
   }
 }
@@ -192,7 +206,10 @@ Json schema_of() {
     SchemaWriter writer;
     T value{};
     fields(writer, value);
-    return {{"type", "object"}, {"properties", writer.properties}, {"required", writer.required}, {"additionalProperties", false}};
+    return {{"type", "object"},
+            {"properties", writer.properties},
+            {"required", writer.required},
+            {"additionalProperties", false}};
   }
 }
 
@@ -211,16 +228,21 @@ Result<Json> parse_json(std::string_view text, std::string_view what) {
     } else if (event == Event::object_end || event == Event::array_end) {
       --depth;
       if (event == Event::object_end) open_objects.pop_back();
-    } else if (event == Event::key && !open_objects.back().insert(parsed.get<std::string>()).second) {
+    } else if (event == Event::key &&
+               !open_objects.back().insert(parsed.get<std::string>()).second) {
       duplicate = parsed.get<std::string>();
     }
     return !too_deep;
   };
   try {
     Json json = Json::parse(text, watch);
-    if (too_deep) return Error{.code = ErrorCode::corrupt, .message = str(what, " nests deeper than ", kMaxDepth)};
+    if (too_deep)
+      return Error{.code = ErrorCode::corrupt,
+                   .message = str(what, " nests deeper than ", kMaxDepth)};
     if (!duplicate.empty())
-      return Error{.code = ErrorCode::corrupt, .message = str(what, " has the key \"", duplicate, "\" twice"), .field = duplicate};
+      return Error{.code = ErrorCode::corrupt,
+                   .message = str(what, " has the key \"", duplicate, "\" twice"),
+                   .field = duplicate};
     return json;
   } catch (const Json::parse_error& e) {
     return Error{.code = ErrorCode::corrupt,
@@ -228,7 +250,8 @@ Result<Json> parse_json(std::string_view text, std::string_view what) {
                  .offset = e.byte};
   } catch (const Json::out_of_range&) {
     // Such as 1e999, which the parser does not report as an error of the text.
-    return Error{.code = ErrorCode::corrupt, .message = str(what, " has a number that is out of range")};
+    return Error{.code = ErrorCode::corrupt,
+                 .message = str(what, " has a number that is out of range")};
   }
 }
 
@@ -244,7 +267,8 @@ Result<T> decode(const Json& json, std::string_view what) {
     read(json, value, "");
   } catch (const Mismatch& m) {
     return Error{.code = ErrorCode::invalid_input,
-                 .message = str(what, ": ", m.path.empty() ? "the value" : m.path, " ", m.rule, ", but got ", m.value),
+                 .message = str(what, ": ", m.path.empty() ? "the value" : m.path, " ", m.rule,
+                                ", but got ", m.value),
                  .field = m.path,
                  .value = m.value};
   } catch (const Json::exception& e) {
@@ -258,7 +282,10 @@ Error error_from(const Json& json, std::string_view what) {
   try {
     read(json, error, "");
   } catch (const Mismatch& m) {
-    return Error{.code = ErrorCode::corrupt, .message = str(what, ": ", m.path, " ", m.rule), .field = m.path, .value = m.value};
+    return Error{.code = ErrorCode::corrupt,
+                 .message = str(what, ": ", m.path, " ", m.rule),
+                 .field = m.path,
+                 .value = m.value};
   }
   return error;
 }
@@ -285,9 +312,9 @@ std::optional<E> from_name(std::string_view name) {
 
 std::string id_of(const Json& json) { return sha256_hex(json.dump()); }
 
-#define STROP_CODEC(T)                                            \
-  template Json encode<T>(const T&);                              \
-  template Result<T> decode<T>(const Json&, std::string_view);    \
+#define STROP_CODEC(T)                                         \
+  template Json encode<T>(const T&);                           \
+  template Result<T> decode<T>(const Json&, std::string_view); \
   template Json schema<T>();
 template Json encode<Error>(const Error&);
 STROP_CODEC(Model)
@@ -330,8 +357,8 @@ STROP_CODEC(std::uint32_t)
 STROP_CODEC(bool)
 #undef STROP_CODEC
 
-#define STROP_ENUM(E)                                \
-  template std::string_view name_of<E>(E);           \
+#define STROP_ENUM(E)                      \
+  template std::string_view name_of<E>(E); \
   template std::optional<E> from_name<E>(std::string_view);
 STROP_ENUM(ErrorCode)
 STROP_ENUM(ModelKind)
@@ -355,8 +382,8 @@ Result<Report> report_from_json(std::string_view text) {
   STROP_TRY(const Json json, parse_json(text, "the report"));
   if (json.is_object() && json.value("schema_version", Json()) != Json(Report{}.schema_version)) {
     return Error{.code = ErrorCode::unsupported,
-                 .message = str("the report: schema_version must be ", Report{}.schema_version, ", but got ",
-                                shown(json.value("schema_version", Json()))),
+                 .message = str("the report: schema_version must be ", Report{}.schema_version,
+                                ", but got ", shown(json.value("schema_version", Json()))),
                  .field = "schema_version"};
   }
   return decode<Report>(json, "the report");

@@ -1,4 +1,5 @@
-// JSON of every domain value. One field list per type serves writing, strict reading and the schema.
+// JSON of every domain value. One field list per type serves writing, strict reading and the
+// schema.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -13,13 +14,15 @@ namespace strop {
 
 using Json = nlohmann::json;
 
-// Parses text from outside: UTF-8, no duplicate keys, nesting at most 64. `what` names the source in the error.
+// Parses text from outside: UTF-8, no duplicate keys, nesting at most 64. `what` names the source
+// in the error.
 Result<Json> parse_json(std::string_view text, std::string_view what);
 
 // Defined for every domain type, vectors of them, and strings and numbers.
 template <class T>
 Json encode(const T& value);
-// Refuses unknown fields, wrong types and unknown enumerators; Error.field is the path of the field.
+// Refuses unknown fields, wrong types and unknown enumerators; Error.field is the path of the
+// field.
 template <class T>
 Result<T> decode(const Json& json, std::string_view what);
 // The Error that the JSON describes, or one that says why it describes none.

@@ -2,11 +2,13 @@
 
 namespace strop {
 
-const Metric* find(const Measurement& measurement, const std::string& metric, const MetricContext& context) {
+const Metric* find(const Measurement& measurement, const std::string& metric,
+                   const MetricContext& context) {
   for (const Metric& candidate : measurement.metrics) {
     if (candidate.metric != metric) continue;
     const bool any_context = context == MetricContext{};
-    if (any_context ? !candidate.context.position_begin.has_value() : candidate.context == context) return &candidate;
+    if (any_context ? !candidate.context.position_begin.has_value() : candidate.context == context)
+      return &candidate;
   }
   return nullptr;
 }

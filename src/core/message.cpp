@@ -14,7 +14,9 @@ namespace {
 constexpr std::size_t kHeader = 4;
 
 Error gone(int error_number) {
-  return Error{.code = ErrorCode::io, .message = str("the other end of the worker socket is gone: ", std::strerror(error_number))};
+  return Error{
+      .code = ErrorCode::io,
+      .message = str("the other end of the worker socket is gone: ", std::strerror(error_number))};
 }
 
 }  // namespace
@@ -23,7 +25,8 @@ Result<void> send_message(int fd, const Json& message) {
   const std::string body = message.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (body.size() > kMaxMessageBytes) {
     return Error{.code = ErrorCode::invalid_input,
-                 .message = str("a message must be at most ", kMaxMessageBytes, " bytes, but has ", body.size())};
+                 .message = str("a message must be at most ", kMaxMessageBytes, " bytes, but has ",
+                                body.size())};
   }
   const auto length = static_cast<std::uint32_t>(body.size());
   std::string frame(kHeader, '\0');
@@ -42,7 +45,8 @@ Result<void> send_message(int fd, const Json& message) {
 std::optional<std::size_t> MessageReader::pending_length() const {
   if (buffer_.size() < kHeader) return std::nullopt;
   std::size_t length = 0;
-  for (std::size_t i = 0; i < kHeader; ++i) length |= std::size_t{static_cast<unsigned char>(buffer_[i])} << (8 * i);
+  for (std::size_t i = 0; i < kHeader; ++i)
+    length |= std::size_t{static_cast<unsigned char>(buffer_[i])} << (8 * i);
   return length;
 }
 
@@ -52,19 +56,23 @@ Result<MessageReader::State> MessageReader::poll(std::chrono::milliseconds wait,
     if (const auto length = pending_length()) {
       if (*length > kMaxMessageBytes) {
         return Error{.code = ErrorCode::corrupt,
-                     .message = str("a message must be at most ", kMaxMessageBytes, " bytes, but claims ", *length)};
+                     .message = str("a message must be at most ", kMaxMessageBytes,
+                                    " bytes, but claims ", *length)};
       }
       if (buffer_.size() >= kHeader + *length) {
-        auto parsed = parse_json(std::string_view(buffer_).substr(kHeader, *length), "the worker's message");
+        auto parsed =
+            parse_json(std::string_view(buffer_).substr(kHeader, *length), "the worker's message");
         buffer_.erase(0, kHeader + *length);
         if (!parsed) return std::move(parsed).error();
         message = *std::move(parsed);
         return State::message;
       }
     }
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
     pollfd descriptor{.fd = fd_, .events = POLLIN, .revents = 0};
-    const int ready = ::poll(&descriptor, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    const int ready =
+        ::poll(&descriptor, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
     if (ready == 0) return State::nothing_yet;
     if (ready < 0) {
       if (errno == EINTR) return State::nothing_yet;

@@ -1,4 +1,5 @@
-// The wire of the worker protocol (docs/protocol.md): a 4-byte little-endian length, then that many bytes of JSON.
+// The wire of the worker protocol (docs/protocol.md): a 4-byte little-endian length, then that many
+// bytes of JSON.
 #pragma once
 
 #include <chrono>
@@ -19,7 +20,8 @@ inline constexpr int kWorkerBlock = 4;
 // Fails with io when the other end is gone, with invalid_input when the message is too large.
 Result<void> send_message(int fd, const Json& message);
 
-// Tensors travel in the shared block one after the other; the JSON lists name, type, shape, offset and bytes.
+// Tensors travel in the shared block one after the other; the JSON lists name, type, shape, offset
+// and bytes.
 Result<Json> tensors_to(std::span<const Tensor> tensors, std::span<std::byte> block);
 Result<std::vector<Tensor>> tensors_from(const Json& described, std::span<const std::byte> block);
 

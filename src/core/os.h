@@ -23,16 +23,17 @@ struct Confinement {
 struct Spawn {
   std::filesystem::path program;
   std::vector<std::string> arguments;
-  int socket = -1;     // becomes descriptor 3
-  int block = -1;      // becomes descriptor 4
-  int output = -1;     // becomes stdout and stderr
+  int socket = -1;  // becomes descriptor 3
+  int block = -1;   // becomes descriptor 4
+  int output = -1;  // becomes stdout and stderr
   Confinement confinement;
 };
 
 struct Child {
   pid_t pid = -1;
-  int pid_fd = -1;                     // readable when the child has ended
-  std::vector<std::string> enforced;   // what the kernel enforces: landlock-7, seccomp, no_new_privs, ...
+  int pid_fd = -1;  // readable when the child has ended
+  std::vector<std::string>
+      enforced;  // what the kernel enforces: landlock-7, seccomp, no_new_privs, ...
 };
 
 // Starts the program in its own session; it dies with the thread that called this.
@@ -42,7 +43,7 @@ Result<Child> spawn(const Spawn& spawn);
 void kill_tree(pid_t pid);
 
 struct Exit {
-  int status = 0;   // exit code when signal is 0
+  int status = 0;  // exit code when signal is 0
   int signal = 0;
   double cpu_seconds = 0;
 };
@@ -52,7 +53,7 @@ Exit reap(pid_t pid);
 // Resident memory in bytes, summed over the process and its descendants.
 struct Memory {
   std::uint64_t anonymous = 0;
-  std::uint64_t file = 0;     // mapped files, weights among them
+  std::uint64_t file = 0;  // mapped files, weights among them
   std::uint64_t shared = 0;
   std::uint64_t total() const { return anonymous + file + shared; }
 };

@@ -1,5 +1,5 @@
-// Linux: workers start confined by Landlock, seccomp and resource limits as far as the kernel allows.
-// Everything that allocates is prepared before fork; the child only makes system calls.
+// Linux: workers start confined by Landlock, seccomp and resource limits as far as the kernel
+// allows. Everything that allocates is prepared before fork; the child only makes system calls.
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -28,10 +28,13 @@ namespace strop::os {
 namespace {
 
 // Values of newer kernels than the headers we build with.
-constexpr std::uint64_t kFsExecute = 1ull << 0, kFsWriteFile = 1ull << 1, kFsReadFile = 1ull << 2, kFsReadDir = 1ull << 3;
-constexpr std::uint64_t kFsAllAbi1 = (1ull << 13) - 1, kFsRefer = 1ull << 13, kFsTruncate = 1ull << 14, kFsIoctl = 1ull << 15;
+constexpr std::uint64_t kFsExecute = 1ull << 0, kFsWriteFile = 1ull << 1, kFsReadFile = 1ull << 2,
+                        kFsReadDir = 1ull << 3;
+constexpr std::uint64_t kFsAllAbi1 = (1ull << 13) - 1, kFsRefer = 1ull << 13,
+                        kFsTruncate = 1ull << 14, kFsIoctl = 1ull << 15;
 constexpr std::uint64_t kNetBindConnect = 3, kScopeSocketSignal = 3;
-constexpr std::uint64_t kRightsOfFiles = kFsExecute | kFsWriteFile | kFsReadFile | kFsTruncate | kFsIoctl;
+constexpr std::uint64_t kRightsOfFiles =
+    kFsExecute | kFsWriteFile | kFsReadFile | kFsTruncate | kFsIoctl;
 
 struct RulesetAttr {
   std::uint64_t fs = 0;
@@ -56,43 +59,92 @@ struct Ruleset {
 
 Ruleset landlock_rules(const Spawn& spawn) {
   Ruleset rules;
-  const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  const long abi =
+      ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (abi < 1) return rules;
   rules.abi = static_cast<int>(abi);
-  rules.handled = kFsAllAbi1 | (abi >= 2 ? kFsRefer : 0) | (abi >= 3 ? kFsTruncate : 0) | (abi >= 5 ? kFsIoctl : 0);
-  const RulesetAttr attr{.fs = rules.handled, .net = abi >= 4 ? kNetBindConnect : 0, .scoped = abi >= 6 ? kScopeSocketSignal : 0};
+  rules.handled = kFsAllAbi1 | (abi >= 2 ? kFsRefer : 0) | (abi >= 3 ? kFsTruncate : 0) |
+                  (abi >= 5 ? kFsIoctl : 0);
+  const RulesetAttr attr{.fs = rules.handled,
+                         .net = abi >= 4 ? kNetBindConnect : 0,
+                         .scoped = abi >= 6 ? kScopeSocketSignal : 0};
   const std::size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
   rules.fd.reset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, size, 0)));
   if (!rules.fd) return rules;
   constexpr std::uint64_t read = kFsReadFile | kFsReadDir;
   // The system's libraries, and what run times ask about processor and memory.
-  for (const char* path : {"/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/zoneinfo", "/etc/ld.so.cache", "/etc/ld.so.conf",
-                           "/etc/ld.so.conf.d", "/etc/localtime", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm",
-                           "/sys/devices/system", "/sys/fs/cgroup", "/dev/urandom", "/dev/random", "/dev/zero"}) {
+  for (const char* path :
+       {"/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/zoneinfo", "/etc/ld.so.cache",
+        "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/proc/cpuinfo", "/proc/meminfo",
+        "/proc/stat", "/proc/sys/vm", "/sys/devices/system", "/sys/fs/cgroup", "/dev/urandom",
+        "/dev/random", "/dev/zero"}) {
     rules.allow(path, read);
   }
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  rules.allow("/proc", read);  // the sanitizer looks up its own stack there
+#endif
   rules.allow("/dev/null", read | kFsWriteFile);
-  for (const char* loader : {"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"}) rules.allow(loader, read | kFsExecute);
-  // The program itself and the engines beside it: PREFIX/libexec/strop/worker uses PREFIX/lib; in a build tree the
-  // engines' SDKs lie in the folder sdk beside PREFIX.
+  for (const char* loader : {"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"})
+    rules.allow(loader, read | kFsExecute);
+  // The program itself and the engines beside it: PREFIX/libexec/strop/worker uses PREFIX/lib; in a
+  // build tree the engines' SDKs lie in the folder sdk beside PREFIX.
   const fs::path prefix = spawn.program.parent_path().parent_path().parent_path();
   rules.allow(spawn.program.parent_path(), read | kFsExecute);
   rules.allow(prefix / "lib", read);
   rules.allow(prefix / "share" / "strop", read);
   rules.allow(prefix.parent_path() / "sdk", read);
   for (const fs::path& path : spawn.confinement.read) rules.allow(path, read);
-  for (const fs::path& path : spawn.confinement.write) rules.allow(path, rules.handled & ~kFsExecute);
+  for (const fs::path& path : spawn.confinement.write)
+    rules.allow(path, rules.handled & ~kFsExecute);
   return rules;
 }
 
 // Deny list: what an engine never needs. Everything else is decided by Landlock.
-constexpr auto denied_calls = std::to_array<unsigned>({
-    SYS_socket, SYS_socketpair, SYS_connect, SYS_bind, SYS_listen, SYS_accept, SYS_accept4, SYS_ptrace, SYS_process_vm_readv,
-    SYS_process_vm_writev, SYS_mount, SYS_umount2, SYS_unshare, SYS_setns, SYS_pivot_root, SYS_chroot, SYS_bpf, SYS_perf_event_open,
-    SYS_userfaultfd, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register,
-    SYS_open_by_handle_at, SYS_name_to_handle_at, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_reboot,
-    SYS_swapon, SYS_swapoff, SYS_sethostname, SYS_settimeofday, SYS_clock_settime, SYS_acct, SYS_quotactl, SYS_pidfd_getfd,
-    SYS_fsopen, SYS_fsmount, SYS_move_mount, SYS_open_tree, SYS_mount_setattr});
+constexpr auto denied_calls = std::to_array<unsigned>({SYS_socket,
+                                                       SYS_socketpair,
+                                                       SYS_connect,
+                                                       SYS_bind,
+                                                       SYS_listen,
+                                                       SYS_accept,
+                                                       SYS_accept4,
+                                                       SYS_ptrace,
+                                                       SYS_process_vm_readv,
+                                                       SYS_process_vm_writev,
+                                                       SYS_mount,
+                                                       SYS_umount2,
+                                                       SYS_unshare,
+                                                       SYS_setns,
+                                                       SYS_pivot_root,
+                                                       SYS_chroot,
+                                                       SYS_bpf,
+                                                       SYS_perf_event_open,
+                                                       SYS_userfaultfd,
+                                                       SYS_keyctl,
+                                                       SYS_add_key,
+                                                       SYS_request_key,
+                                                       SYS_io_uring_setup,
+                                                       SYS_io_uring_enter,
+                                                       SYS_io_uring_register,
+                                                       SYS_open_by_handle_at,
+                                                       SYS_name_to_handle_at,
+                                                       SYS_init_module,
+                                                       SYS_finit_module,
+                                                       SYS_delete_module,
+                                                       SYS_kexec_load,
+                                                       SYS_reboot,
+                                                       SYS_swapon,
+                                                       SYS_swapoff,
+                                                       SYS_sethostname,
+                                                       SYS_settimeofday,
+                                                       SYS_clock_settime,
+                                                       SYS_acct,
+                                                       SYS_quotactl,
+                                                       SYS_pidfd_getfd,
+                                                       SYS_fsopen,
+                                                       SYS_fsmount,
+                                                       SYS_move_mount,
+                                                       SYS_open_tree,
+                                                       SYS_mount_setattr});
 
 #if defined(__x86_64__)
 constexpr unsigned kAuditArch = AUDIT_ARCH_X86_64;
@@ -102,8 +154,12 @@ constexpr unsigned kAuditArch = AUDIT_ARCH_AARCH64;
 
 std::vector<sock_filter> seccomp_filter() {
   std::vector<sock_filter> code;
-  const auto load = [&](std::uint32_t offset) { code.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset)); };
-  const auto answer = [&](std::uint32_t value) { code.push_back(BPF_STMT(BPF_RET | BPF_K, value)); };
+  const auto load = [&](std::uint32_t offset) {
+    code.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset));
+  };
+  const auto answer = [&](std::uint32_t value) {
+    code.push_back(BPF_STMT(BPF_RET | BPF_K, value));
+  };
   load(offsetof(seccomp_data, arch));
   code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kAuditArch, 1, 0));
   answer(SECCOMP_RET_KILL_PROCESS);  // another call convention would pass the list below
@@ -151,7 +207,8 @@ enum Enforced : unsigned { no_new_privs = 1, landlock = 2, seccomp = 4, limits =
   const rlimit no_core{0, 0};
   if (::setrlimit(RLIMIT_CORE, &no_core) == 0) enforced |= limits;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) enforced |= no_new_privs;
-  if (p.ruleset >= 0 && ::syscall(SYS_landlock_restrict_self, p.ruleset, 0) == 0) enforced |= landlock;
+  if (p.ruleset >= 0 && ::syscall(SYS_landlock_restrict_self, p.ruleset, 0) == 0)
+    enforced |= landlock;
   if (p.filter && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, p.filter) == 0) enforced |= seccomp;
   const int message[2] = {static_cast<int>(enforced), 0};
   (void)!::write(p.report, message, sizeof message);
@@ -173,8 +230,9 @@ std::vector<std::string> enforced_words(unsigned enforced, int abi) {
 // Only what engines read; the user's environment may hold secrets.
 std::vector<std::string> worker_environment() {
   std::vector<std::string> kept;
-  for (const char* name : {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_HOME", "STROP_STORE", "LD_LIBRARY_PATH",
-                           "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LLVM_PROFILE_FILE"}) {
+  for (const char* name :
+       {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_HOME", "STROP_STORE",
+        "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LLVM_PROFILE_FILE"}) {
     if (const char* value = std::getenv(name)) kept.push_back(str(name, "=", value));
   }
   return kept;
@@ -207,12 +265,19 @@ Result<Child> spawn(const Spawn& request) {
   if (::pipe2(pipes.data(), O_CLOEXEC) != 0) return file_error("start", request.program, errno);
   Descriptor report_in(pipes[0]);
   Descriptor report_out(pipes[1]);
-  Descriptor socket(high_copy(request.socket)), block(high_copy(request.block)), output(high_copy(request.output));
+  Descriptor socket(high_copy(request.socket)), block(high_copy(request.block)),
+      output(high_copy(request.output));
   Descriptor report(high_copy(report_out.get())), ruleset(high_copy(rules.fd.get()));
 
-  const Prepared prepared{.program = request.program.c_str(), .arguments = argument_pointers.data(), .environment = environment_pointers.data(),
-                          .socket = socket.get(), .block = block.get(), .output = output.get(), .ruleset = ruleset.get(),
-                          .report = report.get(), .filter = filter.empty() ? nullptr : &program};
+  const Prepared prepared{.program = request.program.c_str(),
+                          .arguments = argument_pointers.data(),
+                          .environment = environment_pointers.data(),
+                          .socket = socket.get(),
+                          .block = block.get(),
+                          .output = output.get(),
+                          .ruleset = ruleset.get(),
+                          .report = report.get(),
+                          .filter = filter.empty() ? nullptr : &program};
   const pid_t pid = ::fork();
   if (pid < 0) return file_error("start", request.program, errno);
   if (pid == 0) child_main(prepared);
@@ -245,7 +310,9 @@ Exit reap(pid_t pid) {
   rusage usage{};
   while (::wait4(pid, &status, 0, &usage) < 0 && errno == EINTR) {
   }
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   return {.status = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
           .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
           .cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime)};

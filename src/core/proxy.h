@@ -16,8 +16,10 @@ namespace strop {
 struct WorkerPolicy {
   bool confine = true;
   std::optional<std::uint64_t> memory_limit_bytes;
-  std::chrono::milliseconds patience{300'000};  // longest silence of a build, an opening or a generation
-  std::filesystem::path cache = {};             // where workers keep what they found out about the machine; may be empty
+  std::chrono::milliseconds patience{
+      300'000};  // longest silence of a build, an opening or a generation
+  std::filesystem::path cache =
+      {};  // where workers keep what they found out about the machine; may be empty
 };
 
 // An opened artifact in a worker of its own.
@@ -33,21 +35,26 @@ class WorkerSession {
   std::unique_ptr<Session> session_;
 };
 
-// A framework behind its worker program. Every call but open ends with its process; a session keeps its own.
+// A framework behind its worker program. Every call but open ends with its process; a session keeps
+// its own.
 class WorkerBackend {
  public:
-  WorkerBackend(std::filesystem::path program, WorkerPolicy policy) : program_(std::move(program)), policy_(policy) {}
+  WorkerBackend(std::filesystem::path program, WorkerPolicy policy)
+      : program_(std::move(program)), policy_(policy) {}
 
   // What follows "strop-worker-" in the program's name.
   std::string name() const;
 
   // A worker that cannot be asked counts as unavailable, with the reason.
   BackendInfo info() const;
-  // Version, fit and recipe space; a worker that is unavailable here does not support the model, with the reason.
+  // Version, fit and recipe space; a worker that is unavailable here does not support the model,
+  // with the reason.
   Result<BackendFit> fit(const Model& model, const Target& target) const;
   // See Backend::build.
-  Result<Artifact> build(const Model& input, const Recipe& recipe, std::size_t step, const Workspace& workspace) const;
-  Result<std::unique_ptr<WorkerSession>> open(const Artifact& artifact, const RunOptions& options, const Workspace& workspace) const;
+  Result<Artifact> build(const Model& input, const Recipe& recipe, std::size_t step,
+                         const Workspace& workspace) const;
+  Result<std::unique_ptr<WorkerSession>> open(const Artifact& artifact, const RunOptions& options,
+                                              const Workspace& workspace) const;
 
  private:
   Result<std::unique_ptr<WorkerProcess>> start(os::Confinement confinement) const;
@@ -59,7 +66,8 @@ class WorkerBackend {
 std::vector<std::filesystem::path> find_workers(const std::filesystem::path& folder);
 
 // The tokenizer of a vocabulary-only file, in a worker.
-Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::filesystem::path& program, const std::filesystem::path& vocabulary,
+Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::filesystem::path& program,
+                                                  const std::filesystem::path& vocabulary,
                                                   const WorkerPolicy& policy);
 
 }  // namespace strop

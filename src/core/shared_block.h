@@ -1,4 +1,5 @@
-// Memory shared with one worker, for rows of logits and for tensors. The main program creates it and seals its size.
+// Memory shared with one worker, for rows of logits and for tensors. The main program creates it
+// and seals its size.
 #pragma once
 
 #include <cstddef>
@@ -22,10 +23,13 @@ class SharedBlock {
 
   int descriptor() const { return fd_.get(); }
   std::span<std::byte> bytes() const { return {data_, size_}; }
-  std::span<float> floats() const { return {reinterpret_cast<float*>(data_), size_ / sizeof(float)}; }
+  std::span<float> floats() const {
+    return {reinterpret_cast<float*>(data_), size_ / sizeof(float)};
+  }
 
  private:
-  SharedBlock(Descriptor fd, std::byte* data, std::size_t size) : fd_(std::move(fd)), data_(data), size_(size) {}
+  SharedBlock(Descriptor fd, std::byte* data, std::size_t size)
+      : fd_(std::move(fd)), data_(data), size_(size) {}
   static Result<SharedBlock> map(Descriptor fd, std::size_t bytes);
   Descriptor fd_;
   std::byte* data_ = nullptr;

@@ -1,5 +1,5 @@
-// The worker's side of the protocol: one thread reads (so that a cancellation is seen during a long call), the
-// main thread works. Errors of a framework become Error at one place, guard().
+// The worker's side of the protocol: one thread reads (so that a cancellation is seen during a long
+// call), the main thread works. Errors of a framework become Error at one place, guard().
 #include "strop/worker.h"
 
 #include <sys/socket.h>
@@ -39,11 +39,13 @@ Result<Json> guard(const std::function<Result<Json>()>& work) {
   try {
     return work();
   } catch (const std::bad_alloc&) {
-    return Error{.code = ErrorCode::out_of_memory, .message = "the engine could not get the memory it asked for"};
+    return Error{.code = ErrorCode::out_of_memory,
+                 .message = "the engine could not get the memory it asked for"};
   } catch (const std::exception& e) {
     return Error{.code = ErrorCode::backend, .message = e.what()};
   } catch (...) {
-    return Error{.code = ErrorCode::backend, .message = "the engine threw something that is no exception"};
+    return Error{.code = ErrorCode::backend,
+                 .message = "the engine threw something that is no exception"};
   }
 }
 
@@ -72,10 +74,13 @@ class Connection : public Progress {
 
   void answer(const Request& request, Result<Json> result) {
     Json message{{"id", request.id}};
-    if (result) message["result"] = *std::move(result);
-    else message["error"] = encode(result.error());
+    if (result)
+      message["result"] = *std::move(result);
+    else
+      message["error"] = encode(result.error());
     const std::lock_guard lock(send_mutex_);
-    if (auto sent = send_message(fd_, message); !sent && sent.error().code == ErrorCode::invalid_input)
+    if (auto sent = send_message(fd_, message);
+        !sent && sent.error().code == ErrorCode::invalid_input)
       (void)send_message(fd_, {{"id", request.id}, {"error", encode(sent.error())}});
   }
 
@@ -99,10 +104,14 @@ class Connection : public Progress {
       if (*state == MessageReader::State::nothing_yet || !message.is_object()) continue;
       const std::lock_guard lock(mutex_);
       if (message.contains("cancel")) {
-        cancelled_before_start_ = message["cancel"].is_number_unsigned() ? message["cancel"].get<std::uint64_t>() : 0;
+        cancelled_before_start_ =
+            message["cancel"].is_number_unsigned() ? message["cancel"].get<std::uint64_t>() : 0;
         if (cancelled_before_start_ == current_) stop_.request_stop();
-      } else if (message.contains("id") && message["id"].is_number_unsigned() && message.contains("method") && message["method"].is_string()) {
-        requests_.push_back({message["id"].get<std::uint64_t>(), message["method"].get<std::string>(), message.value("params", Json::object())});
+      } else if (message.contains("id") && message["id"].is_number_unsigned() &&
+                 message.contains("method") && message["method"].is_string()) {
+        requests_.push_back({message["id"].get<std::uint64_t>(),
+                             message["method"].get<std::string>(),
+                             message.value("params", Json::object())});
       }
       arrived_.notify_one();
     }
@@ -127,10 +136,13 @@ class Connection : public Progress {
 using Method = std::function<Result<Json>(const Json& params)>;
 using Methods = std::map<std::string, Method>;
 
-int serve(int argc, char** argv, const char* role, const std::function<Methods(Connection&, SharedBlock&)>& make_methods) {
+int serve(int argc, char** argv, const char* role,
+          const std::function<Methods(Connection&, SharedBlock&)>& make_methods) {
   struct stat status {};
   if (argc > 1 || ::fstat(kWorkerSocket, &status) != 0 || !S_ISSOCK(status.st_mode)) {
-    std::fprintf(stderr, "%s is a worker program of strop and is started by it. Try: strop backends\n", argc > 0 ? argv[0] : "this");
+    std::fprintf(stderr,
+                 "%s is a worker program of strop and is started by it. Try: strop backends\n",
+                 argc > 0 ? argv[0] : "this");
     return 2;
   }
   auto block = SharedBlock::attach(kWorkerBlock);
@@ -140,11 +152,14 @@ int serve(int argc, char** argv, const char* role, const std::function<Methods(C
   }
   Connection connection(kWorkerSocket);
   Methods methods = make_methods(connection, *block);
-  methods["hello"] = [&](const Json&) -> Result<Json> { return Json{{"protocol", kProtocolVersion}, {"role", role}}; };
+  methods["hello"] = [&](const Json&) -> Result<Json> {
+    return Json{{"protocol", kProtocolVersion}, {"role", role}};
+  };
   while (auto request = connection.next()) {
     const auto found = methods.find(request->method);
     connection.answer(*request, guard([&]() -> Result<Json> {
-      if (found == methods.end()) return bad_request(str("names the unknown method ", request->method));
+      if (found == methods.end())
+        return bad_request(str("names the unknown method ", request->method));
       return found->second(request->params);
     }));
   }
@@ -156,12 +171,14 @@ int serve(int argc, char** argv, const char* role, const std::function<Methods(C
 // What an open session is asked.
 class SessionHost {
  public:
-  SessionHost(Connection& connection, SharedBlock& block) : connection_(connection), block_(block) {}
+  SessionHost(Connection& connection, SharedBlock& block)
+      : connection_(connection), block_(block) {}
 
   Result<Json> adopt(std::unique_ptr<Session> session) {
     session_ = std::move(session);
     Json result = encode(session_->info());
-    return Json{{"session", std::move(result)}, {"kind", session_->decoder() ? "decoder" : "tensors"}};
+    return Json{{"session", std::move(result)},
+                {"kind", session_->decoder() ? "decoder" : "tensors"}};
   }
 
   Result<Json> evaluate(const Json& params) {
@@ -170,13 +187,16 @@ class SessionHost {
     STROP_TRY(const auto ids, param<std::vector<TokenId>>(params, "ids"));
     STROP_TRY(const auto wanted, param<std::vector<std::uint32_t>>(params, "wanted"));
     const std::size_t width = decoder->info().vocabulary_size;
-    if (wanted.size() * width > block_.floats().size()) return bad_request(str("wants ", wanted.size(), " rows, more than the block holds"));
+    if (wanted.size() * width > block_.floats().size())
+      return bad_request(str("wants ", wanted.size(), " rows, more than the block holds"));
     std::size_t rows = 0;
-    STROP_CHECK(decoder->evaluate(sequence, ids, wanted, [&](std::size_t index, std::span<const float> row) {
-      STROP_ASSERT(index < wanted.size() && row.size() == width, "a row outside of the request");
-      std::memcpy(block_.floats().data() + index * width, row.data(), row.size_bytes());
-      ++rows;
-    }));
+    STROP_CHECK(decoder->evaluate(
+        sequence, ids, wanted, [&](std::size_t index, std::span<const float> row) {
+          STROP_ASSERT(index < wanted.size() && row.size() == width,
+                       "a row outside of the request");
+          std::memcpy(block_.floats().data() + index * width, row.data(), row.size_bytes());
+          ++rows;
+        }));
     return Json{{"rows", rows}};
   }
 
@@ -185,7 +205,8 @@ class SessionHost {
     STROP_TRY(const auto sequence, param<std::uint32_t>(params, "sequence"));
     STROP_TRY(const auto ids, param<std::vector<TokenId>>(params, "ids"));
     STROP_TRY(const auto count, param<std::uint32_t>(params, "count"));
-    STROP_TRY(const Generation generation, decoder->generate(sequence, ids, count, connection_.stop()));
+    STROP_TRY(const Generation generation,
+              decoder->generate(sequence, ids, count, connection_.stop()));
     return encode(generation);
   }
 
@@ -252,7 +273,8 @@ Methods backend_methods(const Backend& backend, Connection& connection, SharedBl
          STROP_TRY(const auto recipe, param<Recipe>(params, "recipe"));
          STROP_TRY(const auto step, param<std::uint32_t>(params, "step"));
          STROP_TRY(const auto space, workspace(params));
-         if (step >= recipe.steps.size()) return bad_request(str("names step ", step, " of ", recipe.steps.size()));
+         if (step >= recipe.steps.size())
+           return bad_request(str("names step ", step, " of ", recipe.steps.size()));
          STROP_TRY(const Artifact artifact, backend.build(model, recipe, step, space));
          return encode(artifact);
        }},
@@ -274,7 +296,8 @@ Methods backend_methods(const Backend& backend, Connection& connection, SharedBl
 
 Methods text_methods(const TextBackend& backend, Connection&, SharedBlock&) {
   auto tokenizer = std::make_shared<std::unique_ptr<Tokenizer>>();
-  const auto with = [tokenizer](const std::function<Result<Json>(Tokenizer&)>& work) -> Result<Json> {
+  const auto with =
+      [tokenizer](const std::function<Result<Json>(Tokenizer&)>& work) -> Result<Json> {
     if (!*tokenizer) return bad_request("needs an open vocabulary");
     return work(**tokenizer);
   };
@@ -319,11 +342,13 @@ Methods text_methods(const TextBackend& backend, Connection&, SharedBlock&) {
 }  // namespace
 
 int worker_main(int argc, char** argv, const Backend& backend) {
-  return serve(argc, argv, "backend", [&](Connection& c, SharedBlock& b) { return backend_methods(backend, c, b); });
+  return serve(argc, argv, "backend",
+               [&](Connection& c, SharedBlock& b) { return backend_methods(backend, c, b); });
 }
 
 int worker_main(int argc, char** argv, const TextBackend& backend) {
-  return serve(argc, argv, "text", [&](Connection& c, SharedBlock& b) { return text_methods(backend, c, b); });
+  return serve(argc, argv, "text",
+               [&](Connection& c, SharedBlock& b) { return text_methods(backend, c, b); });
 }
 
 }  // namespace strop

@@ -19,8 +19,10 @@ constexpr std::chrono::milliseconds kCancelGrace{2000};
 // The last lines, as one line, without control characters.
 std::string one_line(std::string text) {
   for (char& c : text) {
-    if (c == '\n') c = '|';
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+    if (c == '\n')
+      c = '|';
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      c = ' ';
   }
   while (!text.empty() && (text.back() == '|' || text.back() == ' ')) text.pop_back();
   constexpr std::size_t kShown = 400;
@@ -39,10 +41,12 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(Options options) {
   }
   std::array<int, 2> sockets{};
   std::array<int, 2> pipes{};
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) return file_error("connect to", options.program, errno);
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0)
+    return file_error("connect to", options.program, errno);
   Descriptor ours(sockets[0]);
   Descriptor theirs(sockets[1]);
-  if (::pipe2(pipes.data(), O_CLOEXEC) != 0) return file_error("make a pipe to", options.program, errno);
+  if (::pipe2(pipes.data(), O_CLOEXEC) != 0)
+    return file_error("make a pipe to", options.program, errno);
   Descriptor output(pipes[0]);
   Descriptor words(pipes[1]);
   ::fcntl(output.get(), F_SETFL, O_NONBLOCK);
@@ -55,19 +59,23 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(Options options) {
                                               .confinement = options.confinement}));
   theirs.reset();
   words.reset();
-  std::unique_ptr<WorkerProcess> worker(
-      new WorkerProcess(std::move(options), std::move(ours), std::move(output), std::move(block), child));
-  STROP_TRY(const Json greeting, worker->call("hello", {{"protocol", kProtocolVersion}}, {.timeout = std::chrono::seconds(20)}));
-  if (greeting.value("protocol", 0) != kProtocolVersion || !greeting.contains("role") || !greeting["role"].is_string()) {
+  std::unique_ptr<WorkerProcess> worker(new WorkerProcess(
+      std::move(options), std::move(ours), std::move(output), std::move(block), child));
+  STROP_TRY(const Json greeting, worker->call("hello", {{"protocol", kProtocolVersion}},
+                                              {.timeout = std::chrono::seconds(20)}));
+  if (greeting.value("protocol", 0) != kProtocolVersion || !greeting.contains("role") ||
+      !greeting["role"].is_string()) {
     return Error{.code = ErrorCode::backend,
-                 .message = str("the worker ", worker->name_, " must speak protocol ", kProtocolVersion, ", but answered ", greeting.dump()),
+                 .message = str("the worker ", worker->name_, " must speak protocol ",
+                                kProtocolVersion, ", but answered ", greeting.dump()),
                  .field = "protocol"};
   }
   worker->role_ = greeting["role"].get<std::string>();
   return worker;
 }
 
-WorkerProcess::WorkerProcess(Options options, Descriptor socket, Descriptor output, SharedBlock block, os::Child child)
+WorkerProcess::WorkerProcess(Options options, Descriptor socket, Descriptor output,
+                             SharedBlock block, os::Child child)
     : options_(std::move(options)),
       name_(options_.program.filename().string()),
       socket_(std::move(socket)),
@@ -106,14 +114,18 @@ Error WorkerProcess::death() {
   const std::string words = last_words();
   const std::string tail = words.empty() ? "" : str("; its last words: ", words);
   Error error{.code = ErrorCode::crashed, .field = "worker", .value = name_};
-  if (over_limit_ || words.find("bad_alloc") != std::string::npos || words.find("failed to allocate") != std::string::npos) {
+  if (over_limit_ || words.find("bad_alloc") != std::string::npos ||
+      words.find("failed to allocate") != std::string::npos) {
     error.code = ErrorCode::out_of_memory;
-    error.message = over_limit_ ? str(name_, " passed its memory limit of ", options_.memory_limit_bytes.value_or(0) >> 20, " MiB and was ended", tail)
-                                : str(name_, " could not get the memory it asked for", tail);
+    error.message =
+        over_limit_ ? str(name_, " passed its memory limit of ",
+                          options_.memory_limit_bytes.value_or(0) >> 20, " MiB and was ended", tail)
+                    : str(name_, " could not get the memory it asked for", tail);
     error.hint = "Raise --max-worker-memory or choose a smaller recipe.";
   } else if (exit.signal == SIGKILL && left_by_itself) {
     error.code = ErrorCode::out_of_memory;
-    error.message = str(name_, " was killed from outside, as the kernel does when memory runs out", tail);
+    error.message =
+        str(name_, " was killed from outside, as the kernel does when memory runs out", tail);
     error.hint = "Check the kernel log for the OOM killer.";
   } else if (exit.signal != 0) {
     error.message = str(name_, " crashed with ", os::signal_name(exit.signal), tail);
@@ -128,7 +140,9 @@ Result<Json> WorkerProcess::call(const std::string& method, Json params, const C
   if (gone_) return *gone_;
   using Clock = std::chrono::steady_clock;
   const std::uint64_t id = ++next_id_;
-  if (auto sent = send_message(socket_.get(), {{"id", id}, {"method", method}, {"params", std::move(params)}}); !sent) {
+  if (auto sent = send_message(socket_.get(),
+                               {{"id", id}, {"method", method}, {"params", std::move(params)}});
+      !sent) {
     if (sent.error().code == ErrorCode::invalid_input) return std::move(sent).error();
     return death();
   }
@@ -140,11 +154,13 @@ Result<Json> WorkerProcess::call(const std::string& method, Json params, const C
       (void)send_message(socket_.get(), {{"cancel", id}});
     }
     if (cancelled && Clock::now() - *cancelled > kCancelGrace)
-      return end({.code = ErrorCode::cancelled, .message = str(method, " of ", name_, " was cancelled")});
+      return end(
+          {.code = ErrorCode::cancelled, .message = str(method, " of ", name_, " was cancelled")});
     if (Clock::now() > deadline) {
       const std::string words = last_words();
       return end({.code = ErrorCode::timeout,
-                  .message = str(name_, " did not answer '", method, "' within ", static_cast<double>(call.timeout.count()) / 1000.0, " s",
+                  .message = str(name_, " did not answer '", method, "' within ",
+                                 static_cast<double>(call.timeout.count()) / 1000.0, " s",
                                  words.empty() ? "" : "; its last words: " + words),
                   .field = "worker",
                   .value = name_});
@@ -153,7 +169,10 @@ Result<Json> WorkerProcess::call(const std::string& method, Json params, const C
     auto state = reader_.poll(std::chrono::milliseconds(50), message);
     if (!state) {
       if (state.error().code == ErrorCode::io) return death();
-      return end({.code = ErrorCode::corrupt, .message = str(name_, " broke the protocol: ", state.error().message), .field = "worker", .value = name_});
+      return end({.code = ErrorCode::corrupt,
+                  .message = str(name_, " broke the protocol: ", state.error().message),
+                  .field = "worker",
+                  .value = name_});
     }
     if (*state == MessageReader::State::closed) return death();
     if (*state == MessageReader::State::nothing_yet) continue;
@@ -162,10 +181,13 @@ Result<Json> WorkerProcess::call(const std::string& method, Json params, const C
       const auto what = message.find("what");
       deadline = Clock::now() + call.timeout;
       if (call.progress && fraction.is_number())
-        call.progress->report(fraction.get<double>(), what != message.end() && what->is_string() ? what->get<std::string>() : "");
+        call.progress->report(fraction.get<double>(), what != message.end() && what->is_string()
+                                                          ? what->get<std::string>()
+                                                          : "");
       continue;
     }
-    if (!message.is_object() || message.value("id", Json()) != Json(id) || message.contains("result") == message.contains("error")) {
+    if (!message.is_object() || message.value("id", Json()) != Json(id) ||
+        message.contains("result") == message.contains("error")) {
       return end({.code = ErrorCode::corrupt,
                   .message = str(name_, " broke the protocol: not an answer to request ", id),
                   .field = "worker",
@@ -179,11 +201,13 @@ Result<Json> WorkerProcess::call(const std::string& method, Json params, const C
 void WorkerProcess::watch(std::stop_token stop) {
   auto next_sample = std::chrono::steady_clock::now();
   while (!stop.stop_requested()) {
-    std::array<pollfd, 2> fds{{{.fd = output_.get(), .events = POLLIN, .revents = 0}, {.fd = child_.pid_fd, .events = POLLIN, .revents = 0}}};
+    std::array<pollfd, 2> fds{{{.fd = output_.get(), .events = POLLIN, .revents = 0},
+                               {.fd = child_.pid_fd, .events = POLLIN, .revents = 0}}};
     ::poll(fds.data(), fds.size(), static_cast<int>(options_.memory_interval.count()));
     if (fds[0].revents & POLLIN) read_output();
     if (fds[1].revents & POLLIN) return;
-    if ((fds[0].revents & (POLLHUP | POLLIN)) == POLLHUP) std::this_thread::sleep_for(options_.memory_interval);
+    if ((fds[0].revents & (POLLHUP | POLLIN)) == POLLHUP)
+      std::this_thread::sleep_for(options_.memory_interval);
     if (std::chrono::steady_clock::now() < next_sample) continue;
     next_sample = std::chrono::steady_clock::now() + options_.memory_interval;
     sample_memory();
@@ -210,7 +234,8 @@ void WorkerProcess::sample_memory() {
     const std::lock_guard lock(mutex_);
     ++peak_.samples;
     if (memory->total() > peak_.at_peak.total()) peak_.at_peak = *memory;
-    over = over_limit_ = over_limit_ || (options_.memory_limit_bytes && memory->total() > *options_.memory_limit_bytes);
+    over = over_limit_ = over_limit_ || (options_.memory_limit_bytes &&
+                                         memory->total() > *options_.memory_limit_bytes);
   }
   if (over) os::kill_tree(child_.pid);
 }

@@ -1,4 +1,5 @@
-// A worker program and the requests to it. Its crash, hang, flood or memory bomb becomes an Error with its last words.
+// A worker program and the requests to it. Its crash, hang, flood or memory bomb becomes an Error
+// with its last words.
 #pragma once
 
 #include <chrono>
@@ -41,7 +42,8 @@ class WorkerProcess {
   static Result<std::unique_ptr<WorkerProcess>> start(Options options);
   ~WorkerProcess();
 
-  // One request, one answer. After an error of code crashed, out_of_memory, timeout or corrupt the worker is gone.
+  // One request, one answer. After an error of code crashed, out_of_memory, timeout or corrupt the
+  // worker is gone.
   Result<Json> call(const std::string& method, Json params, const Call& call);
 
   SharedBlock& block() { return block_; }
@@ -52,7 +54,8 @@ class WorkerProcess {
   const std::string& role() const { return role_; }
 
  private:
-  WorkerProcess(Options options, Descriptor socket, Descriptor output, SharedBlock block, os::Child child);
+  WorkerProcess(Options options, Descriptor socket, Descriptor output, SharedBlock block,
+                os::Child child);
   void watch(std::stop_token stop);
   void read_output();
   void sample_memory();
@@ -71,7 +74,7 @@ class WorkerProcess {
   std::uint64_t next_id_ = 0;
   std::optional<Error> gone_;
 
-  mutable std::mutex mutex_;   // guards what the watching thread writes
+  mutable std::mutex mutex_;  // guards what the watching thread writes
   std::string words_;
   MemoryPeak peak_;
   bool over_limit_ = false;

@@ -27,7 +27,11 @@ std::vector<BackendFit> ask_workers(const Model& model, const Target& target, Co
   for (const auto& program : installed_workers()) {
     const WorkerBackend worker(program, context.policy());
     auto fit = worker.fit(model, target);
-    if (!fit) fit = BackendFit{.backend = worker.name(), .version = "", .fit = {.supported = false, .score = 0, .reasons = {fit.error().message}}, .space = {}};
+    if (!fit)
+      fit = BackendFit{.backend = worker.name(),
+                       .version = "",
+                       .fit = {.supported = false, .score = 0, .reasons = {fit.error().message}},
+                       .space = {}};
     fits.push_back(*std::move(fit));
   }
   return fits;
@@ -39,12 +43,18 @@ Result<void> assess_stage(Report& report, Context& context) {
   constexpr Stage stage = Stage::assess;
   // Not journaled: it is quick, and a changed model or machine must be seen.
   STROP_TRY(report.model, read_whole_model(context));
-  // The first look at the target stays that of the run: free memory and storage change while it goes on.
-  STROP_TRY(report.target, context.step<Target>(stage, "target", {{"target", context.request().target}}, [&] { return find_target(context); }));
-  const Json inputs{{"model", report.model->id}, {"target", report.target->id}, {"goal", encode(report.goal)}};
-  STROP_TRY(const auto fits, context.step<std::vector<BackendFit>>(stage, "backends", inputs, [&]() -> Result<std::vector<BackendFit>> {
-    return ask_workers(*report.model, *report.target, context);
-  }));
+  // The first look at the target stays that of the run: free memory and storage change while it
+  // goes on.
+  STROP_TRY(report.target,
+            context.step<Target>(stage, "target", {{"target", context.request().target}},
+                                 [&] { return find_target(context); }));
+  const Json inputs{
+      {"model", report.model->id}, {"target", report.target->id}, {"goal", encode(report.goal)}};
+  STROP_TRY(const auto fits,
+            context.step<std::vector<BackendFit>>(
+                stage, "backends", inputs, [&]() -> Result<std::vector<BackendFit>> {
+                  return ask_workers(*report.model, *report.target, context);
+                }));
   report.assessment = assess(*report.model, *report.target, report.goal, fits);
   return {};
 }

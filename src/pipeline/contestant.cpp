@@ -16,7 +16,8 @@ const BackendFit* fit_of(const std::string& backend, const Report& report) {
 }
 
 bool declares(const BackendFit& fit, const std::string& knob) {
-  return std::any_of(fit.space.run_knobs.begin(), fit.space.run_knobs.end(), [&](const Knob& k) { return k.name == knob; });
+  return std::any_of(fit.space.run_knobs.begin(), fit.space.run_knobs.end(),
+                     [&](const Knob& k) { return k.name == knob; });
 }
 
 std::uint32_t threads_of(const Report& report) {
@@ -42,22 +43,29 @@ RunOptions options_for(const Trial& trial, Purpose purpose, const Report& report
   RunOptions options = trial.run_options;
   const BackendFit* fit = fit_of(trial.recipe.backend, report);
   if (!fit) return options;
-  if (declares(*fit, "threads") && !options.contains("threads")) options["threads"] = str(threads_of(report));
+  if (declares(*fit, "threads") && !options.contains("threads"))
+    options["threads"] = str(threads_of(report));
   if (declares(*fit, "logits")) options["logits"] = purpose == Purpose::generate ? "last" : "all";
   return options;
 }
 
-Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, Purpose purpose, const Report& report, Context& context) {
+Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, Purpose purpose,
+                                            const Report& report, Context& context) {
   STROP_TRY(const auto scratch, context.scratch());
   STROP_TRY(auto worker, context.worker(trial.recipe.backend)
-                             .open(*trial.artifact, options_for(trial, purpose, report), {.dir = scratch, .progress = nullptr, .stop = context.stop()}));
+                             .open(*trial.artifact, options_for(trial, purpose, report),
+                                   {.dir = scratch, .progress = nullptr, .stop = context.stop()}));
   if (!worker->session().decoder()) {
-    return Error{.code = ErrorCode::unsupported, .message = str("[measure] ", trial.recipe.backend, " opened the artifact as no decoder"), .field = "kind"};
+    return Error{
+        .code = ErrorCode::unsupported,
+        .message = str("[measure] ", trial.recipe.backend, " opened the artifact as no decoder"),
+        .field = "kind"};
   }
   return worker;
 }
 
-measure::Contestant contestant(const std::string& name, WorkerSession& worker, const std::vector<TokenId>& prompt, std::uint32_t new_tokens,
+measure::Contestant contestant(const std::string& name, WorkerSession& worker,
+                               const std::vector<TokenId>& prompt, std::uint32_t new_tokens,
                                std::stop_token stop) {
   DecoderSession* decoder = worker.session().decoder();
   return {.name = name, .request = [decoder, &prompt, new_tokens, stop]() -> Result<Generation> {
@@ -69,10 +77,14 @@ measure::Contestant contestant(const std::string& name, WorkerSession& worker, c
 Conditions conditions_of(const Trial& trial, WorkerSession& worker, const Report& report) {
   const SessionInfo& info = worker.session().info();
   const BackendFit* fit = fit_of(trial.recipe.backend, report);
-  Conditions conditions{.engine_version = fit ? fit->version : "", .cpu_variant = info.cpu_variant, .confinement = worker.process().enforced(),
-                        .seed = report.goal.seed, .date = now_utc()};
+  Conditions conditions{.engine_version = fit ? fit->version : "",
+                        .cpu_variant = info.cpu_variant,
+                        .confinement = worker.process().enforced(),
+                        .seed = report.goal.seed,
+                        .date = now_utc()};
   if (const auto threads = info.run_options.find("threads"); threads != info.run_options.end())
-    std::from_chars(threads->second.data(), threads->second.data() + threads->second.size(), conditions.threads);
+    std::from_chars(threads->second.data(), threads->second.data() + threads->second.size(),
+                    conditions.threads);
   return conditions;
 }
 

@@ -28,14 +28,17 @@ std::vector<fs::path> installed_workers() {
   std::vector<fs::path> programs;
   for (const fs::path& folder : folders) {
     for (const fs::path& program : find_workers(folder)) {
-      const auto same_name = [&](const fs::path& other) { return other.filename() == program.filename(); };
+      const auto same_name = [&](const fs::path& other) {
+        return other.filename() == program.filename();
+      };
       if (std::none_of(programs.begin(), programs.end(), same_name)) programs.push_back(program);
     }
   }
   return programs;
 }
 
-Context::Context(const RunRequest& request, Observer& observer, std::stop_token stop, Store store, std::optional<Journal> journal)
+Context::Context(const RunRequest& request, Observer& observer, std::stop_token stop, Store store,
+                 std::optional<Journal> journal)
     : request_(request),
       observer_(observer),
       stop_(std::move(stop)),
@@ -45,7 +48,9 @@ Context::Context(const RunRequest& request, Observer& observer, std::stop_token 
       spent_before_(journal_ ? journal_->seconds() : 0) {}
 
 WorkerPolicy Context::policy() const {
-  return {.confine = request_.confine, .memory_limit_bytes = request_.worker_memory_bytes, .cache = store_.workers_cache()};
+  return {.confine = request_.confine,
+          .memory_limit_bytes = request_.worker_memory_bytes,
+          .cache = store_.workers_cache()};
 }
 
 WorkerBackend Context::worker(const std::string& name) const {
@@ -78,13 +83,21 @@ std::optional<double> Context::expected_seconds_left() const {
 void Context::tell(Event event) { observer_.on(event); }
 
 Error Context::cancelled() {
-  return Error{.code = ErrorCode::cancelled, .message = "interrupted", .hint = "Run the same command again to go on where it was."};
+  return Error{.code = ErrorCode::cancelled,
+               .message = "interrupted",
+               .hint = "Run the same command again to go on where it was."};
 }
 
 void StepProgress::report(double fraction, std::string_view what) {
-  context_.tell({.kind = Event::Kind::work, .stage = stage_, .subject = subject_, .fraction = fraction, .text = std::string(what)});
+  context_.tell({.kind = Event::Kind::work,
+                 .stage = stage_,
+                 .subject = subject_,
+                 .fraction = fraction,
+                 .text = std::string(what)});
 }
 
-bool ends_the_run(const Error& error) { return error.code == ErrorCode::cancelled || error.code == ErrorCode::no_space; }
+bool ends_the_run(const Error& error) {
+  return error.code == ErrorCode::cancelled || error.code == ErrorCode::no_space;
+}
 
 }  // namespace strop::pipeline

@@ -1,4 +1,5 @@
-// What every stage of a run needs from outside: where things lie, what is finished already, who watches, when to stop.
+// What every stage of a run needs from outside: where things lie, what is finished already, who
+// watches, when to stop.
 #pragma once
 
 #include <chrono>
@@ -16,19 +17,22 @@
 
 namespace strop::pipeline {
 
-// Where the program's parts lie, relative to itself: PREFIX/bin, PREFIX/libexec/strop, PREFIX/share/strop.
+// Where the program's parts lie, relative to itself: PREFIX/bin, PREFIX/libexec/strop,
+// PREFIX/share/strop.
 struct Places {
   std::filesystem::path workers;
   std::filesystem::path share;
 };
 Places places();
 
-// Worker programs of the installation and of the folders in STROP_WORKERS (separated by colons), the first of a name.
+// Worker programs of the installation and of the folders in STROP_WORKERS (separated by colons),
+// the first of a name.
 std::vector<std::filesystem::path> installed_workers();
 
 class Context {
  public:
-  Context(const RunRequest& request, Observer& observer, std::stop_token stop, Store store, std::optional<Journal> journal);
+  Context(const RunRequest& request, Observer& observer, std::stop_token stop, Store store,
+          std::optional<Journal> journal);
 
   const RunRequest& request() const { return request_; }
   Observer& observer() { return observer_; }
@@ -47,27 +51,43 @@ class Context {
   double seconds_left() const { return request_.goal.budget.wall_seconds - seconds_spent(); }
 
   void tell(Event event);
-  void note(Stage stage, const std::string& text) { tell({.kind = Event::Kind::note, .stage = stage, .text = text}); }
+  void note(Stage stage, const std::string& text) {
+    tell({.kind = Event::Kind::note, .stage = stage, .text = text});
+  }
 
-  // The value of a step: from the journal when a step with this name and these inputs is finished there, else made
-  // by `work` and recorded. A failure is not recorded, so it is tried again by the next run.
+  // The value of a step: from the journal when a step with this name and these inputs is finished
+  // there, else made by `work` and recorded. A failure is not recorded, so it is tried again by the
+  // next run.
   template <class T>
-  Result<T> step(Stage stage, const std::string& name, const Json& inputs, const std::function<Result<T>()>& work) {
+  Result<T> step(Stage stage, const std::string& name, const Json& inputs,
+                 const std::function<Result<T>()>& work) {
     const std::string key = id_of({{"step", name}, {"inputs", inputs}});
     if (journal_) {
       if (const JournalRecord* done = journal_->find(key)) return decode<T>(done->value, name);
     }
     if (stop_.stop_requested()) return cancelled();
-    tell({.kind = Event::Kind::work, .stage = stage, .subject = name, .seconds_left = expected_seconds_left()});
+    tell({.kind = Event::Kind::work,
+          .stage = stage,
+          .subject = name,
+          .seconds_left = expected_seconds_left()});
     const auto begin = std::chrono::steady_clock::now();
     auto value = work();
     if (!value) {
-      tell({.kind = Event::Kind::failed, .stage = stage, .subject = name, .text = value.error().message});
+      tell({.kind = Event::Kind::failed,
+            .stage = stage,
+            .subject = name,
+            .text = value.error().message});
       return value;
     }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    if (journal_) STROP_CHECK(journal_->append({.key = key, .name = name, .seconds = seconds.count(), .value = encode(*value)}));
-    tell({.kind = Event::Kind::done, .stage = stage, .subject = name, .fraction = 1, .seconds_left = expected_seconds_left()});
+    if (journal_)
+      STROP_CHECK(journal_->append(
+          {.key = key, .name = name, .seconds = seconds.count(), .value = encode(*value)}));
+    tell({.kind = Event::Kind::done,
+          .stage = stage,
+          .subject = name,
+          .fraction = 1,
+          .seconds_left = expected_seconds_left()});
     return value;
   }
 
@@ -91,7 +111,8 @@ class Context {
 // Reports a worker's progress as events of one subject.
 class StepProgress : public Progress {
  public:
-  StepProgress(Context& context, Stage stage, std::string subject) : context_(context), stage_(stage), subject_(std::move(subject)) {}
+  StepProgress(Context& context, Stage stage, std::string subject)
+      : context_(context), stage_(stage), subject_(std::move(subject)) {}
   void report(double fraction, std::string_view what) override;
 
  private:

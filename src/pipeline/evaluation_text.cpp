@@ -10,11 +10,11 @@ namespace strop::pipeline {
 namespace {
 
 constexpr std::uint64_t kMaxTextBytes = 256ull << 20;
-constexpr std::size_t kPieceBytes = 64 * 1024;   // given to the tokenizer at once
-constexpr std::size_t kShortest = 64;            // tokens of a sequence that is worth scoring
+constexpr std::size_t kPieceBytes = 64 * 1024;  // given to the tokenizer at once
+constexpr std::size_t kShortest = 64;           // tokens of a sequence that is worth scoring
 // Of Strop's own text, per second of the budget: about a third of the time then goes to quality.
 constexpr double kTokensPerSecond = 14;
-constexpr std::size_t kLeastTokens = 4000;       // two documents long enough for every position bucket
+constexpr std::size_t kLeastTokens = 4000;  // two documents long enough for every position bucket
 constexpr const char* kVocabulary = "vocab.gguf";
 
 Result<std::vector<fs::path>> text_files(const fs::path& path) {
@@ -22,7 +22,8 @@ Result<std::vector<fs::path>> text_files(const fs::path& path) {
   if (!fs::is_directory(path, error)) return std::vector{path};
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(path, error)) {
-    if (entry.path().extension() == ".txt" && entry.is_regular_file(error)) files.push_back(entry.path());
+    if (entry.path().extension() == ".txt" && entry.is_regular_file(error))
+      files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   if (files.empty()) {
@@ -39,7 +40,8 @@ Result<std::vector<fs::path>> text_files(const fs::path& path) {
 Result<std::vector<fs::path>> own_files(const fs::path& text) {
   STROP_TRY(const std::string order, read_text(text / "order.json"));
   STROP_TRY(const Json json, parse_json(order, "share/text/order.json"));
-  STROP_TRY(const auto names, decode<std::vector<std::string>>(json.value("documents", Json()), "share/text/order.json"));
+  STROP_TRY(const auto names, decode<std::vector<std::string>>(json.value("documents", Json()),
+                                                               "share/text/order.json"));
   std::vector<fs::path> files;
   for (const std::string& name : names) files.push_back(text / "evaluation" / (name + ".txt"));
   return files;
@@ -66,13 +68,15 @@ Result<std::vector<TokenId>> tokens_of(const fs::path& file, Tokenizer& tokenize
   return ids;
 }
 
-void cut(const std::vector<TokenId>& ids, const std::vector<TokenId>& before, std::size_t length, std::vector<std::vector<TokenId>>& sequences) {
+void cut(const std::vector<TokenId>& ids, const std::vector<TokenId>& before, std::size_t length,
+         std::vector<std::vector<TokenId>>& sequences) {
   const std::size_t body = length - before.size();
   for (std::size_t begin = 0; begin < ids.size(); begin += body) {
     const std::size_t end = std::min(ids.size(), begin + body);
     if (end - begin < kShortest && !sequences.empty()) break;
     std::vector<TokenId> sequence = before;
-    sequence.insert(sequence.end(), ids.begin() + static_cast<std::ptrdiff_t>(begin), ids.begin() + static_cast<std::ptrdiff_t>(end));
+    sequence.insert(sequence.end(), ids.begin() + static_cast<std::ptrdiff_t>(begin),
+                    ids.begin() + static_cast<std::ptrdiff_t>(end));
     if (sequence.size() > 1) sequences.push_back(std::move(sequence));
   }
 }
@@ -80,12 +84,18 @@ void cut(const std::vector<TokenId>& ids, const std::vector<TokenId>& before, st
 Result<std::vector<std::vector<TokenId>>> tokenize(const Artifact& artifact, Context& context) {
   const Goal& goal = context.request().goal;
   const bool own = goal.evaluation_data.empty();
-  STROP_TRY(const auto files, own ? own_files(context.where().share / "text") : text_files(goal.evaluation_data));
-  STROP_TRY(const auto tokenizer, open_tokenizer(context.where().workers / "strop-worker-text", fs::path(artifact.folder) / kVocabulary, context.policy()));
+  STROP_TRY(const auto files,
+            own ? own_files(context.where().share / "text") : text_files(goal.evaluation_data));
+  STROP_TRY(const auto tokenizer,
+            open_tokenizer(context.where().workers / "strop-worker-text",
+                           fs::path(artifact.folder) / kVocabulary, context.policy()));
   STROP_TRY(const auto before, tokenizer->encode("", true, false));
-  const std::size_t length = std::max<std::size_t>(goal.workload.evaluation_context, kShortest + before.size());
-  const std::size_t by_budget = std::max(kLeastTokens, static_cast<std::size_t>(goal.budget.wall_seconds * kTokensPerSecond));
-  const std::size_t enough = goal.workload.evaluation_tokens > 0 ? goal.workload.evaluation_tokens : by_budget;
+  const std::size_t length =
+      std::max<std::size_t>(goal.workload.evaluation_context, kShortest + before.size());
+  const std::size_t by_budget =
+      std::max(kLeastTokens, static_cast<std::size_t>(goal.budget.wall_seconds * kTokensPerSecond));
+  const std::size_t enough =
+      goal.workload.evaluation_tokens > 0 ? goal.workload.evaluation_tokens : by_budget;
   std::vector<std::vector<TokenId>> sequences;
   std::size_t tokens = 0;
   for (const fs::path& file : files) {
@@ -95,10 +105,11 @@ Result<std::vector<std::vector<TokenId>>> tokenize(const Artifact& artifact, Con
     if (own && tokens >= enough) break;
   }
   if (sequences.empty()) {
-    return Error{.code = ErrorCode::invalid_input,
-                 .message = str("[measure] the evaluation text has ", tokens, " tokens, too few to score"),
-                 .hint = "Give at least a page of text with --data.",
-                 .field = "--data"};
+    return Error{
+        .code = ErrorCode::invalid_input,
+        .message = str("[measure] the evaluation text has ", tokens, " tokens, too few to score"),
+        .hint = "Give at least a page of text with --data.",
+        .field = "--data"};
   }
   return sequences;
 }
@@ -108,12 +119,16 @@ Result<std::vector<std::vector<TokenId>>> tokenize(const Artifact& artifact, Con
 Result<EvaluationText> read_evaluation_text(const Artifact& with_vocabulary, Context& context) {
   using Sequences = std::vector<std::vector<TokenId>>;
   const Json goal = encode(context.request().goal);
-  Json inputs{{"model", with_vocabulary.model_id}, {"workload", goal["workload"]}, {"budget", goal["budget"]}};
+  Json inputs{{"model", with_vocabulary.model_id},
+              {"workload", goal["workload"]},
+              {"budget", goal["budget"]}};
   if (const std::string& data = context.request().goal.evaluation_data; !data.empty()) {
     STROP_TRY(const std::string digest, context.store().digest_tree(data));
     inputs["data"] = digest;
   }
-  STROP_TRY(Sequences sequences, context.step<Sequences>(Stage::measure, "tokenize the evaluation text", inputs, [&] { return tokenize(with_vocabulary, context); }));
+  STROP_TRY(Sequences sequences,
+            context.step<Sequences>(Stage::measure, "tokenize the evaluation text", inputs,
+                                    [&] { return tokenize(with_vocabulary, context); }));
   EvaluationText text;
   const std::size_t wanted = context.request().goal.workload.prompt_tokens;
   for (const auto& sequence : sequences) {
@@ -121,7 +136,8 @@ Result<EvaluationText> read_evaluation_text(const Artifact& with_vocabulary, Con
       if (text.prompt.size() < wanted) text.prompt.push_back(id);
     }
   }
-  while (text.prompt.size() < wanted) text.prompt.push_back(text.prompt[text.prompt.size() % sequences.front().size()]);
+  while (text.prompt.size() < wanted)
+    text.prompt.push_back(text.prompt[text.prompt.size() % sequences.front().size()]);
   text.evaluation.sequences = std::move(sequences);
   return text;
 }

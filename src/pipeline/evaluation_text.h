@@ -9,10 +9,11 @@ namespace strop::pipeline {
 
 struct EvaluationText {
   measure::Evaluation evaluation;
-  std::vector<TokenId> prompt;   // of the timed request, from the front of the text
+  std::vector<TokenId> prompt;  // of the timed request, from the front of the text
 };
 
-// Each document is cut into sequences of the goal's evaluation context; a rest too short to score is left out.
+// Each document is cut into sequences of the goal's evaluation context; a rest too short to score
+// is left out.
 Result<EvaluationText> read_evaluation_text(const Artifact& with_vocabulary, Context& context);
 
 }  // namespace strop::pipeline

@@ -11,13 +11,20 @@ namespace strop::pipeline {
 
 Result<void> gate_stage(Report& report, Context& context) {
   STROP_TRY(const GateRules rules, load_gate_rules(context.where().share / "plan" / "gates.json"));
-  const auto baseline = std::find_if(report.trials.begin(), report.trials.end(), [](const Trial& trial) { return trial.role == Role::baseline; });
-  if (baseline == report.trials.end()) return Error{.code = ErrorCode::invalid_input, .message = "[gate] the report has no baseline to compare with", .field = "trials"};
+  const auto baseline =
+      std::find_if(report.trials.begin(), report.trials.end(),
+                   [](const Trial& trial) { return trial.role == Role::baseline; });
+  if (baseline == report.trials.end())
+    return Error{.code = ErrorCode::invalid_input,
+                 .message = "[gate] the report has no baseline to compare with",
+                 .field = "trials"};
   report.gates.clear();
   for (const Trial& trial : report.trials) {
-    if (trial.role == Role::candidate && trial.status == TrialStatus::ok) report.gates.push_back(judge(report.goal, trial, *baseline, report.controls, rules));
+    if (trial.role == Role::candidate && trial.status == TrialStatus::ok)
+      report.gates.push_back(judge(report.goal, trial, *baseline, report.controls, rules));
   }
-  report.front = recommend(pareto_front(report.trials, *report.model), report.trials, report.gates, report.goal, *report.model);
+  report.front = recommend(pareto_front(report.trials, *report.model), report.trials, report.gates,
+                           report.goal, *report.model);
   return {};
 }
 

@@ -1,5 +1,5 @@
-// Artifacts -> Measurements. Quality first, then speed in groups, the most useful artifacts first, as far as the
-// budget goes; what it does not reach is said to be not tried.
+// Artifacts -> Measurements. Quality first, then speed in groups, the most useful artifacts first,
+// as far as the budget goes; what it does not reach is said to be not tried.
 #include <algorithm>
 
 #include "measure/evaluation.h"
@@ -10,33 +10,42 @@
 namespace strop::pipeline {
 namespace {
 
-constexpr std::size_t kGroup = 4;               // artifacts timed in the same rounds
-constexpr double kRounds = 9;                   // that a group gets time for, the warm-up included
-constexpr double kEndSeconds = 5;               // kept for gates and reports
+constexpr std::size_t kGroup = 4;  // artifacts timed in the same rounds
+constexpr double kRounds = 9;      // that a group gets time for, the warm-up included
+constexpr double kEndSeconds = 5;  // kept for gates and reports
 
 Trial* find_role(Report& report, Role role) {
-  const auto found = std::find_if(report.trials.begin(), report.trials.end(), [&](const Trial& trial) { return trial.role == role && trial.artifact; });
+  const auto found =
+      std::find_if(report.trials.begin(), report.trials.end(),
+                   [&](const Trial& trial) { return trial.role == role && trial.artifact; });
   return found == report.trials.end() ? nullptr : &*found;
 }
 
 std::vector<RunPreset> presets_of(const Trial& trial, const Report& report) {
   for (const PlannedTrial& planned : report.plan->trials) {
-    if (planned.recipe.id == trial.recipe.id && planned.role == trial.role && !planned.run_presets.empty()) return planned.run_presets;
+    if (planned.recipe.id == trial.recipe.id && planned.role == trial.role &&
+        !planned.run_presets.empty())
+      return planned.run_presets;
   }
   return {{.name = "default", .options = {}, .note = ""}};
 }
 
 // A list of trials as one step's value.
-Result<std::vector<Trial>> trials_step(Context& context, const std::string& name, const Json& inputs, const std::function<Result<std::vector<Trial>>()>& work) {
+Result<std::vector<Trial>> trials_step(Context& context, const std::string& name,
+                                       const Json& inputs,
+                                       const std::function<Result<std::vector<Trial>>()>& work) {
   return context.step<std::vector<Trial>>(Stage::measure, name, inputs, work);
 }
 
 // The chosen preset's trial in front, then the others.
-Result<std::vector<Trial>> screen(const Trial& trial, const std::vector<TokenId>& prompt, const Report& report, Context& context) {
-  const Json inputs{{"artifact", trial.artifact->id}, {"recipe", trial.recipe.id}, {"role", name_of(trial.role)}};
+Result<std::vector<Trial>> screen(const Trial& trial, const std::vector<TokenId>& prompt,
+                                  const Report& report, Context& context) {
+  const Json inputs{
+      {"artifact", trial.artifact->id}, {"recipe", trial.recipe.id}, {"role", name_of(trial.role)}};
   const std::string name = str("try run options of ", trial.recipe.backend, " ", trial.recipe.name);
   return trials_step(context, name, inputs, [&]() -> Result<std::vector<Trial>> {
-    STROP_TRY(Screened screened, screen_presets(trial, presets_of(trial, report), prompt, report, context));
+    STROP_TRY(Screened screened,
+              screen_presets(trial, presets_of(trial, report), prompt, report, context));
     std::vector<Trial> all{std::move(screened.chosen)};
     all.insert(all.end(), screened.others.begin(), screened.others.end());
     return all;
@@ -44,29 +53,39 @@ Result<std::vector<Trial>> screen(const Trial& trial, const std::vector<TokenId>
 }
 
 // Adds the quality metrics, or marks the trial failed.
-Result<Trial> with_quality(Trial trial, const EvaluationText& text, const std::filesystem::path& reference, const Report& report, Context& context) {
-  const Json inputs{{"artifact", trial.artifact->id}, {"trial", trial.id}, {"text", measure::digest(text.evaluation)}};
-  return context.step<Trial>(Stage::measure, str("quality of ", trial.recipe.backend, " ", trial.recipe.name), inputs, [&]() -> Result<Trial> {
-    const auto begin = std::chrono::steady_clock::now();
-    auto metrics = measure_quality(trial, text, reference, report, context);
-    if (!metrics) {
-      if (ends_the_run(metrics.error())) return std::move(metrics).error();
-      trial.status = TrialStatus::failed;
-      trial.error = metrics.error();
-      trial.reason = metrics.error().message;
-      return trial;
-    }
-    if (!trial.measurement) trial.measurement = Measurement{.artifact_id = trial.artifact->id, .target_id = report.target->id};
-    trial.measurement->metrics = *std::move(metrics);
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    trial.wall_seconds += seconds.count();
-    return trial;
-  });
+Result<Trial> with_quality(Trial trial, const EvaluationText& text,
+                           const std::filesystem::path& reference, const Report& report,
+                           Context& context) {
+  const Json inputs{{"artifact", trial.artifact->id},
+                    {"trial", trial.id},
+                    {"text", measure::digest(text.evaluation)}};
+  return context.step<Trial>(
+      Stage::measure, str("quality of ", trial.recipe.backend, " ", trial.recipe.name), inputs,
+      [&]() -> Result<Trial> {
+        const auto begin = std::chrono::steady_clock::now();
+        auto metrics = measure_quality(trial, text, reference, report, context);
+        if (!metrics) {
+          if (ends_the_run(metrics.error())) return std::move(metrics).error();
+          trial.status = TrialStatus::failed;
+          trial.error = metrics.error();
+          trial.reason = metrics.error().message;
+          return trial;
+        }
+        if (!trial.measurement)
+          trial.measurement =
+              Measurement{.artifact_id = trial.artifact->id, .target_id = report.target->id};
+        trial.measurement->metrics = *std::move(metrics);
+        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+        trial.wall_seconds += seconds.count();
+        return trial;
+      });
 }
 
 // Timing metrics come from another opening than quality metrics: both belong to the trial.
 void merge(Trial& into, const std::vector<Metric>& quality) {
-  if (into.measurement) into.measurement->metrics.insert(into.measurement->metrics.end(), quality.begin(), quality.end());
+  if (into.measurement)
+    into.measurement->metrics.insert(into.measurement->metrics.end(), quality.begin(),
+                                     quality.end());
 }
 
 void mark_not_tried(Trial& trial, const Report& report) {
@@ -76,15 +95,19 @@ void mark_not_tried(Trial& trial, const Report& report) {
   trial.reason = reason.str();
 }
 
-// How many of the remaining trials the budget still pays for, at most a group: decided once per run, so that a resumed
-// run decides alike. The first group is always tried.
-Result<std::uint32_t> next_group_size(std::size_t number, std::size_t remaining, double seconds_per_trial, Context& context) {
+// How many of the remaining trials the budget still pays for, at most a group: decided once per
+// run, so that a resumed run decides alike. The first group is always tried.
+Result<std::uint32_t> next_group_size(std::size_t number, std::size_t remaining,
+                                      double seconds_per_trial, Context& context) {
   const std::size_t most = std::min(kGroup, remaining);
-  return context.step<std::uint32_t>(Stage::measure, str("size of group ", number), {{"group", number}, {"remaining", remaining}}, [&]() -> Result<std::uint32_t> {
-    if (number == 1) return static_cast<std::uint32_t>(most);
-    const double affordable = (context.seconds_left() - kEndSeconds) / std::max(seconds_per_trial, 1e-3);
-    return static_cast<std::uint32_t>(std::clamp(affordable, 0.0, static_cast<double>(most)));
-  });
+  return context.step<std::uint32_t>(
+      Stage::measure, str("size of group ", number), {{"group", number}, {"remaining", remaining}},
+      [&]() -> Result<std::uint32_t> {
+        if (number == 1) return static_cast<std::uint32_t>(most);
+        const double affordable =
+            (context.seconds_left() - kEndSeconds) / std::max(seconds_per_trial, 1e-3);
+        return static_cast<std::uint32_t>(std::clamp(affordable, 0.0, static_cast<double>(most)));
+      });
 }
 
 // Enough for the rounds if nobody is slower than the baseline.
@@ -94,32 +117,40 @@ double timing_seconds(std::size_t trials, const Trial& baseline) {
 }
 
 struct Group {
-  std::vector<Trial> trials;   // chosen presets, scored, not yet timed
-  std::vector<Trial> others;   // dominated presets and failures
+  std::vector<Trial> trials;  // chosen presets, scored, not yet timed
+  std::vector<Trial> others;  // dominated presets and failures
 };
 
-Result<Group> prepare(const std::vector<Trial>& planned, const EvaluationText& text, const std::filesystem::path& reference, const Report& report, Context& context) {
+Result<Group> prepare(const std::vector<Trial>& planned, const EvaluationText& text,
+                      const std::filesystem::path& reference, const Report& report,
+                      Context& context) {
   Group group;
   for (const Trial& trial : planned) {
     STROP_TRY(std::vector<Trial> screened, screen(trial, text.prompt, report, context));
-    group.others.insert(group.others.end(), std::make_move_iterator(screened.begin() + 1), std::make_move_iterator(screened.end()));
+    group.others.insert(group.others.end(), std::make_move_iterator(screened.begin() + 1),
+                        std::make_move_iterator(screened.end()));
     Trial chosen = std::move(screened.front());
     if (chosen.status != TrialStatus::failed) {
       STROP_TRY(chosen, with_quality(std::move(chosen), text, reference, report, context));
     }
-    (chosen.status == TrialStatus::failed ? group.others : group.trials).push_back(std::move(chosen));
+    (chosen.status == TrialStatus::failed ? group.others : group.trials)
+        .push_back(std::move(chosen));
   }
   return group;
 }
 
-Result<std::vector<Trial>> time_trials(Group group, std::size_t number, double max_seconds, const Trial& baseline, const EvaluationText& text, const Report& report,
-                                       Context& context) {
+Result<std::vector<Trial>> time_trials(Group group, std::size_t number, double max_seconds,
+                                       const Trial& baseline, const EvaluationText& text,
+                                       const Report& report, Context& context) {
   Json inputs{{"group", number}, {"baseline", baseline.artifact->id}, {"trials", Json::array()}};
   for (const Trial& trial : group.trials) inputs["trials"].push_back(trial.id);
   std::vector<std::vector<Metric>> quality;
   for (const Trial& trial : group.trials) quality.push_back(trial.measurement->metrics);
   if (!group.trials.empty()) {
-    STROP_TRY(group.trials, trials_step(context, str("speed of group ", number), inputs, [&] { return time_group(baseline, group.trials, text.prompt, max_seconds, report, context); }));
+    STROP_TRY(group.trials, trials_step(context, str("speed of group ", number), inputs, [&] {
+                return time_group(baseline, group.trials, text.prompt, max_seconds, report,
+                                  context);
+              }));
   }
   for (std::size_t i = 0; i < group.trials.size(); ++i) {
     if (group.trials[i].status == TrialStatus::ok) merge(group.trials[i], quality[i]);
@@ -131,9 +162,14 @@ Result<std::vector<Trial>> time_trials(Group group, std::size_t number, double m
 Error no_reference(const Report& report, Role role) {
   for (const Trial& trial : report.trials) {
     if (trial.role == role && trial.error)
-      return Error{.code = ErrorCode::backend, .message = str("[measure] there is no ", name_of(role), " to compare with: ", trial.error->message), .hint = trial.error->hint};
+      return Error{.code = ErrorCode::backend,
+                   .message = str("[measure] there is no ", name_of(role),
+                                  " to compare with: ", trial.error->message),
+                   .hint = trial.error->hint};
   }
-  return Error{.code = ErrorCode::not_found, .message = str("[measure] the plan has no ", name_of(role), ", so nothing can be compared")};
+  return Error{
+      .code = ErrorCode::not_found,
+      .message = str("[measure] the plan has no ", name_of(role), ", so nothing can be compared")};
 }
 
 }  // namespace
@@ -148,7 +184,8 @@ Result<void> measure_stage(Report& report, Context& context) {
     for (Trial& trial : report.trials) {
       if (trial.artifact) trial.status = TrialStatus::ok;
     }
-    report.warnings.push_back("the target is not this machine: nothing that depends on time was measured");
+    report.warnings.push_back(
+        "the target is not this machine: nothing that depends on time was measured");
   }
   STROP_TRY(const EvaluationText text, read_evaluation_text(*baseline->artifact, context));
   STROP_TRY(const auto record, make_quality_reference(*reference, text, report, context));
@@ -159,39 +196,57 @@ Result<void> measure_stage(Report& report, Context& context) {
   if (baseline->status == TrialStatus::failed) return no_reference(report, Role::baseline);
   const std::vector<Metric> baseline_quality = baseline->measurement->metrics;
   const double control_seconds = context.seconds_left() / 8;
-  STROP_TRY(std::vector<Control> controls, context.step<std::vector<Control>>(Stage::measure, "A/A control", {{"baseline", baseline->artifact->id}}, [&]() -> Result<std::vector<Control>> {
-    STROP_TRY(Controlled controlled, time_control(*baseline, text.prompt, control_seconds, report, context));
-    baseline->measurement = std::move(controlled.baseline);
-    // The baseline's own figures come from the same requests; they are kept as a step of their own.
-    STROP_CHECK(context.step<Measurement>(Stage::measure, "speed of the baseline", {{"baseline", baseline->artifact->id}}, [&] { return Result<Measurement>(*baseline->measurement); }));
-    return std::vector{controlled.control};
-  }));
-  STROP_TRY(baseline->measurement, context.step<Measurement>(Stage::measure, "speed of the baseline", {{"baseline", baseline->artifact->id}}, [&]() -> Result<Measurement> {
-    STROP_TRY(Controlled controlled, time_control(*baseline, text.prompt, control_seconds, report, context));
-    return controlled.baseline;
-  }));
+  STROP_TRY(
+      std::vector<Control> controls,
+      context.step<std::vector<Control>>(
+          Stage::measure, "A/A control", {{"baseline", baseline->artifact->id}},
+          [&]() -> Result<std::vector<Control>> {
+            STROP_TRY(Controlled controlled,
+                      time_control(*baseline, text.prompt, control_seconds, report, context));
+            baseline->measurement = std::move(controlled.baseline);
+            // The baseline's own figures come from the same requests; they are kept as a step of
+            // their own.
+            STROP_CHECK(context.step<Measurement>(
+                Stage::measure, "speed of the baseline", {{"baseline", baseline->artifact->id}},
+                [&] { return Result<Measurement>(*baseline->measurement); }));
+            return std::vector{controlled.control};
+          }));
+  STROP_TRY(baseline->measurement,
+            context.step<Measurement>(
+                Stage::measure, "speed of the baseline", {{"baseline", baseline->artifact->id}},
+                [&]() -> Result<Measurement> {
+                  STROP_TRY(Controlled controlled,
+                            time_control(*baseline, text.prompt, control_seconds, report, context));
+                  return controlled.baseline;
+                }));
   merge(*baseline, baseline_quality);
   baseline->status = TrialStatus::ok;
   report.controls = std::move(controls);
 
   std::vector<Trial> candidates, finished;
   for (Trial& trial : report.trials) {
-    if (trial.role != Role::candidate) finished.push_back(trial);
-    else if (trial.artifact) candidates.push_back(trial);
-    else finished.push_back(trial);
+    if (trial.role != Role::candidate)
+      finished.push_back(trial);
+    else if (trial.artifact)
+      candidates.push_back(trial);
+    else
+      finished.push_back(trial);
   }
   const Trial base = *baseline;
   double seconds_per_trial = 0;
   auto next = candidates.begin();
   for (std::size_t number = 1; next != candidates.end(); ++number) {
-    STROP_TRY(const std::uint32_t size, next_group_size(number, static_cast<std::size_t>(candidates.end() - next), seconds_per_trial, context));
+    STROP_TRY(const std::uint32_t size,
+              next_group_size(number, static_cast<std::size_t>(candidates.end() - next),
+                              seconds_per_trial, context));
     if (size == 0) break;
     const std::vector<Trial> planned(next, next + size);
     next += size;
     const double began = context.seconds_spent();
     STROP_TRY(Group group, prepare(planned, text, record, report, context));
     const double seconds = timing_seconds(group.trials.size(), base);
-    STROP_TRY(const std::vector<Trial> timed, time_trials(std::move(group), number, seconds, base, text, report, context));
+    STROP_TRY(const std::vector<Trial> timed,
+              time_trials(std::move(group), number, seconds, base, text, report, context));
     finished.insert(finished.end(), timed.begin(), timed.end());
     seconds_per_trial = std::max(seconds_per_trial, (context.seconds_spent() - began) / size);
   }

@@ -5,11 +5,15 @@ namespace strop::pipeline {
 namespace {
 
 // The artifact of the recipe's first `count` steps. Recipes that begin alike share it.
-Result<Artifact> artifact_after(std::size_t count, const Recipe& recipe, const Model& model, Context& context) {
+Result<Artifact> artifact_after(std::size_t count, const Recipe& recipe, const Model& model,
+                                Context& context) {
   Json made_by = Json::array();
   for (std::size_t i = 0; i < count; ++i) {
     const Step& step = recipe.steps[i];
-    made_by.push_back({{"worker", step.worker}, {"op", name_of(step.op)}, {"params", step.params}, {"tool", version()}});
+    made_by.push_back({{"worker", step.worker},
+                       {"op", name_of(step.op)},
+                       {"params", step.params},
+                       {"tool", version()}});
   }
   const std::string id = id_of({{"model", model.id}, {"steps", made_by}});
   return context.store().artifact(id, [&](const std::filesystem::path& folder) -> Result<Artifact> {
@@ -19,11 +23,14 @@ Result<Artifact> artifact_after(std::size_t count, const Recipe& recipe, const M
       input.path = (std::filesystem::path(before.folder) / before.entry).string();
       input.format = before.format;
     }
-    const std::string subject = str(recipe.backend, " ", recipe.name, ": ", name_of(recipe.steps[count - 1].op));
+    const std::string subject =
+        str(recipe.backend, " ", recipe.name, ": ", name_of(recipe.steps[count - 1].op));
     StepProgress progress(context, Stage::optimize, subject);
     const auto begin = std::chrono::steady_clock::now();
     const WorkerBackend worker = context.worker(recipe.steps[count - 1].worker);
-    STROP_TRY(Artifact artifact, worker.build(input, recipe, count - 1, {.dir = folder, .progress = &progress, .stop = context.stop()}));
+    STROP_TRY(Artifact artifact,
+              worker.build(input, recipe, count - 1,
+                           {.dir = folder, .progress = &progress, .stop = context.stop()}));
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     artifact.model_id = model.id;
     artifact.recipe_id = recipe.id;
@@ -48,10 +55,12 @@ Trial trial_of(const PlannedTrial& planned) {
   return trial;
 }
 
-// Makes the trial's artifact; a failure is part of the trial, so that it is not tried again when the run goes on.
+// Makes the trial's artifact; a failure is part of the trial, so that it is not tried again when
+// the run goes on.
 Result<Trial> optimized(const PlannedTrial& planned, const Model& model, Context& context) {
   const std::string name = str("build ", planned.recipe.backend, " ", planned.recipe.name);
-  const Json inputs{{"model", model.id}, {"recipe", planned.recipe.id}, {"role", name_of(planned.role)}};
+  const Json inputs{
+      {"model", model.id}, {"recipe", planned.recipe.id}, {"role", name_of(planned.role)}};
   STROP_TRY(Trial trial, context.step<Trial>(Stage::optimize, name, inputs, [&]() -> Result<Trial> {
     Trial made = trial_of(planned);
     const auto begin = std::chrono::steady_clock::now();
@@ -84,7 +93,8 @@ Result<void> optimize_stage(Report& report, Context& context) {
     // Without these two nothing can be compared, so nothing else is worth making.
     if (trial.role != Role::candidate && trial.error) {
       return Error{.code = ErrorCode::backend,
-                   .message = str("there is no ", name_of(trial.role), " to compare with: ", trial.error->message),
+                   .message = str("there is no ", name_of(trial.role),
+                                  " to compare with: ", trial.error->message),
                    .hint = trial.error->hint,
                    .field = trial.error->field,
                    .value = trial.error->value};

@@ -18,14 +18,18 @@ Result<fs::path> samples_folder(Context& context) {
 
 }  // namespace
 
-Result<fs::path> make_quality_reference(const Trial& reference, const EvaluationText& text, const Report& report, Context& context) {
+Result<fs::path> make_quality_reference(const Trial& reference, const EvaluationText& text,
+                                        const Report& report, Context& context) {
   STROP_TRY(const fs::path folder, samples_folder(context));
-  const Json inputs{{"artifact", reference.artifact->id}, {"text", measure::digest(text.evaluation)}, {"seed", report.goal.seed}};
+  const Json inputs{{"artifact", reference.artifact->id},
+                    {"text", measure::digest(text.evaluation)},
+                    {"seed", report.goal.seed}};
   const fs::path path = folder / str("reference-", id_of(inputs).substr(0, 16), ".bin");
   const auto make = [&]() -> Result<bool> {
     STROP_TRY(const auto worker, open(reference, Purpose::evaluate, report, context));
     StepProgress progress(context, Stage::measure, "quality reference");
-    STROP_CHECK(measure::make_reference(*worker->session().decoder(), text.evaluation, path, report.goal.seed, &progress, context.stop()));
+    STROP_CHECK(measure::make_reference(*worker->session().decoder(), text.evaluation, path,
+                                        report.goal.seed, &progress, context.stop()));
     return true;
   };
   STROP_CHECK(context.step<bool>(Stage::measure, "quality reference", inputs, make));
@@ -35,15 +39,21 @@ Result<fs::path> make_quality_reference(const Trial& reference, const Evaluation
   return path;
 }
 
-Result<std::vector<Metric>> measure_quality(const Trial& trial, const EvaluationText& text, const fs::path& reference, const Report& report, Context& context) {
+Result<std::vector<Metric>> measure_quality(const Trial& trial, const EvaluationText& text,
+                                            const fs::path& reference, const Report& report,
+                                            Context& context) {
   STROP_TRY(const fs::path folder, samples_folder(context));
   STROP_TRY(const auto worker, open(trial, Purpose::evaluate, report, context));
   STROP_TRY(auto reader, measure::ReferenceReader::open(reference));
-  StepProgress progress(context, Stage::measure, str(trial.recipe.backend, " ", trial.recipe.name, ": quality"));
-  STROP_TRY(const auto samples, measure::score(*worker->session().decoder(), text.evaluation, reader, &progress, context.stop()));
-  const std::string name = str("quality-", trial.recipe.backend, "-", trial.recipe.name, "-", trial.id, ".json");
+  StepProgress progress(context, Stage::measure,
+                        str(trial.recipe.backend, " ", trial.recipe.name, ": quality"));
+  STROP_TRY(const auto samples, measure::score(*worker->session().decoder(), text.evaluation,
+                                               reader, &progress, context.stop()));
+  const std::string name =
+      str("quality-", trial.recipe.backend, "-", trial.recipe.name, "-", trial.id, ".json");
   STROP_CHECK(measure::write_samples(samples, folder / name));
-  return measure::summarise(samples, str("samples/", name), {.resampling = {.resamples = 1000, .seed = report.goal.seed}});
+  return measure::summarise(samples, str("samples/", name),
+                            {.resampling = {.resamples = 1000, .seed = report.goal.seed}});
 }
 
 }  // namespace strop::pipeline

@@ -6,11 +6,15 @@
 
 namespace strop::pipeline {
 
-// One pass of the reference trial over the text; the compact record of its outputs lies at the returned path.
-Result<std::filesystem::path> make_quality_reference(const Trial& reference, const EvaluationText& text, const Report& report, Context& context);
+// One pass of the reference trial over the text; the compact record of its outputs lies at the
+// returned path.
+Result<std::filesystem::path> make_quality_reference(const Trial& reference,
+                                                     const EvaluationText& text,
+                                                     const Report& report, Context& context);
 
 // Quality metrics of the trial, with its raw samples in the run folder.
-Result<std::vector<Metric>> measure_quality(const Trial& trial, const EvaluationText& text, const std::filesystem::path& reference, const Report& report,
-                                            Context& context);
+Result<std::vector<Metric>> measure_quality(const Trial& trial, const EvaluationText& text,
+                                            const std::filesystem::path& reference,
+                                            const Report& report, Context& context);
 
 }  // namespace strop::pipeline

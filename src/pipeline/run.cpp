@@ -24,12 +24,14 @@ struct NamedStage {
 };
 
 constexpr std::array kStages{
-    NamedStage{Stage::assess, assess_stage},      // what the model and the target are, which backends can serve
+    NamedStage{Stage::assess,
+               assess_stage},  // what the model and the target are, which backends can serve
     NamedStage{Stage::plan, plan_stage},          // which recipes, in which order, and why
     NamedStage{Stage::optimize, optimize_stage},  // recipes become artifacts
     NamedStage{Stage::measure, measure_stage},    // artifacts become measurements
-    NamedStage{Stage::gate, gate_stage},          // measurements become verdicts, the front and the recommendation
-    NamedStage{Stage::report, report_stage},      // plain words, files
+    NamedStage{Stage::gate,
+               gate_stage},  // measurements become verdicts, the front and the recommendation
+    NamedStage{Stage::report, report_stage},  // plain words, files
 };
 
 std::string now_utc() {
@@ -50,7 +52,10 @@ Result<void> run_stage(const NamedStage& named, Report& report, Context& context
 
 // What must be the same when a run folder is used again.
 Json identity_of(const RunRequest& request) {
-  Json identity{{"model", request.model}, {"target", request.target}, {"confine", request.confine}, {"goal", encode(request.goal)}};
+  Json identity{{"model", request.model},
+                {"target", request.target},
+                {"confine", request.confine},
+                {"goal", encode(request.goal)}};
   if (request.worker_memory_bytes) identity["worker_memory_bytes"] = *request.worker_memory_bytes;
   return identity;
 }
@@ -60,8 +65,11 @@ std::string difference(const Json& before, const Json& now) {
   std::string text;
   for (const auto& change : Json::diff(before, now)) {
     const Json::json_pointer where(change["path"].get<std::string>());
-    const auto shown = [&](const Json& from) { return from.contains(where) ? from[where].dump() : std::string("not set"); };
-    text += str(text.empty() ? "" : "; ", where.to_string().substr(1), ": was ", shown(before), ", now ", shown(now));
+    const auto shown = [&](const Json& from) {
+      return from.contains(where) ? from[where].dump() : std::string("not set");
+    };
+    text += str(text.empty() ? "" : "; ", where.to_string().substr(1), ": was ", shown(before),
+                ", now ", shown(now));
   }
   return text;
 }
@@ -75,7 +83,8 @@ Result<void> claim_folder(const RunRequest& request) {
   STROP_TRY(const Json before, parse_json(text, file.string()));
   if (before == now) return {};
   return Error{.code = ErrorCode::invalid_input,
-               .message = str("[run] ", request.out, " holds a run begun with other flags: ", difference(before, now)),
+               .message = str("[run] ", request.out,
+                              " holds a run begun with other flags: ", difference(before, now)),
                .hint = "Use the same flags to go on with it, or another folder with -o.",
                .field = "-o",
                .value = request.out};
@@ -92,7 +101,9 @@ RunRequest with_absolute_paths(RunRequest request) {
   std::error_code error;
   request.model = fs::weakly_canonical(request.model, error).string();
   if (!request.out.empty()) request.out = fs::weakly_canonical(request.out, error).string();
-  if (!request.goal.evaluation_data.empty()) request.goal.evaluation_data = fs::weakly_canonical(request.goal.evaluation_data, error).string();
+  if (!request.goal.evaluation_data.empty())
+    request.goal.evaluation_data =
+        fs::weakly_canonical(request.goal.evaluation_data, error).string();
   return request;
 }
 
@@ -124,14 +135,19 @@ Result<Report> run(const RunRequest& asked, Observer& observer, std::stop_token 
   report.tool_version = STROP_VERSION;
   report.goal = request.goal;
   report.run_id = id_of(identity_of(request)).substr(0, 16);
-  STROP_TRY(report.started_at, context.step<std::string>(Stage::none, "start", {}, [] { return Result<std::string>(now_utc()); }));
+  STROP_TRY(report.started_at, context.step<std::string>(Stage::none, "start", {}, [] {
+    return Result<std::string>(now_utc());
+  }));
   for (const NamedStage& stage : kStages) STROP_CHECK(run_stage(stage, report, context));
-  STROP_TRY(report.finished_at, context.step<std::string>(Stage::none, "finish", {}, [] { return Result<std::string>(now_utc()); }));
+  STROP_TRY(report.finished_at, context.step<std::string>(Stage::none, "finish", {}, [] {
+    return Result<std::string>(now_utc());
+  }));
   STROP_CHECK(write_reports(report, out));
   return report;
 }
 
-Result<Report> advance(Stage stage, Report report, const RunRequest& asked, Observer& observer, std::stop_token stop) {
+Result<Report> advance(Stage stage, Report report, const RunRequest& asked, Observer& observer,
+                       std::stop_token stop) {
   const RunRequest request = with_absolute_paths(asked);
   if (!request.out.empty()) STROP_CHECK(make_folder(request.out));
   STROP_TRY(Store store, open_store());
@@ -156,7 +172,8 @@ std::vector<BackendInfo> backends(bool confine) {
   std::vector<BackendInfo> all;
   WorkerPolicy policy{.confine = confine};
   if (const auto store = open_store()) policy.cache = store->workers_cache();
-  for (const fs::path& program : installed_workers()) all.push_back(WorkerBackend(program, policy).info());
+  for (const fs::path& program : installed_workers())
+    all.push_back(WorkerBackend(program, policy).info());
   return all;
 }
 

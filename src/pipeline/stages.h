@@ -1,5 +1,5 @@
-// One function per stage, in pipeline order. Each fills its part of the report; a failed trial is data in it, only
-// what ends the whole run is returned as an error.
+// One function per stage, in pipeline order. Each fills its part of the report; a failed trial is
+// data in it, only what ends the whole run is returned as an error.
 #pragma once
 
 #include "pipeline/context.h"

@@ -13,23 +13,32 @@ namespace {
 using measure::Contestant;
 using measure::Timing;
 
-constexpr double kWorthIt = 1.02;           // a preset must be this much faster than the default to be chosen
+constexpr double kWorthIt =
+    1.02;  // a preset must be this much faster than the default to be chosen
 constexpr std::uint32_t kScreenRounds = 2;
-constexpr std::uint32_t kScreenTokens = 24; // new ones of a screening request; its prompt is the goal's
+constexpr std::uint32_t kScreenTokens =
+    24;  // new ones of a screening request; its prompt is the goal's
 constexpr std::uint32_t kEmptyCacheRequests = 3;
 constexpr double kLeastControlRounds = 5;
 constexpr double kControlHalfWidth = 0.02;
 // Narrow enough to tell the gate's twofold speed; the interval is always shown with the ratio.
 constexpr double kGroupHalfWidth = 0.08;
 
-std::string label(const Trial& trial) { return str(trial.recipe.backend, " ", trial.recipe.name, trial.run_preset == "default" ? "" : " " + trial.run_preset); }
+std::string label(const Trial& trial) {
+  return str(trial.recipe.backend, " ", trial.recipe.name,
+             trial.run_preset == "default" ? "" : " " + trial.run_preset);
+}
 
 MetricContext request_context(const Report& report) {
-  return {.prompt_tokens = report.goal.workload.prompt_tokens, .new_tokens = report.goal.workload.new_tokens};
+  return {.prompt_tokens = report.goal.workload.prompt_tokens,
+          .new_tokens = report.goal.workload.new_tokens};
 }
 
 std::string id_of_trial(const Trial& trial) {
-  return id_of({{"recipe", trial.recipe.id}, {"role", name_of(trial.role)}, {"run_options", trial.run_options}}).substr(0, 16);
+  return id_of({{"recipe", trial.recipe.id},
+                {"role", name_of(trial.role)},
+                {"run_options", trial.run_options}})
+      .substr(0, 16);
 }
 
 Result<std::string> write_series(const Timing& timing, const std::string& name, Context& context) {
@@ -41,10 +50,14 @@ Result<std::string> write_series(const Timing& timing, const std::string& name, 
   return str("samples/", name);
 }
 
-// A few requests with an almost empty cache, for the decode rate at depth 0. Failing here only leaves the metric out.
-void add_empty_cache_rate(Measurement& measurement, WorkerSession& worker, const std::vector<TokenId>& prompt, const Report& report, Context& context) {
+// A few requests with an almost empty cache, for the decode rate at depth 0. Failing here only
+// leaves the metric out.
+void add_empty_cache_rate(Measurement& measurement, WorkerSession& worker,
+                          const std::vector<TokenId>& prompt, const Report& report,
+                          Context& context) {
   const std::vector<TokenId> first(prompt.begin(), prompt.begin() + 1);
-  const Contestant quick = contestant("depth 0", worker, first, report.goal.workload.new_tokens, context.stop());
+  const Contestant quick =
+      contestant("depth 0", worker, first, report.goal.workload.new_tokens, context.stop());
   std::vector<Generation> requests;
   for (std::uint32_t i = 0; i < kEmptyCacheRequests; ++i) {
     auto request = quick.request();
@@ -57,21 +70,28 @@ void add_empty_cache_rate(Measurement& measurement, WorkerSession& worker, const
 }
 
 // What the series of one contestant and its worker say.
-Measurement measurement_of(const Trial& trial, WorkerSession& worker, const Timing& timing, std::size_t index, const std::string& samples_path,
+Measurement measurement_of(const Trial& trial, WorkerSession& worker, const Timing& timing,
+                           std::size_t index, const std::string& samples_path,
                            const Report& report) {
-  Measurement measurement{.artifact_id = trial.artifact->id, .target_id = report.target->id, .run_options = worker.session().info().run_options,
+  Measurement measurement{.artifact_id = trial.artifact->id,
+                          .target_id = report.target->id,
+                          .run_options = worker.session().info().run_options,
                           .conditions = conditions_of(trial, worker, report)};
   if (timing.load) {
     measurement.conditions.foreign_load = timing.load->cores;
     measurement.conditions.steal_ratio = timing.load->steal;
   }
-  measurement.metrics = measure::request_metrics(timing.series[index].requests, report.goal.workload.prompt_tokens);
+  measurement.metrics =
+      measure::request_metrics(timing.series[index].requests, report.goal.workload.prompt_tokens);
   const double load_seconds = worker.session().info().load_seconds;
-  for (Metric& metric : measure::load_metrics(std::span(&load_seconds, 1))) measurement.metrics.push_back(std::move(metric));
+  for (Metric& metric : measure::load_metrics(std::span(&load_seconds, 1)))
+    measurement.metrics.push_back(std::move(metric));
   const os::Memory peak = worker.process().memory_peak().at_peak;
-  const measure::MemorySample sample{.anonymous = peak.anonymous, .shared = peak.shared, .file = peak.file};
+  const measure::MemorySample sample{
+      .anonymous = peak.anonymous, .shared = peak.shared, .file = peak.file};
   if (sample.total() > 0) {
-    for (Metric& metric : measure::memory_metrics(std::span(&sample, 1), request_context(report))) measurement.metrics.push_back(std::move(metric));
+    for (Metric& metric : measure::memory_metrics(std::span(&sample, 1), request_context(report)))
+      measurement.metrics.push_back(std::move(metric));
   }
   for (Metric& metric : measurement.metrics) {
     if (metric.samples_path.empty()) metric.samples_path = samples_path;
@@ -95,7 +115,8 @@ void mark_failed(Trial& trial, const Error& error) {
 
 }  // namespace
 
-Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>& presets, const std::vector<TokenId>& prompt, const Report& report,
+Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>& presets,
+                                const std::vector<TokenId>& prompt, const Report& report,
                                 Context& context) {
   Screened result;
   std::vector<Trial> alive;
@@ -122,23 +143,34 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
   if (alive.size() > 1) {
     std::vector<Contestant> contestants;
     for (std::size_t i = 0; i < alive.size(); ++i)
-      contestants.push_back(contestant(label(alive[i]), *workers[i], prompt, std::min(kScreenTokens, report.goal.workload.new_tokens), context.stop()));
-    const measure::TimingOptions options{.warm_up = 1, .min_rounds = kScreenRounds, .max_rounds = kScreenRounds};
-    STROP_TRY(const Timing timing, measure::time_rounds(contestants, options, measure::steady_clock(), nullptr, context.stop()));
+      contestants.push_back(contestant(label(alive[i]), *workers[i], prompt,
+                                       std::min(kScreenTokens, report.goal.workload.new_tokens),
+                                       context.stop()));
+    const measure::TimingOptions options{
+        .warm_up = 1, .min_rounds = kScreenRounds, .max_rounds = kScreenRounds};
+    STROP_TRY(const Timing timing,
+              measure::time_rounds(contestants, options, measure::steady_clock(), nullptr,
+                                   context.stop()));
     for (std::size_t i = 0; i < alive.size(); ++i) {
       seconds[i] = measure::speedup(timing, i).value;
-      if (i > 0 && seconds[i] > kWorthIt && seconds[i] > (best == 0 ? 1.0 : seconds[best])) best = i;
+      if (i > 0 && seconds[i] > kWorthIt && seconds[i] > (best == 0 ? 1.0 : seconds[best]))
+        best = i;
     }
-    STROP_TRY(const std::string path, write_series(timing, str("screen-", trial.recipe.backend, "-", trial.recipe.name, "-", trial.id, ".json"), context));
+    STROP_TRY(const std::string path, write_series(timing,
+                                                   str("screen-", trial.recipe.backend, "-",
+                                                       trial.recipe.name, "-", trial.id, ".json"),
+                                                   context));
     for (std::size_t i = 0; i < alive.size(); ++i) {
       if (i == best) continue;
       alive[i].status = TrialStatus::dominated;
       std::ostringstream reason;
       reason.precision(3);
-      reason << alive[best].run_preset << " was " << seconds[best] / seconds[i] << " times as fast in " << kScreenRounds << " screening requests";
+      reason << alive[best].run_preset << " was " << seconds[best] / seconds[i]
+             << " times as fast in " << kScreenRounds << " screening requests";
       alive[i].reason = reason.str();
       alive[i].measurement = measurement_of(alive[i], *workers[i], timing, i, path, report);
-      std::erase_if(alive[i].measurement->metrics, [](const Metric& metric) { return metric.metric != "request_time"; });
+      std::erase_if(alive[i].measurement->metrics,
+                    [](const Metric& metric) { return metric.metric != "request_time"; });
       result.others.push_back(alive[i]);
     }
   }
@@ -146,25 +178,32 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
   return result;
 }
 
-Result<Controlled> time_control(const Trial& baseline, const std::vector<TokenId>& prompt, double max_seconds, const Report& report, Context& context) {
+Result<Controlled> time_control(const Trial& baseline, const std::vector<TokenId>& prompt,
+                                double max_seconds, const Report& report, Context& context) {
   STROP_TRY(const auto first, open(baseline, Purpose::generate, report, context));
   STROP_TRY(const auto second, open(baseline, Purpose::generate, report, context));
   const auto load = measure::machine_load();
   const std::uint32_t tokens = report.goal.workload.new_tokens;
-  const std::vector<Contestant> contestants{contestant("baseline", *first, prompt, tokens, context.stop()),
-                                            contestant("baseline again", *second, prompt, tokens, context.stop())};
-  // However little of the budget is left, a control needs a few rounds; one request tells what they take.
+  const std::vector<Contestant> contestants{
+      contestant("baseline", *first, prompt, tokens, context.stop()),
+      contestant("baseline again", *second, prompt, tokens, context.stop())};
+  // However little of the budget is left, a control needs a few rounds; one request tells what they
+  // take.
   STROP_TRY(const Generation once, contestants.front().request());
   const double least_seconds = kLeastControlRounds * 2 * once.seconds.back();
-  const measure::TimingOptions options{.target_half_width = kControlHalfWidth, .max_seconds = std::max(max_seconds, least_seconds)};
-  STROP_TRY(const Timing timing, measure::time_rounds(contestants, options, measure::steady_clock(), load.get(), context.stop()));
+  const measure::TimingOptions options{.target_half_width = kControlHalfWidth,
+                                       .max_seconds = std::max(max_seconds, least_seconds)};
+  STROP_TRY(const Timing timing, measure::time_rounds(contestants, options, measure::steady_clock(),
+                                                      load.get(), context.stop()));
   STROP_TRY(const std::string path, write_series(timing, "control.json", context));
-  Controlled result{.control = measure::control_of(timing, "request_time"), .baseline = measurement_of(baseline, *first, timing, 0, path, report)};
+  Controlled result{.control = measure::control_of(timing, "request_time"),
+                    .baseline = measurement_of(baseline, *first, timing, 0, path, report)};
   add_empty_cache_rate(result.baseline, *first, prompt, report, context);
   return result;
 }
 
-Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> trials, const std::vector<TokenId>& prompt, double max_seconds,
+Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> trials,
+                                      const std::vector<TokenId>& prompt, double max_seconds,
                                       const Report& report, Context& context) {
   const auto begin = std::chrono::steady_clock::now();
   STROP_TRY(const auto base, open(baseline, Purpose::generate, report, context));
@@ -182,10 +221,12 @@ Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> 
     timed.push_back(i);
   }
   while (!timed.empty()) {
-    std::vector<Contestant> contestants{contestant("baseline", *base, prompt, tokens, context.stop())};
+    std::vector<Contestant> contestants{
+        contestant("baseline", *base, prompt, tokens, context.stop())};
     std::optional<std::size_t> culprit;
     for (std::size_t k = 0; k < timed.size(); ++k) {
-      Contestant one = contestant(label(trials[timed[k]]), *workers[k], prompt, tokens, context.stop());
+      Contestant one =
+          contestant(label(trials[timed[k]]), *workers[k], prompt, tokens, context.stop());
       one.request = [&culprit, k, request = one.request]() {
         auto answer = request();
         if (!answer) culprit = k;
@@ -194,9 +235,12 @@ Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> 
       contestants.push_back(std::move(one));
     }
     const auto load = measure::machine_load();
-    const auto timing = measure::time_rounds(contestants, {.target_half_width = kGroupHalfWidth, .max_seconds = max_seconds}, measure::steady_clock(), load.get(), context.stop());
+    const auto timing = measure::time_rounds(
+        contestants, {.target_half_width = kGroupHalfWidth, .max_seconds = max_seconds},
+        measure::steady_clock(), load.get(), context.stop());
     if (!timing && !culprit && !ends_the_run(timing.error())) {
-      // No contestant's fault: the time did not allow one round. What was scored stays, without a speed.
+      // No contestant's fault: the time did not allow one round. What was scored stays, without a
+      // speed.
       for (std::size_t index : timed) {
         trials[index].status = TrialStatus::not_tried;
         trials[index].reason = timing.error().message;
@@ -210,11 +254,13 @@ Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> 
       timed.erase(timed.begin() + static_cast<std::ptrdiff_t>(*culprit));
       continue;
     }
-    STROP_TRY(const std::string path, write_series(*timing, str("timing-", trials[timed.front()].id, ".json"), context));
+    STROP_TRY(const std::string path,
+              write_series(*timing, str("timing-", trials[timed.front()].id, ".json"), context));
     for (std::size_t k = 0; k < timed.size(); ++k) {
       Trial& trial = trials[timed[k]];
       trial.measurement = measurement_of(trial, *workers[k], *timing, k + 1, path, report);
-      trial.measurement->metrics.push_back(measure::speedup_metric(*timing, k + 1, request_context(report)));
+      trial.measurement->metrics.push_back(
+          measure::speedup_metric(*timing, k + 1, request_context(report)));
       trial.measurement->metrics.back().samples_path = path;
       add_empty_cache_rate(*trial.measurement, *workers[k], prompt, report, context);
       trial.status = TrialStatus::ok;

@@ -1,4 +1,5 @@
-// Who is how fast: run presets screened against each other, then groups of artifacts timed against the baseline.
+// Who is how fast: run presets screened against each other, then groups of artifacts timed against
+// the baseline.
 #pragma once
 
 #include "pipeline/contestant.h"
@@ -11,13 +12,14 @@ struct Timed {
   std::optional<Error> error;
 };
 
-// A request or two with each preset: the trial with the fastest of them, and one dominated (or failed) trial for each
-// of the others.
+// A request or two with each preset: the trial with the fastest of them, and one dominated (or
+// failed) trial for each of the others.
 struct Screened {
   Trial chosen;
   std::vector<Trial> others;
 };
-Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>& presets, const std::vector<TokenId>& prompt, const Report& report,
+Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>& presets,
+                                const std::vector<TokenId>& prompt, const Report& report,
                                 Context& context);
 
 // The baseline against itself: the A/A control, and the baseline's own figures.
@@ -25,10 +27,13 @@ struct Controlled {
   Control control;
   Measurement baseline;
 };
-Result<Controlled> time_control(const Trial& baseline, const std::vector<TokenId>& prompt, double max_seconds, const Report& report, Context& context);
+Result<Controlled> time_control(const Trial& baseline, const std::vector<TokenId>& prompt,
+                                double max_seconds, const Report& report, Context& context);
 
-// The trials in rounds with the baseline. One that fails is taken out and the others are timed again.
-Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> trials, const std::vector<TokenId>& prompt, double max_seconds,
+// The trials in rounds with the baseline. One that fails is taken out and the others are timed
+// again.
+Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> trials,
+                                      const std::vector<TokenId>& prompt, double max_seconds,
                                       const Report& report, Context& context);
 
 }  // namespace strop::pipeline

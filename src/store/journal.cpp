@@ -16,7 +16,11 @@ constexpr std::uint64_t kMaxJournalBytes = 256ull << 20;
 std::string sum_of(std::string_view text) { return sha256_hex(text).substr(0, kSumLength); }
 
 std::string line_of(const JournalRecord& record) {
-  const std::string body = Json{{"key", record.key}, {"name", record.name}, {"seconds", record.seconds}, {"value", record.value}}.dump();
+  const std::string body = Json{
+      {"key", record.key},
+      {"name", record.name},
+      {"seconds", record.seconds},
+      {"value", record.value}}.dump();
   return str(sum_of(body), " ", body, "\n");
 }
 
@@ -26,8 +30,12 @@ std::optional<JournalRecord> parse_line(std::string_view line) {
   const std::string_view body = line.substr(kSumLength + 1);
   if (line.substr(0, kSumLength) != sum_of(body)) return std::nullopt;
   const auto json = parse_json(body, "the journal");
-  if (!json || !json->is_object() || !json->contains("key") || !json->contains("value")) return std::nullopt;
-  return JournalRecord{.key = json->value("key", ""), .name = json->value("name", ""), .seconds = json->value("seconds", 0.0), .value = (*json)["value"]};
+  if (!json || !json->is_object() || !json->contains("key") || !json->contains("value"))
+    return std::nullopt;
+  return JournalRecord{.key = json->value("key", ""),
+                       .name = json->value("name", ""),
+                       .seconds = json->value("seconds", 0.0),
+                       .value = (*json)["value"]};
 }
 
 }  // namespace
@@ -46,7 +54,8 @@ Result<Journal> Journal::open(const std::filesystem::path& file) {
     journal.remember(std::move(*record));
     good = end + 1;
   }
-  if (good < text.size() && ::ftruncate(journal.fd_.get(), static_cast<off_t>(good)) != 0) return file_error("repair", file, errno);
+  if (good < text.size() && ::ftruncate(journal.fd_.get(), static_cast<off_t>(good)) != 0)
+    return file_error("repair", file, errno);
   return journal;
 }
 

@@ -1,5 +1,6 @@
-// The finished steps of a run, one checksummed line each, appended and synced. A torn last line, as a power loss
-// leaves it, is dropped when the journal is opened, so that it never prevents resuming.
+// The finished steps of a run, one checksummed line each, appended and synced. A torn last line, as
+// a power loss leaves it, is dropped when the journal is opened, so that it never prevents
+// resuming.
 #pragma once
 
 #include <filesystem>
@@ -14,9 +15,9 @@
 namespace strop {
 
 struct JournalRecord {
-  std::string key;       // hash of the step's name and inputs
-  std::string name;      // of the step, for people
-  double seconds = 0;    // it took
+  std::string key;     // hash of the step's name and inputs
+  std::string name;    // of the step, for people
+  double seconds = 0;  // it took
   Json value;
 };
 

@@ -22,7 +22,11 @@ Result<Lock> Lock::take(const std::filesystem::path& file, std::string_view what
   return Lock(std::move(fd));
 }
 
-Result<Lock> Lock::try_acquire(const std::filesystem::path& file, std::string_view what) { return take(file, what, false); }
-Result<Lock> Lock::acquire(const std::filesystem::path& file, std::string_view what) { return take(file, what, true); }
+Result<Lock> Lock::try_acquire(const std::filesystem::path& file, std::string_view what) {
+  return take(file, what, false);
+}
+Result<Lock> Lock::acquire(const std::filesystem::path& file, std::string_view what) {
+  return take(file, what, true);
+}
 
 }  // namespace strop

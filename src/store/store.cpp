@@ -29,7 +29,8 @@ Result<Artifact> read_manifest(const fs::path& folder) {
 
 // A relative path that stays inside its folder.
 bool stays_inside(const fs::path& path) {
-  return !path.empty() && path.is_relative() && std::none_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
+  return !path.empty() && path.is_relative() &&
+         std::none_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
 }
 
 // Sizes and digests of what the build wrote.
@@ -37,18 +38,29 @@ Result<void> complete(Artifact& artifact, const fs::path& folder) {
   artifact.total_bytes = 0;
   for (ArtifactFile& file : artifact.files) {
     if (!stays_inside(file.path)) {
-      return Error{.code = ErrorCode::corrupt, .message = "an artifact's file must lie in its folder", .field = "files", .value = file.path};
+      return Error{.code = ErrorCode::corrupt,
+                   .message = "an artifact's file must lie in its folder",
+                   .field = "files",
+                   .value = file.path};
     }
     struct stat status {};
-    if (::lstat((folder / file.path).c_str(), &status) != 0) return file_error("find", folder / file.path, errno);
+    if (::lstat((folder / file.path).c_str(), &status) != 0)
+      return file_error("find", folder / file.path, errno);
     if (!S_ISREG(status.st_mode)) {
-      return Error{.code = ErrorCode::corrupt, .message = "an artifact's file must be a regular file", .field = "files", .value = file.path};
+      return Error{.code = ErrorCode::corrupt,
+                   .message = "an artifact's file must be a regular file",
+                   .field = "files",
+                   .value = file.path};
     }
     file.bytes = static_cast<std::uint64_t>(status.st_size);
     STROP_TRY(file.sha256, sha256_file(folder / file.path));
     artifact.total_bytes += file.bytes;
   }
-  if (!stays_inside(artifact.entry)) return Error{.code = ErrorCode::corrupt, .message = "an artifact needs an entry", .field = "entry", .value = artifact.entry};
+  if (!stays_inside(artifact.entry))
+    return Error{.code = ErrorCode::corrupt,
+                 .message = "an artifact needs an entry",
+                 .field = "entry",
+                 .value = artifact.entry};
   return {};
 }
 
@@ -56,9 +68,13 @@ Result<void> complete(Artifact& artifact, const fs::path& folder) {
 
 Result<fs::path> Store::default_root() {
   if (const char* place = std::getenv("STROP_STORE"); place && *place) return fs::path(place);
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache) return fs::path(cache) / "strop";
-  if (const char* home = std::getenv("HOME"); home && *home) return fs::path(home) / ".cache" / "strop";
-  return Error{.code = ErrorCode::not_found, .message = "[store] no place for the store: neither STROP_STORE nor HOME is set", .hint = "Set STROP_STORE to a folder."};
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache)
+    return fs::path(cache) / "strop";
+  if (const char* home = std::getenv("HOME"); home && *home)
+    return fs::path(home) / ".cache" / "strop";
+  return Error{.code = ErrorCode::not_found,
+               .message = "[store] no place for the store: neither STROP_STORE nor HOME is set",
+               .hint = "Set STROP_STORE to a folder."};
 }
 
 Result<Store> Store::open(const fs::path& root) {
@@ -76,7 +92,8 @@ bool Store::has(const std::string& id) const {
   return fs::exists(folder_of(id) / kManifest, error);
 }
 
-Result<Artifact> Store::artifact(const std::string& id, const std::function<Result<Artifact>(const fs::path&)>& build) {
+Result<Artifact> Store::artifact(const std::string& id,
+                                 const std::function<Result<Artifact>(const fs::path&)>& build) {
   if (has(id)) return read_manifest(folder_of(id));
   STROP_TRY(const Lock lock, Lock::acquire(root_ / "locks" / id, "the artifact"));
   if (has(id)) return read_manifest(folder_of(id));
@@ -117,8 +134,9 @@ Result<void> Store::verify(const Artifact& artifact) const {
 Result<std::string> Store::digest(const fs::path& file) {
   struct stat status {};
   if (::stat(file.c_str(), &status) != 0) return file_error("read", file, errno);
-  const std::string identity = str(status.st_dev, ":", status.st_ino, ":", status.st_size, ":", status.st_mtim.tv_sec, ".", status.st_mtim.tv_nsec, ":",
-                                   status.st_ctim.tv_sec, ".", status.st_ctim.tv_nsec);
+  const std::string identity =
+      str(status.st_dev, ":", status.st_ino, ":", status.st_size, ":", status.st_mtim.tv_sec, ".",
+          status.st_mtim.tv_nsec, ":", status.st_ctim.tv_sec, ".", status.st_ctim.tv_nsec);
   const fs::path note = root_ / "digests" / sha256_hex(identity);
   if (auto known = read_text(note, 64); known && known->size() == 64) return *known;
   STROP_TRY(const std::string digest, sha256_file(file));

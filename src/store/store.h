@@ -1,5 +1,5 @@
-// The user's store of artifacts: one folder per artifact under the hash of what it was made from, published by
-// rename, built by one process at a time, checked against its manifest.
+// The user's store of artifacts: one folder per artifact under the hash of what it was made from,
+// published by rename, built by one process at a time, checked against its manifest.
 #pragma once
 
 #include <filesystem>
@@ -13,7 +13,8 @@ namespace strop {
 
 class Store {
  public:
-  // Creates the folder when there is none. Default place: STROP_STORE, else the user's cache folder.
+  // Creates the folder when there is none. Default place: STROP_STORE, else the user's cache
+  // folder.
   static Result<Store> open(const std::filesystem::path& root);
   static Result<std::filesystem::path> default_root();
 
@@ -22,9 +23,11 @@ class Store {
   // Where workers keep what they found out about the machine, such as self-tests.
   std::filesystem::path workers_cache() const { return root_ / "workers"; }
 
-  // The artifact with that id; built by `build` in a fresh folder when the store lacks it. Sets id, folder, digests
-  // and sizes. What an interrupted build left behind is removed.
-  Result<Artifact> artifact(const std::string& id, const std::function<Result<Artifact>(const std::filesystem::path& folder)>& build);
+  // The artifact with that id; built by `build` in a fresh folder when the store lacks it. Sets id,
+  // folder, digests and sizes. What an interrupted build left behind is removed.
+  Result<Artifact> artifact(
+      const std::string& id,
+      const std::function<Result<Artifact>(const std::filesystem::path& folder)>& build);
   bool has(const std::string& id) const;
 
   // Checks sizes and digests of the files against the manifest; corrupt names the file.

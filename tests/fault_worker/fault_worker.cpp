@@ -1,5 +1,6 @@
-// A worker that misbehaves as it is told: a recipe's name (for build) or the run option "fault" (for open and
-// later calls) says how. Tests show that each fault ends as an Error with its cause and touches nothing else.
+// A worker that misbehaves as it is told: a recipe's name (for build) or the run option "fault"
+// (for open and later calls) says how. Tests show that each fault ends as an Error with its cause
+// and touches nothing else.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -33,6 +34,7 @@ constexpr std::uint32_t kVocabulary = 64;
 void misbehave(const std::string& fault) {
   if (fault == "crash") {
     std::fprintf(stderr, "about to dereference null\n");
+    ::signal(SIGSEGV, SIG_DFL);  // a sanitizer would turn it into a long report
     ::raise(SIGSEGV);
   }
   if (fault == "abort") {
@@ -52,14 +54,16 @@ void misbehave(const std::string& fault) {
   if (fault == "leak") {
     for (std::size_t i = 0; i < 4096; ++i) {
       constexpr std::size_t kChunk = 16u << 20;
-      void* chunk = ::mmap(nullptr, kChunk, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      void* chunk =
+          ::mmap(nullptr, kChunk, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (chunk == MAP_FAILED) throw std::bad_alloc();
       std::memset(chunk, 1, kChunk);
       std::this_thread::sleep_for(2ms);
     }
   }
   if (fault == "flood_output") {
-    for (int i = 0; i < 200'000; ++i) std::fprintf(stderr, "line %d of a flood of words that nobody reads\n", i);
+    for (int i = 0; i < 200'000; ++i)
+      std::fprintf(stderr, "line %d of a flood of words that nobody reads\n", i);
     ::_exit(9);
   }
   if (fault == "flood_messages") {
@@ -94,16 +98,20 @@ std::string outcome(bool denied) { return denied ? "denied" : "ALLOWED"; }
 // What a hostile model's code would try. Each line: attempt=denied or attempt=ALLOWED.
 std::vector<std::string> escape_attempts(const Workspace& workspace) {
   std::vector<std::string> lines;
-  const auto tried = [&](const char* what, bool denied) { lines.push_back(std::string(what) + "=" + outcome(denied)); };
+  const auto tried = [&](const char* what, bool denied) {
+    lines.push_back(std::string(what) + "=" + outcome(denied));
+  };
   const auto cannot_open = [](const char* path, int flags) {
     const int fd = ::open(path, flags, 0600);
     if (fd >= 0) ::close(fd);
     return fd < 0;
   };
   tried("read_passwd", cannot_open("/etc/passwd", O_RDONLY));
-  tried("read_home", cannot_open("/root", O_RDONLY | O_DIRECTORY) && cannot_open("/home", O_RDONLY | O_DIRECTORY));
+  tried("read_home", cannot_open("/root", O_RDONLY | O_DIRECTORY) &&
+                         cannot_open("/home", O_RDONLY | O_DIRECTORY));
   tried("write_tmp", cannot_open("/tmp/strop-escape", O_WRONLY | O_CREAT));
-  tried("write_beside_workspace", cannot_open((workspace.dir.parent_path() / "escape").c_str(), O_WRONLY | O_CREAT));
+  tried("write_beside_workspace",
+        cannot_open((workspace.dir.parent_path() / "escape").c_str(), O_WRONLY | O_CREAT));
   tried("tcp_socket", ::socket(AF_INET, SOCK_STREAM, 0) < 0);
   tried("udp_socket", ::socket(AF_INET, SOCK_DGRAM, 0) < 0);
   tried("unix_socket", ::socket(AF_UNIX, SOCK_STREAM, 0) < 0);
@@ -137,12 +145,14 @@ class FaultDecoder : public DecoderSession {
   }
   const SessionInfo& info() const override { return info_; }
 
-  Result<void> evaluate(SequenceId, std::span<const TokenId> ids, std::span<const std::uint32_t> wanted, const RowSink& sink) override {
+  Result<void> evaluate(SequenceId, std::span<const TokenId> ids,
+                        std::span<const std::uint32_t> wanted, const RowSink& sink) override {
     misbehave(stage_fault("evaluate"));
     std::vector<float> row(kVocabulary);
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       if (fault_ == "too_few_rows" && i + 1 == wanted.size()) break;
-      for (std::size_t t = 0; t < row.size(); ++t) row[t] = static_cast<float>((t * 7 + static_cast<std::size_t>(ids[wanted[i]])) % 13);
+      for (std::size_t t = 0; t < row.size(); ++t)
+        row[t] = static_cast<float>((t * 7 + static_cast<std::size_t>(ids[wanted[i]])) % 13);
       if (fault_ == "nan_logits") row[3] = std::numeric_limits<float>::quiet_NaN();
       if (fault_ == "zero_logits") std::fill(row.begin(), row.end(), 0.0f);
       sink(i, row);
@@ -151,7 +161,8 @@ class FaultDecoder : public DecoderSession {
   }
   Result<void> truncate(SequenceId, std::uint32_t) override { return {}; }
   Result<void> fork(SequenceId, SequenceId) override { return {}; }
-  Result<Generation> generate(SequenceId, std::span<const TokenId>, std::uint32_t count, std::stop_token stop) override {
+  Result<Generation> generate(SequenceId, std::span<const TokenId>, std::uint32_t count,
+                              std::stop_token stop) override {
     misbehave(stage_fault("generate"));
     if (fault_ == "wait_for_stop") {
       while (!stop.stop_requested()) std::this_thread::sleep_for(1ms);
@@ -160,7 +171,8 @@ class FaultDecoder : public DecoderSession {
     Generation generation;
     for (std::uint32_t i = 0; i < count; ++i) {
       std::this_thread::sleep_for(100us);
-      generation.ids.push_back(fault_ == "foreign_ids" ? 1'000'000 : static_cast<TokenId>(i % kVocabulary));
+      generation.ids.push_back(fault_ == "foreign_ids" ? 1'000'000
+                                                       : static_cast<TokenId>(i % kVocabulary));
       generation.seconds.push_back(fault_ == "time_backwards" ? 1.0 - 0.001 * i : 0.0001 * (i + 1));
     }
     return generation;
@@ -200,11 +212,16 @@ class EchoTensors : public TensorSession {
 
 class FaultBackend : public Backend {
  public:
-  BackendInfo info() const override { return {.name = "fault", .version = "1", .devices = {}, .unavailable_reason = "", .notes = {}}; }
-  Fit assess(const Model&, const Target&) const override { return {.supported = true, .score = 0.01, .reasons = {"misbehaves as it is told"}}; }
+  BackendInfo info() const override {
+    return {.name = "fault", .version = "1", .devices = {}, .unavailable_reason = "", .notes = {}};
+  }
+  Fit assess(const Model&, const Target&) const override {
+    return {.supported = true, .score = 0.01, .reasons = {"misbehaves as it is told"}};
+  }
   RecipeSpace space(const Model&, const Target&) const override {
     RecipeSpace space;
-    for (const char* fault : {"crash", "hang", "leak", "garbage", "flood_output", "open:crash", "generate:crash", "evaluate:crash", "nan_logits", "zero_logits"}) {
+    for (const char* fault : {"crash", "hang", "leak", "garbage", "flood_output", "open:crash",
+                              "generate:crash", "evaluate:crash", "nan_logits", "zero_logits"}) {
       Recipe recipe{.name = fault, .backend = "fault"};
       recipe.steps = {{.worker = "fault", .op = Operation::convert, .params = {{"fault", fault}}}};
       recipe.bits_per_weight = 4;
@@ -215,7 +232,8 @@ class FaultBackend : public Backend {
     return space;
   }
 
-  Result<Artifact> build(const Model&, const Recipe& recipe, std::size_t, const Workspace& workspace) const override {
+  Result<Artifact> build(const Model&, const Recipe& recipe, std::size_t,
+                         const Workspace& workspace) const override {
     misbehave(recipe.name);
     if (recipe.name == "wait_for_stop") {
       while (!workspace.stop.stop_requested()) std::this_thread::sleep_for(1ms);
@@ -231,9 +249,11 @@ class FaultBackend : public Backend {
     return artifact;
   }
 
-  Result<std::unique_ptr<Session>> open(const Artifact& artifact, const RunOptions& options, const Workspace&) const override {
+  Result<std::unique_ptr<Session>> open(const Artifact& artifact, const RunOptions& options,
+                                        const Workspace&) const override {
     std::string fault = options.contains("fault") ? options.at("fault") : "";
-    if (fault.empty()) std::getline(std::ifstream(artifact.folder + "/" + artifact.entry) >> std::ws, fault);
+    if (fault.empty())
+      std::getline(std::ifstream(artifact.folder + "/" + artifact.entry) >> std::ws, fault);
     if (fault == "tensors") return std::unique_ptr<Session>(std::make_unique<EchoTensors>());
     if (fault.starts_with("open:")) misbehave(fault.substr(5));
     return std::unique_ptr<Session>(std::make_unique<FaultDecoder>(fault));

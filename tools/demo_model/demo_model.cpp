@@ -67,8 +67,8 @@ class Gguf {
     if (tensor->type == GGML_TYPE_F32) {
       std::memcpy(values.data(), bytes.data(), bytes.size());
     } else {
-      ggml_get_type_traits(tensor->type)->to_float(bytes.data(), values.data(),
-                                                   ggml_nelements(tensor));
+      ggml_get_type_traits(tensor->type)
+          ->to_float(bytes.data(), values.data(), ggml_nelements(tensor));
     }
     return values;
   }
@@ -114,9 +114,10 @@ std::vector<Weight> weights(const Gguf& gguf) {
   };
   for (uint32_t layer = 0; layer < gguf.number("llama.block_count"); ++layer) {
     for (const Weight& weight : of_layer) {
-      list.push_back({.name = "model.layers." + std::to_string(layer) + "." + weight.name + ".weight",
-                      .source = "blk." + std::to_string(layer) + "." + weight.source + ".weight",
-                      .heads = weight.heads});
+      list.push_back(
+          {.name = "model.layers." + std::to_string(layer) + "." + weight.name + ".weight",
+           .source = "blk." + std::to_string(layer) + "." + weight.source + ".weight",
+           .heads = weight.heads});
     }
   }
   return list;
@@ -221,8 +222,8 @@ Json config(const Gguf& gguf) {
 constexpr int kControlToken = 3;
 
 Json added_token(const std::string& content) {
-  return {{"content", content},  {"single_word", false}, {"lstrip", false},
-          {"rstrip", false},     {"normalized", false},  {"special", true}};
+  return {{"content", content}, {"single_word", false}, {"lstrip", false},
+          {"rstrip", false},    {"normalized", false},  {"special", true}};
 }
 
 // Byte-level BPE: digits one by one, then the pattern of GPT-2. That is what llama.cpp means by its
@@ -327,8 +328,8 @@ void make_folder(Gguf& gguf, const fs::path& folder) {
   write_json(part / "tokenizer.json", tokenizer(gguf));
   write_json(part / "tokenizer_config.json", settings);
   Json special;
-  for (const char* key : {"additional_special_tokens", "bos_token", "eos_token", "pad_token",
-                          "unk_token"}) {
+  for (const char* key :
+       {"additional_special_tokens", "bos_token", "eos_token", "pad_token", "unk_token"}) {
     special[key] = settings[key];
   }
   write_json(part / "special_tokens_map.json", special);

@@ -9,16 +9,33 @@ TEST_CASE("a report with every part survives the round trip") {
   Report report;
   report.run_id = "r";
   report.model.emplace().path = "m";
-  report.target.emplace().devices.push_back({.kind = DeviceKind::gpu, .vendor = "nvidia", .name = "x", .features = {"a"}, .memory_bytes = 5});
-  report.assessment.emplace().fits.push_back({.backend = "b", .version = "1", .fit = {.supported = true, .score = 0.5, .reasons = {"r"}}, .space = {}});
-  report.plan.emplace().trials.push_back({.recipe = {.id = "i", .name = "n"}, .role = Role::baseline, .run_presets = {}});
+  report.target.emplace().devices.push_back({.kind = DeviceKind::gpu,
+                                             .vendor = "nvidia",
+                                             .name = "x",
+                                             .features = {"a"},
+                                             .memory_bytes = 5});
+  report.assessment.emplace().fits.push_back(
+      {.backend = "b",
+       .version = "1",
+       .fit = {.supported = true, .score = 0.5, .reasons = {"r"}},
+       .space = {}});
+  report.plan.emplace().trials.push_back(
+      {.recipe = {.id = "i", .name = "n"}, .role = Role::baseline, .run_presets = {}});
   Trial trial;
   trial.artifact.emplace().files.push_back({.path = "f", .bytes = 1, .sha256 = "x"});
-  trial.measurement.emplace().metrics.push_back({.metric = "kl_mean", .unit = "nats", .context = {.position_begin = 0, .position_end = 256}, .value = 0.1, .interval = Interval{.low = 0.05, .high = 0.2}});
+  trial.measurement.emplace().metrics.push_back(
+      {.metric = "kl_mean",
+       .unit = "nats",
+       .context = {.position_begin = 0, .position_end = 256},
+       .value = 0.1,
+       .interval = Interval{.low = 0.05, .high = 0.2}});
   trial.error = Error{.code = ErrorCode::crashed, .message = "m", .offset = 7};
   report.trials.push_back(trial);
   report.front.emplace().recommended_id = "t";
-  report.gates.push_back({.trial_id = "t", .artifact_id = "a", .gates = {{.name = "speed", .observed = 2.5}}, .passed = true});
+  report.gates.push_back({.trial_id = "t",
+                          .artifact_id = "a",
+                          .gates = {{.name = "speed", .observed = 2.5}},
+                          .passed = true});
   const auto back = report_from_json(to_json(report));
   REQUIRE(back);
   CHECK(*back == report);

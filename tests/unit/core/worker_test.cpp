@@ -1,4 +1,5 @@
-// The proxy against a worker that misbehaves: each fault is an Error with its cause, and nothing else happens.
+// The proxy against a worker that misbehaves: each fault is an Error with its cause, and nothing
+// else happens.
 #include <doctest/doctest.h>
 #include <unistd.h>
 
@@ -22,22 +23,27 @@ struct Folder {
   ~Folder() { fs::remove_all(path); }
 };
 
-WorkerBackend fault_worker(WorkerPolicy policy = {.memory_limit_bytes = {}, .patience = 3s}) { return {STROP_FAULT_WORKER, policy}; }
+WorkerBackend fault_worker(WorkerPolicy policy = {.memory_limit_bytes = {}, .patience = 3s}) {
+  return {STROP_FAULT_WORKER, policy};
+}
 
-Result<Artifact> build(const std::string& fault, const Folder& folder, WorkerPolicy policy = {.memory_limit_bytes = {}, .patience = 3s},
+Result<Artifact> build(const std::string& fault, const Folder& folder,
+                       WorkerPolicy policy = {.memory_limit_bytes = {}, .patience = 3s},
                        Progress* progress = nullptr, std::stop_token stop = {}) {
   Recipe recipe{.name = fault, .backend = "fault"};
   recipe.steps = {{.worker = "fault", .op = Operation::convert, .params = {}}};
   Model model;
   model.path = folder.path.string();
-  return fault_worker(policy).build(model, recipe, 0, {.dir = folder.path / "work", .progress = progress, .stop = stop});
+  return fault_worker(policy).build(
+      model, recipe, 0, {.dir = folder.path / "work", .progress = progress, .stop = stop});
 }
 
 Result<std::unique_ptr<WorkerSession>> open(const std::string& fault, const Folder& folder) {
   Artifact artifact;
   artifact.folder = folder.path.string();
   artifact.entry = "fault.txt";
-  return fault_worker().open(artifact, {{"fault", fault}}, {.dir = folder.path / "work", .progress = nullptr, .stop = {}});
+  return fault_worker().open(artifact, {{"fault", fault}},
+                             {.dir = folder.path / "work", .progress = nullptr, .stop = {}});
 }
 
 struct FaultCase {
@@ -50,17 +56,18 @@ struct FaultCase {
 
 TEST_CASE("each fault of a worker is told apart and carries its last words") {
   const Folder folder;
-  for (const FaultCase& expected : {FaultCase{"crash", ErrorCode::crashed, "about to dereference null"},
-                                    FaultCase{"abort", ErrorCode::crashed, "GGML_ASSERT"},
-                                    FaultCase{"exit", ErrorCode::crashed, "exit code 7"},
-                                    FaultCase{"throw", ErrorCode::backend, "an exception of the engine"},
-                                    FaultCase{"hang", ErrorCode::timeout, "did not answer 'build'"},
-                                    FaultCase{"spin", ErrorCode::timeout, "did not answer 'build'"},
-                                    FaultCase{"flood_output", ErrorCode::crashed, "of a flood"},
-                                    FaultCase{"garbage", ErrorCode::corrupt, "broke the protocol"},
-                                    FaultCase{"huge_message", ErrorCode::corrupt, "at most"},
-                                    FaultCase{"wrong_id", ErrorCode::corrupt, "not an answer"},
-                                    FaultCase{"truncated_message", ErrorCode::crashed, "left without an answer"}}) {
+  for (const FaultCase& expected :
+       {FaultCase{"crash", ErrorCode::crashed, "about to dereference null"},
+        FaultCase{"abort", ErrorCode::crashed, "GGML_ASSERT"},
+        FaultCase{"exit", ErrorCode::crashed, "exit code 7"},
+        FaultCase{"throw", ErrorCode::backend, "an exception of the engine"},
+        FaultCase{"hang", ErrorCode::timeout, "did not answer 'build'"},
+        FaultCase{"spin", ErrorCode::timeout, "did not answer 'build'"},
+        FaultCase{"flood_output", ErrorCode::crashed, "of a flood"},
+        FaultCase{"garbage", ErrorCode::corrupt, "broke the protocol"},
+        FaultCase{"huge_message", ErrorCode::corrupt, "at most"},
+        FaultCase{"wrong_id", ErrorCode::corrupt, "not an answer"},
+        FaultCase{"truncated_message", ErrorCode::crashed, "left without an answer"}}) {
     CAPTURE(expected.fault);
     const auto result = build(expected.fault, folder);
     REQUIRE_FALSE(result);
@@ -92,7 +99,8 @@ TEST_CASE("cancelling ends a build that listens and one that does not") {
       std::this_thread::sleep_for(100ms);
       source.request_stop();
     });
-    const auto result = build(fault, folder, {.memory_limit_bytes = {}, .patience = 60s}, nullptr, source.get_token());
+    const auto result = build(fault, folder, {.memory_limit_bytes = {}, .patience = 60s}, nullptr,
+                              source.get_token());
     REQUIRE_FALSE(result);
     CHECK(result.error().code == ErrorCode::cancelled);
   }
@@ -136,7 +144,8 @@ TEST_CASE("a session whose worker died answers with the same error again") {
   auto session = open("generate:crash", folder);
   REQUIRE(session);
   for (int i = 0; i < 2; ++i) {
-    const auto result = (*session)->session().decoder()->generate(0, std::vector<TokenId>{1}, 2, {});
+    const auto result =
+        (*session)->session().decoder()->generate(0, std::vector<TokenId>{1}, 2, {});
     REQUIRE_FALSE(result);
     CHECK(result.error().code == ErrorCode::crashed);
   }
@@ -154,9 +163,11 @@ TEST_CASE("rows cross the shared block unchanged, in calls that fit it") {
   }
   std::size_t next = 0;
   bool right = true;
-  REQUIRE((*session)->session().decoder()->evaluate(0, ids, wanted, [&](std::size_t index, std::span<const float> row) {
-    right = right && index == next++ && row.size() == 64 && row[5] == static_cast<float>((35 + ids[wanted[index]]) % 13);
-  }));
+  REQUIRE((*session)->session().decoder()->evaluate(
+      0, ids, wanted, [&](std::size_t index, std::span<const float> row) {
+        right = right && index == next++ && row.size() == 64 &&
+                row[5] == static_cast<float>((35 + ids[wanted[index]]) % 13);
+      }));
   CHECK(right);
   CHECK(next == wanted.size());
 }

@@ -25,7 +25,9 @@ Result<Artifact> write_one(const fs::path& folder) {
   return Artifact{.format = "test", .entry = "model.bin", .files = {{.path = "model.bin"}}};
 }
 
-std::string text_of(const fs::path& path) { return {std::istreambuf_iterator<char>(std::ifstream(path).rdbuf()), {}}; }
+std::string text_of(const fs::path& path) {
+  return {std::istreambuf_iterator<char>(std::ifstream(path).rdbuf()), {}};
+}
 
 }  // namespace
 
@@ -113,7 +115,9 @@ TEST_CASE("a journal remembers what was appended, whatever it was cut at") {
   {
     auto journal = Journal::open(file);
     REQUIRE(journal);
-    for (int i = 0; i < 3; ++i) REQUIRE(journal->append({.key = str("k", i), .name = "n", .seconds = 1, .value = Json{{"i", i}}}));
+    for (int i = 0; i < 3; ++i)
+      REQUIRE(journal->append(
+          {.key = str("k", i), .name = "n", .seconds = 1, .value = Json{{"i", i}}}));
   }
   const std::string whole = text_of(file);
   const std::size_t third = whole.size() / 3;
@@ -135,7 +139,8 @@ TEST_CASE("a journal line with a flipped bit ends what is believed") {
   const fs::path file = folder.path / "journal.jsonl";
   {
     auto journal = Journal::open(file);
-    for (int i = 0; i < 3; ++i) REQUIRE(journal->append({.key = str("k", i), .name = "n", .seconds = 1, .value = i}));
+    for (int i = 0; i < 3; ++i)
+      REQUIRE(journal->append({.key = str("k", i), .name = "n", .seconds = 1, .value = i}));
   }
   std::string text = text_of(file);
   text[text.size() / 2] = static_cast<char>(text[text.size() / 2] ^ 1);
