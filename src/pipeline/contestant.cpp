@@ -1,9 +1,9 @@
 #include "pipeline/contestant.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <ctime>
+
+#include "core/clock.h"
 
 namespace strop::pipeline {
 namespace {
@@ -28,32 +28,22 @@ std::uint32_t threads_of(const Report& report) {
   return 1;
 }
 
-std::string now_utc() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text.data();
-}
-
 }  // namespace
 
-RunOptions options_for(const Trial& trial, Purpose purpose, const Report& report) {
+RunOptions options_for(const Trial& trial, const Report& report) {
   RunOptions options = trial.run_options;
   const BackendFit* fit = fit_of(trial.recipe.backend, report);
   if (!fit) return options;
   if (declares(*fit, "threads") && !options.contains("threads"))
     options["threads"] = str(threads_of(report));
-  if (declares(*fit, "logits")) options["logits"] = purpose == Purpose::generate ? "last" : "all";
   return options;
 }
 
-Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, Purpose purpose,
-                                            const Report& report, Context& context) {
+Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, const Report& report,
+                                            Context& context) {
   STROP_TRY(const auto scratch, context.scratch());
   STROP_TRY(auto worker, context.worker(trial.recipe.backend)
-                             .open(*trial.artifact, options_for(trial, purpose, report),
+                             .open(*trial.artifact, options_for(trial, report),
                                    {.dir = scratch, .progress = nullptr, .stop = context.stop()}));
   if (!worker->session().decoder()) {
     return Error{

@@ -9,14 +9,11 @@
 
 namespace strop::pipeline {
 
-enum class Purpose { generate, evaluate };
+// Run options in full: the preset's, and the run's threads where the worker has a knob for them.
+RunOptions options_for(const Trial& trial, const Report& report);
 
-// Run options in full: the preset's, the run's threads, and what the purpose needs where the worker
-// declares a knob for it (logits: of the last position as for a user's request, or of all).
-RunOptions options_for(const Trial& trial, Purpose purpose, const Report& report);
-
-Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, Purpose purpose,
-                                            const Report& report, Context& context);
+Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, const Report& report,
+                                            Context& context);
 
 // The goal's request, from an empty sequence.
 measure::Contestant contestant(const std::string& name, WorkerSession& worker,

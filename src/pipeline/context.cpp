@@ -61,8 +61,9 @@ WorkerBackend Context::worker(const std::string& name) const {
   return WorkerBackend(places_.workers / file, policy());  // missing: said when it is started
 }
 
-Result<fs::path> Context::scratch() const {
-  const fs::path folder = store_.root() / "work" / str("scratch.", ::getpid());
+Result<fs::path> Context::scratch() {
+  const fs::path folder =
+      store_.root() / "work" / str("scratch.", ::getpid(), ".", ++scratch_count_);
   std::error_code error;
   fs::remove_all(folder, error);
   fs::create_directories(folder, error);
@@ -73,11 +74,6 @@ Result<fs::path> Context::scratch() const {
 double Context::seconds_spent() const {
   const std::chrono::duration<double> here = std::chrono::steady_clock::now() - begin_;
   return spent_before_ + here.count();
-}
-
-std::optional<double> Context::expected_seconds_left() const {
-  if (!expected_end_) return std::nullopt;
-  return std::max(0.0, *expected_end_ - seconds_spent());
 }
 
 void Context::tell(Event event) { observer_.on(event); }

@@ -2,6 +2,7 @@
 // watches, when to stop.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -43,8 +44,8 @@ class Context {
 
   WorkerBackend worker(const std::string& name) const;
   WorkerPolicy policy() const;
-  // For a worker's scratch files; emptied first.
-  Result<std::filesystem::path> scratch() const;
+  // A folder of its own for the scratch files of one worker; several live at once.
+  Result<std::filesystem::path> scratch();
 
   // Wall time that finished steps and this process have used, and what the budget leaves.
   double seconds_spent() const;
@@ -69,7 +70,7 @@ class Context {
     tell({.kind = Event::Kind::work,
           .stage = stage,
           .subject = name,
-          .seconds_left = expected_seconds_left()});
+          .seconds_left = std::max(0.0, seconds_left())});
     const auto begin = std::chrono::steady_clock::now();
     auto value = work();
     if (!value) {
@@ -87,15 +88,12 @@ class Context {
           .stage = stage,
           .subject = name,
           .fraction = 1,
-          .seconds_left = expected_seconds_left()});
+          .seconds_left = std::max(0.0, seconds_left())});
     return value;
   }
 
-  void expect(double seconds) { expected_end_ = seconds_spent() + seconds; }
-
  private:
   static Error cancelled();
-  std::optional<double> expected_seconds_left() const;
 
   const RunRequest& request_;
   Observer& observer_;
@@ -105,7 +103,7 @@ class Context {
   Places places_;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   double spent_before_ = 0;
-  std::optional<double> expected_end_;
+  std::uint32_t scratch_count_ = 0;
 };
 
 // Reports a worker's progress as events of one subject.

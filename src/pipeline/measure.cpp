@@ -196,32 +196,23 @@ Result<void> measure_stage(Report& report, Context& context) {
   if (baseline->status == TrialStatus::failed) return no_reference(report, Role::baseline);
   const std::vector<Metric> baseline_quality = baseline->measurement->metrics;
   const double control_seconds = context.seconds_left() / 8;
-  STROP_TRY(
-      std::vector<Control> controls,
-      context.step<std::vector<Control>>(
-          Stage::measure, "A/A control", {{"baseline", baseline->artifact->id}},
-          [&]() -> Result<std::vector<Control>> {
-            STROP_TRY(Controlled controlled,
-                      time_control(*baseline, text.prompt, control_seconds, report, context));
-            baseline->measurement = std::move(controlled.baseline);
-            // The baseline's own figures come from the same requests; they are kept as a step of
-            // their own.
-            STROP_CHECK(context.step<Measurement>(
-                Stage::measure, "speed of the baseline", {{"baseline", baseline->artifact->id}},
-                [&] { return Result<Measurement>(*baseline->measurement); }));
-            return std::vector{controlled.control};
-          }));
-  STROP_TRY(baseline->measurement,
-            context.step<Measurement>(
-                Stage::measure, "speed of the baseline", {{"baseline", baseline->artifact->id}},
-                [&]() -> Result<Measurement> {
-                  STROP_TRY(Controlled controlled,
-                            time_control(*baseline, text.prompt, control_seconds, report, context));
-                  return controlled.baseline;
-                }));
+  // One set of requests gives both the control and the baseline's own figures.
+  STROP_TRY(Report timed_baseline,
+            context.step<Report>(Stage::measure, "A/A control",
+                                 {{"baseline", baseline->artifact->id}}, [&]() -> Result<Report> {
+                                   STROP_TRY(Controlled controlled,
+                                             time_control(*baseline, text.prompt, control_seconds,
+                                                          report, context));
+                                   Report part;
+                                   part.controls = {controlled.control};
+                                   part.trials = {*baseline};
+                                   part.trials.front().measurement = std::move(controlled.baseline);
+                                   return part;
+                                 }));
+  baseline->measurement = std::move(timed_baseline.trials.front().measurement);
   merge(*baseline, baseline_quality);
   baseline->status = TrialStatus::ok;
-  report.controls = std::move(controls);
+  report.controls = std::move(timed_baseline.controls);
 
   std::vector<Trial> candidates, finished;
   for (Trial& trial : report.trials) {

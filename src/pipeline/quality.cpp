@@ -26,7 +26,7 @@ Result<fs::path> make_quality_reference(const Trial& reference, const Evaluation
                     {"seed", report.goal.seed}};
   const fs::path path = folder / str("reference-", id_of(inputs).substr(0, 16), ".bin");
   const auto make = [&]() -> Result<bool> {
-    STROP_TRY(const auto worker, open(reference, Purpose::evaluate, report, context));
+    STROP_TRY(const auto worker, open(reference, report, context));
     StepProgress progress(context, Stage::measure, "quality reference");
     STROP_CHECK(measure::make_reference(*worker->session().decoder(), text.evaluation, path,
                                         report.goal.seed, &progress, context.stop()));
@@ -43,7 +43,7 @@ Result<std::vector<Metric>> measure_quality(const Trial& trial, const Evaluation
                                             const fs::path& reference, const Report& report,
                                             Context& context) {
   STROP_TRY(const fs::path folder, samples_folder(context));
-  STROP_TRY(const auto worker, open(trial, Purpose::evaluate, report, context));
+  STROP_TRY(const auto worker, open(trial, report, context));
   STROP_TRY(auto reader, measure::ReferenceReader::open(reference));
   StepProgress progress(context, Stage::measure,
                         str(trial.recipe.backend, " ", trial.recipe.name, ": quality"));

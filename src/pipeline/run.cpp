@@ -2,8 +2,8 @@
 #include "strop/run.h"
 
 #include <array>
-#include <ctime>
 
+#include "core/clock.h"
 #include "core/files.h"
 #include "formats/model_file.h"
 #include "pipeline/stages.h"
@@ -33,15 +33,6 @@ constexpr std::array kStages{
                gate_stage},  // measurements become verdicts, the front and the recommendation
     NamedStage{Stage::report, report_stage},  // plain words, files
 };
-
-std::string now_utc() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text.data();
-}
 
 Result<void> run_stage(const NamedStage& named, Report& report, Context& context) {
   context.tell({.kind = Event::Kind::stage, .stage = named.stage});

@@ -123,7 +123,7 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
   std::vector<std::unique_ptr<WorkerSession>> workers;
   for (const RunPreset& preset : presets) {
     Trial tried = with_preset(trial, preset);
-    auto worker = open(tried, Purpose::generate, report, context);
+    auto worker = open(tried, report, context);
     if (worker) {
       alive.push_back(std::move(tried));
       workers.push_back(*std::move(worker));
@@ -180,8 +180,8 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
 
 Result<Controlled> time_control(const Trial& baseline, const std::vector<TokenId>& prompt,
                                 double max_seconds, const Report& report, Context& context) {
-  STROP_TRY(const auto first, open(baseline, Purpose::generate, report, context));
-  STROP_TRY(const auto second, open(baseline, Purpose::generate, report, context));
+  STROP_TRY(const auto first, open(baseline, report, context));
+  STROP_TRY(const auto second, open(baseline, report, context));
   const auto load = measure::machine_load();
   const std::uint32_t tokens = report.goal.workload.new_tokens;
   const std::vector<Contestant> contestants{
@@ -206,12 +206,12 @@ Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> 
                                       const std::vector<TokenId>& prompt, double max_seconds,
                                       const Report& report, Context& context) {
   const auto begin = std::chrono::steady_clock::now();
-  STROP_TRY(const auto base, open(baseline, Purpose::generate, report, context));
+  STROP_TRY(const auto base, open(baseline, report, context));
   const std::uint32_t tokens = report.goal.workload.new_tokens;
   std::vector<std::unique_ptr<WorkerSession>> workers;
   std::vector<std::size_t> timed;  // indices of trials, in the order of the workers
   for (std::size_t i = 0; i < trials.size(); ++i) {
-    auto worker = open(trials[i], Purpose::generate, report, context);
+    auto worker = open(trials[i], report, context);
     if (!worker) {
       if (ends_the_run(worker.error())) return std::move(worker).error();
       mark_failed(trials[i], worker.error());

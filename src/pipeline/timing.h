@@ -6,12 +6,6 @@
 
 namespace strop::pipeline {
 
-// Everything that one opening of fresh workers measured of a trial.
-struct Timed {
-  Measurement measurement;
-  std::optional<Error> error;
-};
-
 // A request or two with each preset: the trial with the fastest of them, and one dominated (or
 // failed) trial for each of the others.
 struct Screened {
