@@ -172,6 +172,21 @@ Error no_reference(const Report& report, Role role) {
       .message = str("[measure] the plan has no ", name_of(role), ", so nothing can be compared")};
 }
 
+// For a target that is not this machine: sizes and quality. Its timings would be made up, so that
+// their gates are not measured.
+Result<void> score_only(Report& report, const EvaluationText& text,
+                        const std::filesystem::path& reference, Context& context) {
+  report.warnings.push_back(
+      "the target is not this machine: nothing that depends on time was measured");
+  for (Trial& trial : report.trials) {
+    if (!trial.artifact || trial.role == Role::quality_reference) continue;
+    trial.run_preset = "default";
+    STROP_TRY(trial, with_quality(trial, text, reference, report, context));
+    if (trial.status != TrialStatus::failed) trial.status = TrialStatus::ok;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> measure_stage(Report& report, Context& context) {
@@ -179,14 +194,6 @@ Result<void> measure_stage(Report& report, Context& context) {
   Trial* reference = find_role(report, Role::quality_reference);
   if (!baseline) return no_reference(report, Role::baseline);
   if (!reference) return no_reference(report, Role::quality_reference);
-  if (!report.target->local) {
-    // Sizes are known; timings of another machine would be made up.
-    for (Trial& trial : report.trials) {
-      if (trial.artifact) trial.status = TrialStatus::ok;
-    }
-    report.warnings.push_back(
-        "the target is not this machine: nothing that depends on time was measured");
-  }
   STROP_TRY(const EvaluationText text, read_evaluation_text(*baseline->artifact, context));
   STROP_TRY(const auto record, make_quality_reference(*reference, text, report, context));
   reference->status = TrialStatus::ok;
@@ -194,6 +201,7 @@ Result<void> measure_stage(Report& report, Context& context) {
 
   STROP_TRY(*baseline, with_quality(*baseline, text, record, report, context));
   if (baseline->status == TrialStatus::failed) return no_reference(report, Role::baseline);
+  if (!report.target->local) return score_only(report, text, record, context);
   const std::vector<Metric> baseline_quality = baseline->measurement->metrics;
   const double control_seconds = context.seconds_left() / 8;
   // One set of requests gives both the control and the baseline's own figures.
