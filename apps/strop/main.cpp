@@ -296,8 +296,14 @@ int main_body(int argc, char** argv) {
   list->add_flag("!--no-confine", in.request.confine, "Ask them without confinement");
   list->callback([&] { code = backends_verb(in); });
 
-  CLI::App* schema = app.add_subcommand("schema", "JSON Schema of report.json");
-  schema->callback([] { std::cout << report_schema() << "\n"; });
+  CLI::App* schema =
+      app.add_subcommand("schema", "JSON Schema of report.json or of the worker protocol");
+  auto of = std::make_shared<std::string>("report");
+  schema->add_option("OF", *of, "report or protocol")
+      ->check(CLI::IsMember({"report", "protocol"}))
+      ->capture_default_str();
+  schema->callback(
+      [of] { std::cout << (*of == "report" ? report_schema() : protocol_schema()) << "\n"; });
 
   CLI::App* complete = app.add_subcommand("completion", "Completion script for a shell");
   complete->add_option("SHELL", in.shell, "bash, zsh or fish")

@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -100,6 +101,25 @@ Result<ContextPtr> new_context(llama_model& model, Options& options) {
   return context;
 }
 
+// Threads that live as long as the session. Without them the engine starts new ones for each token.
+Result<ThreadpoolPtr> new_threadpool(std::uint32_t threads) {
+  auto* const cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+  auto* const registry = cpu == nullptr ? nullptr : ggml_backend_dev_backend_reg(cpu);
+  const auto function = [&](const char* name) {
+    return registry == nullptr ? nullptr : ggml_backend_reg_get_proc_address(registry, name);
+  };
+  const auto make =
+      reinterpret_cast<decltype(&ggml_threadpool_new)>(function("ggml_threadpool_new"));
+  const auto free =
+      reinterpret_cast<decltype(&ggml_threadpool_free)>(function("ggml_threadpool_free"));
+  if (make == nullptr || free == nullptr)
+    return engine_error("the engine's library has no threads");
+  auto params = ggml_threadpool_params_default(static_cast<int>(threads));
+  ThreadpoolPtr pool(make(&params), FreeThreadpool{free});
+  if (!pool) return engine_error("the engine cannot start its threads");
+  return pool;
+}
+
 // llama.cpp has no question for it: it starts with `on` for auto and warns when it has to switch
 // off.
 FlashAttention attention_in_force(FlashAttention asked) {
@@ -116,8 +136,18 @@ bool all_finite(std::span<const float> row) {
   return finite;
 }
 
+// The first of the largest. Lanes let the compiler use vectors; the row is finite.
 TokenId argmax(std::span<const float> row) {
-  return static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin());
+  constexpr std::size_t kLanes = 16;
+  std::array<float, kLanes> lanes;
+  lanes.fill(std::numeric_limits<float>::lowest());
+  const std::size_t whole = row.size() - row.size() % kLanes;
+  for (std::size_t i = 0; i < whole; i += kLanes)
+    for (std::size_t lane = 0; lane < kLanes; ++lane)
+      lanes[lane] = lanes[lane] < row[i + lane] ? row[i + lane] : lanes[lane];
+  float largest = *std::max_element(lanes.begin(), lanes.end());
+  for (const float value : row.subspan(whole)) largest = std::max(largest, value);
+  return static_cast<TokenId>(std::find(row.begin(), row.end(), largest) - row.begin());
 }
 
 // How many ids fit into one batch with at most kRowsPerBatch of the wanted rows; `wanted` starts at
@@ -150,15 +180,18 @@ Result<std::unique_ptr<Session>> LlamaSession::open(const std::filesystem::path&
                  "[llama_cpp] only decoders can be opened, and this model is none."};
   }
   STROP_CHECK(resolve_context(*model, options));
+  STROP_TRY(auto threadpool, new_threadpool(options.threads));
   STROP_TRY(auto context, new_context(*model, options));
+  llama_attach_threadpool(context.get(), threadpool.get(), threadpool.get());
   options.flash_attention = attention_in_force(options.flash_attention);
-  return std::unique_ptr<Session>(
-      new LlamaSession(std::move(model), std::move(context), options, seconds_since(start)));
+  return std::unique_ptr<Session>(new LlamaSession(
+      std::move(model), std::move(threadpool), std::move(context), options, seconds_since(start)));
 }
 
-LlamaSession::LlamaSession(ModelPtr model, ContextPtr context, const Options& options,
-                           double load_seconds)
+LlamaSession::LlamaSession(ModelPtr model, ThreadpoolPtr threadpool, ContextPtr context,
+                           const Options& options, double load_seconds)
     : model_(std::move(model)),
+      threadpool_(std::move(threadpool)),
       context_(std::move(context)),
       batch_(new llama_batch(llama_batch_init(static_cast<std::int32_t>(options.batch), 0, 1))),
       lengths_(kSequences) {

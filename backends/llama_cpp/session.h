@@ -1,6 +1,7 @@
 // A GGUF file opened in llama.cpp.
 #pragma once
 
+#include <ggml-cpu.h>
 #include <llama.h>
 
 #include <filesystem>
@@ -19,6 +20,10 @@ struct FreeModel {
 struct FreeContext {
   void operator()(llama_context* context) const { llama_free(context); }
 };
+struct FreeThreadpool {
+  void (*free)(ggml_threadpool*);
+  void operator()(ggml_threadpool* pool) const { free(pool); }
+};
 struct FreeBatch {
   void operator()(llama_batch* batch) const {
     llama_batch_free(*batch);
@@ -27,6 +32,7 @@ struct FreeBatch {
 };
 using ModelPtr = std::unique_ptr<llama_model, FreeModel>;
 using ContextPtr = std::unique_ptr<llama_context, FreeContext>;
+using ThreadpoolPtr = std::unique_ptr<ggml_threadpool, FreeThreadpool>;
 using BatchPtr = std::unique_ptr<llama_batch, FreeBatch>;
 
 class LlamaSession final : public DecoderSession {
@@ -44,7 +50,8 @@ class LlamaSession final : public DecoderSession {
                               std::uint32_t count, std::stop_token stop) override;
 
  private:
-  LlamaSession(ModelPtr model, ContextPtr context, const Options& options, double load_seconds);
+  LlamaSession(ModelPtr model, ThreadpoolPtr threadpool, ContextPtr context, const Options& options,
+               double load_seconds);
 
   Result<void> check_sequence(SequenceId sequence) const;
   Result<void> check_ids(SequenceId sequence, std::span<const TokenId> ids) const;
@@ -57,7 +64,8 @@ class LlamaSession final : public DecoderSession {
   Error decode_error(int status) const;
 
   ModelPtr model_;
-  ContextPtr context_;  // before model_ in destruction
+  ThreadpoolPtr threadpool_;
+  ContextPtr context_;  // before the two above in destruction
   BatchPtr batch_;
   std::vector<std::uint32_t> lengths_;  // tokens held, per sequence
   std::stop_token stop_;  // of the call in progress; asked by the engine while it computes

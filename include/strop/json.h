@@ -19,4 +19,9 @@ Result<Report> report_from_json(std::string_view text);
 // JSON Schema of Report.
 std::string report_schema();
 
+// JSON Schemas of what the worker protocol's methods take and give: {"backend": {"build":
+// {"params":
+// ..., "result": ...}, ...}, "text": {...}, "error": ...}.
+std::string protocol_schema();
+
 }  // namespace strop

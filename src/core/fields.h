@@ -2,6 +2,7 @@
 // member. A field added here is written, read, checked and in the schema.
 #pragma once
 
+#include "core/protocol.h"
 #include "strop/backend.h"
 #include "strop/report.h"
 #include "strop/text.h"
@@ -207,4 +208,42 @@ void fields(auto& v, Same<TokenizerInfo> auto& x) {
   v("has_chat_template", x.has_chat_template);
 }
 
+namespace protocol {
+
+void fields(auto& v, Same<Hello> auto& x) { v("protocol", x.protocol); }
+void fields(auto& v, Same<Greeting> auto& x) { v("protocol", x.protocol), v("role", x.role); }
+void fields(auto&, Same<Nothing> auto&) {}
+void fields(auto& v, Same<Pair> auto& x) { v("model", x.model), v("target", x.target); }
+void fields(auto& v, Same<Build> auto& x) {
+  v("model", x.model), v("recipe", x.recipe), v("step", x.step), v("workspace", x.workspace);
+}
+void fields(auto& v, Same<Open> auto& x) {
+  v("artifact", x.artifact), v("run_options", x.run_options), v("workspace", x.workspace);
+}
+void fields(auto& v, Same<Opened> auto& x) { v("kind", x.kind), v("session", x.session); }
+void fields(auto& v, Same<Evaluate> auto& x) {
+  v("sequence", x.sequence), v("ids", x.ids), v("wanted", x.wanted);
+}
+void fields(auto& v, Same<Rows> auto& x) { v("rows", x.rows); }
+void fields(auto& v, Same<Generate> auto& x) {
+  v("sequence", x.sequence), v("ids", x.ids), v("count", x.count);
+}
+void fields(auto& v, Same<Truncate> auto& x) { v("sequence", x.sequence), v("length", x.length); }
+void fields(auto& v, Same<Fork> auto& x) { v("from", x.from), v("to", x.to); }
+void fields(auto& v, Same<TensorPlace> auto& x) {
+  v("name", x.name), v("type", x.type), v("shape", x.shape), v("offset", x.offset);
+}
+void fields(auto& v, Same<Inputs> auto& x) { v("inputs", x.inputs); }
+void fields(auto& v, Same<Outputs> auto& x) { v("outputs", x.outputs); }
+void fields(auto& v, Same<Vocabulary> auto& x) { v("vocabulary", x.vocabulary); }
+void fields(auto& v, Same<Encode> auto& x) {
+  v("text", x.text), v("add_special", x.add_special), v("parse_special", x.parse_special);
+}
+void fields(auto& v, Same<Ids> auto& x) { v("ids", x.ids); }
+void fields(auto& v, Same<Text> auto& x) { v("text", x.text); }
+void fields(auto& v, Same<Chat> auto& x) {
+  v("messages", x.messages), v("add_generation_prompt", x.add_generation_prompt);
+}
+
+}  // namespace protocol
 }  // namespace strop

@@ -317,6 +317,7 @@ std::string id_of(const Json& json) { return sha256_hex(json.dump()); }
   template Result<T> decode<T>(const Json&, std::string_view); \
   template Json schema<T>();
 template Json encode<Error>(const Error&);
+template Json schema<Error>();
 STROP_CODEC(Model)
 STROP_CODEC(Target)
 STROP_CODEC(Goal)
@@ -355,6 +356,25 @@ STROP_CODEC(std::vector<std::string>)
 STROP_CODEC(std::string)
 STROP_CODEC(std::uint32_t)
 STROP_CODEC(bool)
+STROP_CODEC(protocol::Hello)
+STROP_CODEC(protocol::Greeting)
+STROP_CODEC(protocol::Nothing)
+STROP_CODEC(protocol::Pair)
+STROP_CODEC(protocol::Build)
+STROP_CODEC(protocol::Open)
+STROP_CODEC(protocol::Opened)
+STROP_CODEC(protocol::Evaluate)
+STROP_CODEC(protocol::Rows)
+STROP_CODEC(protocol::Generate)
+STROP_CODEC(protocol::Truncate)
+STROP_CODEC(protocol::Fork)
+STROP_CODEC(protocol::Inputs)
+STROP_CODEC(protocol::Outputs)
+STROP_CODEC(protocol::Vocabulary)
+STROP_CODEC(protocol::Encode)
+STROP_CODEC(protocol::Ids)
+STROP_CODEC(protocol::Text)
+STROP_CODEC(protocol::Chat)
 #undef STROP_CODEC
 
 #define STROP_ENUM(E)                      \
@@ -390,5 +410,6 @@ Result<Report> report_from_json(std::string_view text) {
 }
 
 std::string report_schema() { return schema<Report>().dump(2); }
+std::string protocol_schema() { return protocol::schema().dump(2); }
 
 }  // namespace strop

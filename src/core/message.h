@@ -8,11 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "core/json.h"
+#include "core/protocol.h"
 
 namespace strop {
 
-inline constexpr int kProtocolVersion = 1;
 inline constexpr std::size_t kMaxMessageBytes = 1 << 20;
 inline constexpr int kWorkerSocket = 3;  // descriptors a worker inherits
 inline constexpr int kWorkerBlock = 4;
@@ -20,10 +19,11 @@ inline constexpr int kWorkerBlock = 4;
 // Fails with io when the other end is gone, with invalid_input when the message is too large.
 Result<void> send_message(int fd, const Json& message);
 
-// Tensors travel in the shared block one after the other; the JSON lists name, type, shape, offset
-// and bytes.
-Result<Json> tensors_to(std::span<const Tensor> tensors, std::span<std::byte> block);
-Result<std::vector<Tensor>> tensors_from(const Json& described, std::span<const std::byte> block);
+// Tensors travel in the shared block one after the other.
+Result<std::vector<protocol::TensorPlace>> tensors_to(std::span<const Tensor> tensors,
+                                                      std::span<std::byte> block);
+Result<std::vector<Tensor>> tensors_from(std::span<const protocol::TensorPlace> places,
+                                         std::span<const std::byte> block);
 
 // Collects bytes until a message is whole.
 class MessageReader {

@@ -9,18 +9,31 @@ namespace {
 
 constexpr std::string_view kPrefix = "strop-worker-";
 constexpr std::chrono::seconds kShort{30};
+constexpr std::chrono::seconds kSelfTest{180};  // of every CPU variant, the first time
 constexpr std::size_t kMaxIdsPerCall = 4096;
 constexpr std::size_t kMaxTextPerCall =
     128 * 1024;  // six times that when escaped still fits a message
 
-template <class T>
-Result<T> answer(Result<Json> json, std::string_view what) {
-  if (!json) return std::move(json).error();
-  return decode<T>(*json, what);
-}
-
 Error lied(const std::string& what) {
   return Error{.code = ErrorCode::corrupt, .message = str("the worker broke the protocol: ", what)};
+}
+
+// One request and its answer, both as core/protocol.h declares them.
+template <class Answer, class Params>
+Result<Answer> ask(WorkerProcess& worker, const std::string& method, const Params& params,
+                   const WorkerProcess::Call& call = {}) {
+  STROP_TRY(const Json json, worker.call(method, encode(params), call));
+  auto answer = decode<Answer>(json, str("the answer to ", method));
+  if (!answer) return lied(answer.error().message);
+  return answer;
+}
+
+template <class Params>
+Result<void> tell(WorkerProcess& worker, const std::string& method, const Params& params,
+                  const WorkerProcess::Call& call) {
+  STROP_TRY([[maybe_unused]] const auto nothing,
+            ask<protocol::Nothing>(worker, method, params, call));
+  return {};
 }
 
 class ProxyDecoder : public DecoderSession {
@@ -48,11 +61,11 @@ class ProxyDecoder : public DecoderSession {
       }
       const std::vector<TokenId> part(ids.begin() + static_cast<std::ptrdiff_t>(done_ids),
                                       ids.begin() + static_cast<std::ptrdiff_t>(end));
-      STROP_TRY(const Json result,
-                process_.call("evaluate", {{"sequence", sequence}, {"ids", part}, {"wanted", rows}},
-                              {.timeout = patience_}));
-      if (result.value("rows", Json()) != Json(rows.size()))
-        return lied(str("gave ", result.dump(), " for ", rows.size(), " rows"));
+      STROP_TRY(const auto given,
+                ask<protocol::Rows>(process_, "evaluate", protocol::Evaluate{sequence, part, rows},
+                                    {.timeout = patience_}));
+      if (given.rows != rows.size())
+        return lied(str("gave ", given.rows, " rows where ", rows.size(), " were wanted"));
       for (std::size_t i = 0; i < rows.size(); ++i)
         sink(done_rows + i,
              process_.block().floats().subspan(i * info_.vocabulary_size, info_.vocabulary_size));
@@ -63,22 +76,18 @@ class ProxyDecoder : public DecoderSession {
   }
 
   Result<void> truncate(SequenceId sequence, std::uint32_t length) override {
-    return done(process_.call("truncate", {{"sequence", sequence}, {"length", length}},
-                              {.timeout = patience_}));
+    return tell(process_, "truncate", protocol::Truncate{sequence, length}, {.timeout = patience_});
   }
   Result<void> fork(SequenceId from, SequenceId to) override {
-    return done(process_.call("fork", {{"from", from}, {"to", to}}, {.timeout = patience_}));
+    return tell(process_, "fork", protocol::Fork{from, to}, {.timeout = patience_});
   }
 
   Result<Generation> generate(SequenceId sequence, std::span<const TokenId> ids,
                               std::uint32_t count, std::stop_token stop) override {
-    const std::vector<TokenId> prompt(ids.begin(), ids.end());
-    STROP_TRY(
-        Generation generation,
-        answer<Generation>(
-            process_.call("generate", {{"sequence", sequence}, {"ids", prompt}, {"count", count}},
-                          {.timeout = patience_, .stop = stop}),
-            "the generation"));
+    STROP_TRY(Generation generation,
+              ask<Generation>(process_, "generate",
+                              protocol::Generate{sequence, {ids.begin(), ids.end()}, count},
+                              {.timeout = patience_, .stop = stop}));
     const auto in_vocabulary = [&](TokenId id) {
       return id >= 0 && static_cast<std::uint32_t>(id) < info_.vocabulary_size;
     };
@@ -93,10 +102,6 @@ class ProxyDecoder : public DecoderSession {
   }
 
  private:
-  static Result<void> done(Result<Json> result) {
-    if (!result) return std::move(result).error();
-    return {};
-  }
   WorkerProcess& process_;
   SessionInfo info_;
   std::chrono::milliseconds patience_;
@@ -109,11 +114,11 @@ class ProxyTensors : public TensorSession {
   const SessionInfo& info() const override { return info_; }
 
   Result<std::vector<Tensor>> infer(std::span<const Tensor> inputs) override {
-    STROP_TRY(Json described, tensors_to(inputs, process_.block().bytes()));
-    STROP_TRY(const Json result,
-              process_.call("infer", {{"inputs", std::move(described)}}, {.timeout = patience_}));
-    if (!result.is_object() || !result.contains("outputs")) return lied("no outputs");
-    return tensors_from(result["outputs"], process_.block().bytes());
+    STROP_TRY(auto places, tensors_to(inputs, process_.block().bytes()));
+    STROP_TRY(const auto answer,
+              ask<protocol::Outputs>(process_, "infer", protocol::Inputs{std::move(places)},
+                                     {.timeout = patience_}));
+    return tensors_from(answer.outputs, process_.block().bytes());
   }
 
  private:
@@ -136,35 +141,29 @@ class ProxyTokenizer : public Tokenizer {
                                   text.size()),
                    .field = "text"};
     }
-    STROP_TRY(const Json result, process_->call("encode",
-                                                {{"text", std::string(text)},
-                                                 {"add_special", add_special},
-                                                 {"parse_special", parse_special}},
-                                                {}));
-    STROP_TRY(auto ids, answer<std::vector<TokenId>>(result.value("ids", Json()), "the ids"));
+    STROP_TRY(auto answer,
+              ask<protocol::Ids>(*process_, "encode",
+                                 protocol::Encode{std::string(text), add_special, parse_special}));
     const auto in_vocabulary = [&](TokenId id) {
       return id >= 0 && static_cast<std::uint32_t>(id) < info_.vocabulary_size;
     };
-    if (!std::all_of(ids.begin(), ids.end(), in_vocabulary))
+    if (!std::all_of(answer.ids.begin(), answer.ids.end(), in_vocabulary))
       return lied("a token id outside of the vocabulary");
-    return ids;
+    return std::move(answer.ids);
   }
 
   Result<std::string> decode(std::span<const TokenId> ids) override {
-    STROP_TRY(
-        const Json result,
-        process_->call("decode", {{"ids", std::vector<TokenId>(ids.begin(), ids.end())}}, {}));
-    return answer<std::string>(result.value("text", Json()), "the text");
+    STROP_TRY(auto answer,
+              ask<protocol::Text>(*process_, "decode", protocol::Ids{{ids.begin(), ids.end()}}));
+    return std::move(answer.text);
   }
 
   Result<std::string> chat(std::span<const ChatMessage> messages,
                            bool add_generation_prompt) override {
-    const std::vector<ChatMessage> list(messages.begin(), messages.end());
-    STROP_TRY(const Json result, process_->call("chat",
-                                                {{"messages", strop::encode(list)},
-                                                 {"add_generation_prompt", add_generation_prompt}},
-                                                {}));
-    return answer<std::string>(result.value("text", Json()), "the prompt");
+    STROP_TRY(auto answer, ask<protocol::Text>(*process_, "chat",
+                                               protocol::Chat{{messages.begin(), messages.end()},
+                                                              add_generation_prompt}));
+    return std::move(answer.text);
   }
 
  private:
@@ -187,36 +186,32 @@ Result<std::unique_ptr<WorkerProcess>> WorkerBackend::start(os::Confinement conf
 }
 
 BackendInfo WorkerBackend::info() const {
-  const auto ask = [&]() -> Result<BackendInfo> {
+  const auto started = [&]() -> Result<BackendInfo> {
     STROP_TRY(const auto process, start({}));
     if (process->role() != "backend")
       return BackendInfo{.name = name(),
                          .unavailable_reason = str("serves ", process->role(), ", runs no models")};
-    return answer<BackendInfo>(
-        process->call("info", Json::object(), {.timeout = std::chrono::seconds(180)}), name());
+    return ask<BackendInfo>(*process, "info", protocol::Nothing{}, {.timeout = kSelfTest});
   };
-  auto info = ask();
+  auto info = started();
   return info ? *info : BackendInfo{.name = name(), .unavailable_reason = info.error().message};
 }
 
 Result<BackendFit> WorkerBackend::fit(const Model& model, const Target& target) const {
   STROP_TRY(const auto process, start({.read = {model.path}}));
   BackendFit result{.backend = name()};
-  STROP_TRY(
-      const auto info,
-      answer<BackendInfo>(
-          process->call("info", Json::object(), {.timeout = std::chrono::seconds(180)}), name()));
+  STROP_TRY(const auto info,
+            ask<BackendInfo>(*process, "info", protocol::Nothing{}, {.timeout = kSelfTest}));
   result.version = info.version;
   if (!info.unavailable_reason.empty()) {
     result.fit.reasons.push_back(info.unavailable_reason);
     return result;
   }
-  const Json params{{"model", encode(model)}, {"target", encode(target)}};
-  STROP_TRY(result.fit, answer<Fit>(process->call("assess", params, {.timeout = kShort}), name()));
+  const protocol::Pair pair{model, target};
+  STROP_TRY(result.fit, ask<Fit>(*process, "assess", pair, {.timeout = kShort}));
   if (result.fit.supported) {
-    STROP_TRY(
-        result.space,
-        answer<RecipeSpace>(process->call("space", params, {.timeout = policy_.patience}), name()));
+    STROP_TRY(result.space,
+              ask<RecipeSpace>(*process, "space", pair, {.timeout = policy_.patience}));
   }
   for (const std::string& note : info.notes) result.space.skipped.push_back(note);
   return result;
@@ -228,33 +223,24 @@ Result<Artifact> WorkerBackend::build(const Model& input, const Recipe& recipe, 
   // included.
   const fs::path readable = step == 0 ? fs::path(input.path) : fs::path(input.path).parent_path();
   STROP_TRY(const auto process, start({.read = {readable}, .write = {workspace.dir}}));
-  return answer<Artifact>(
-      process->call(
-          "build",
-          {{"model", encode(input)},
-           {"recipe", encode(recipe)},
-           {"step", step},
-           {"workspace", workspace.dir.string()}},
-          {.timeout = policy_.patience, .progress = workspace.progress, .stop = workspace.stop}),
-      str("the artifact of ", name()));
+  return ask<Artifact>(
+      *process, "build",
+      protocol::Build{input, recipe, static_cast<std::uint32_t>(step), workspace.dir.string()},
+      {.timeout = policy_.patience, .progress = workspace.progress, .stop = workspace.stop});
 }
 
 Result<std::unique_ptr<WorkerSession>> WorkerBackend::open(const Artifact& artifact,
                                                            const RunOptions& options,
                                                            const Workspace& workspace) const {
   STROP_TRY(auto process, start({.read = {artifact.folder}, .write = {workspace.dir}}));
-  STROP_TRY(const Json result, process->call("open",
-                                             {{"artifact", encode(artifact)},
-                                              {"run_options", options},
-                                              {"workspace", workspace.dir.string()}},
-                                             {.timeout = policy_.patience,
-                                              .progress = workspace.progress,
-                                              .stop = workspace.stop}));
-  if (!result.is_object() || !result.contains("session") || !result.contains("kind"))
-    return lied("no session");
-  STROP_TRY(SessionInfo info, decode<SessionInfo>(result["session"], "the session"));
+  STROP_TRY(
+      auto opened,
+      ask<protocol::Opened>(
+          *process, "open", protocol::Open{artifact, options, workspace.dir.string()},
+          {.timeout = policy_.patience, .progress = workspace.progress, .stop = workspace.stop}));
+  SessionInfo& info = opened.session;
   std::unique_ptr<Session> session;
-  if (result["kind"] == "decoder") {
+  if (opened.kind == "decoder") {
     if (info.vocabulary_size == 0 || info.vocabulary_size > process->block().floats().size())
       return lied("an impossible vocabulary size");
     session = std::make_unique<ProxyDecoder>(*process, std::move(info), policy_.patience);
@@ -284,9 +270,8 @@ Result<std::unique_ptr<Tokenizer>> open_tokenizer(const fs::path& program,
                  .confinement = {.enabled = policy.confine, .read = {vocabulary}, .write = {}},
                  .memory_limit_bytes = policy.memory_limit_bytes}));
   STROP_TRY(auto info,
-            answer<TokenizerInfo>(process->call("open", {{"vocabulary", vocabulary.string()}},
-                                                {.timeout = policy.patience}),
-                                  "the tokenizer"));
+            ask<TokenizerInfo>(*process, "open", protocol::Vocabulary{vocabulary.string()},
+                               {.timeout = policy.patience}));
   return std::unique_ptr<Tokenizer>(
       std::make_unique<ProxyTokenizer>(std::move(process), std::move(info)));
 }

@@ -4,6 +4,8 @@
 #include "core/message.h"
 
 namespace strop {
+using protocol::TensorPlace;
+
 namespace {
 
 constexpr std::size_t kAlignment = 64;
@@ -44,8 +46,9 @@ Result<std::size_t> bytes_of(const Tensor& tensor) {
 
 }  // namespace
 
-Result<Json> tensors_to(std::span<const Tensor> tensors, std::span<std::byte> block) {
-  Json list = Json::array();
+Result<std::vector<TensorPlace>> tensors_to(std::span<const Tensor> tensors,
+                                            std::span<std::byte> block) {
+  std::vector<TensorPlace> places;
   std::size_t offset = 0;
   for (const Tensor& tensor : tensors) {
     STROP_TRY(const std::size_t bytes, bytes_of(tensor));
@@ -56,40 +59,22 @@ Result<Json> tensors_to(std::span<const Tensor> tensors, std::span<std::byte> bl
       return broken(str(tensor.name, " does not fit the shared block of ", block.size(), " bytes"));
     std::copy(tensor.data.begin(), tensor.data.end(),
               block.begin() + static_cast<std::ptrdiff_t>(offset));
-    list.push_back({{"name", tensor.name},
-                    {"type", name_of(tensor.type)},
-                    {"shape", tensor.shape},
-                    {"offset", offset}});
+    places.push_back({tensor.name, tensor.type, tensor.shape, offset});
     offset += (bytes + kAlignment - 1) / kAlignment * kAlignment;
   }
-  return list;
+  return places;
 }
 
-Result<std::vector<Tensor>> tensors_from(const Json& described, std::span<const std::byte> block) {
-  if (!described.is_array() || described.size() > kMaxTensors)
-    return broken("list must be an array of at most 1024");
+Result<std::vector<Tensor>> tensors_from(std::span<const TensorPlace> places,
+                                         std::span<const std::byte> block) {
+  if (places.size() > kMaxTensors) return broken("list must have at most 1024");
   std::vector<Tensor> tensors;
-  for (const Json& item : described) {
-    if (!item.is_object()) return broken("must be an object");
-    const auto name = item.find("name"), type = item.find("type"), shape = item.find("shape"),
-               offset = item.find("offset");
-    if (name == item.end() || !name->is_string() || type == item.end() || !type->is_string() ||
-        shape == item.end() || !shape->is_array() || offset == item.end() ||
-        !offset->is_number_unsigned())
-      return broken("lacks name, type, shape or offset");
-    Tensor tensor{.name = name->get<std::string>(), .type = {}, .shape = {}, .data = {}};
-    const auto element = from_name<ElementType>(type->get<std::string>());
-    if (!element) return broken(str("has the unknown type ", type->dump()));
-    tensor.type = *element;
-    for (const Json& dimension : *shape) {
-      if (!dimension.is_number_integer()) return broken("has a shape that is no list of integers");
-      tensor.shape.push_back(dimension.get<std::int64_t>());
-    }
+  for (const TensorPlace& place : places) {
+    Tensor tensor{.name = place.name, .type = place.type, .shape = place.shape, .data = {}};
     STROP_TRY(const std::size_t bytes, bytes_of(tensor));
-    const auto begin = offset->get<std::uint64_t>();
-    if (begin > block.size() || bytes > block.size() - begin)
+    if (place.offset > block.size() || bytes > block.size() - place.offset)
       return broken(str(tensor.name, " lies outside of the shared block"));
-    const auto from = block.begin() + static_cast<std::ptrdiff_t>(begin);
+    const auto from = block.begin() + static_cast<std::ptrdiff_t>(place.offset);
     tensor.data.assign(from, from + static_cast<std::ptrdiff_t>(bytes));
     tensors.push_back(std::move(tensor));
   }

@@ -23,15 +23,10 @@
 namespace strop {
 namespace {
 
+using namespace protocol;
+
 Error bad_request(const std::string& what) {
   return Error{.code = ErrorCode::invalid_input, .message = str("the request ", what)};
-}
-
-template <class T>
-Result<T> param(const Json& params, const char* name) {
-  const auto found = params.find(name);
-  if (found == params.end()) return bad_request(str("lacks ", name));
-  return decode<T>(*found, name);
 }
 
 // Turns whatever a framework throws into an Error.
@@ -136,6 +131,16 @@ class Connection : public Progress {
 using Method = std::function<Result<Json>(const Json& params)>;
 using Methods = std::map<std::string, Method>;
 
+// Params from and the answer to JSON, around `work`.
+template <class Params, class Work>
+Method method(Work work) {
+  return [work = std::move(work)](const Json& json) -> Result<Json> {
+    STROP_TRY(const Params params, decode<Params>(json, "the request"));
+    STROP_TRY(const auto answer, work(params));
+    return encode(answer);
+  };
+}
+
 int serve(int argc, char** argv, const char* role,
           const std::function<Methods(Connection&, SharedBlock&)>& make_methods) {
   struct stat status {};
@@ -152,9 +157,9 @@ int serve(int argc, char** argv, const char* role,
   }
   Connection connection(kWorkerSocket);
   Methods methods = make_methods(connection, *block);
-  methods["hello"] = [&](const Json&) -> Result<Json> {
-    return Json{{"protocol", kProtocolVersion}, {"role", role}};
-  };
+  methods["hello"] = method<Hello>([&](const Hello&) -> Result<Greeting> {
+    return Greeting{protocol::kVersion, role};
+  });
   while (auto request = connection.next()) {
     const auto found = methods.find(request->method);
     connection.answer(*request, guard([&]() -> Result<Json> {
@@ -174,66 +179,51 @@ class SessionHost {
   SessionHost(Connection& connection, SharedBlock& block)
       : connection_(connection), block_(block) {}
 
-  Result<Json> adopt(std::unique_ptr<Session> session) {
+  Opened adopt(std::unique_ptr<Session> session) {
     session_ = std::move(session);
-    Json result = encode(session_->info());
-    return Json{{"session", std::move(result)},
-                {"kind", session_->decoder() ? "decoder" : "tensors"}};
+    return {session_->decoder() ? "decoder" : "tensors", session_->info()};
   }
 
-  Result<Json> evaluate(const Json& params) {
+  Result<Rows> evaluate(const Evaluate& request) {
     STROP_TRY(DecoderSession * decoder, this->decoder());
-    STROP_TRY(const auto sequence, param<std::uint32_t>(params, "sequence"));
-    STROP_TRY(const auto ids, param<std::vector<TokenId>>(params, "ids"));
-    STROP_TRY(const auto wanted, param<std::vector<std::uint32_t>>(params, "wanted"));
     const std::size_t width = decoder->info().vocabulary_size;
-    if (wanted.size() * width > block_.floats().size())
-      return bad_request(str("wants ", wanted.size(), " rows, more than the block holds"));
-    std::size_t rows = 0;
+    if (request.wanted.size() * width > block_.floats().size())
+      return bad_request(str("wants ", request.wanted.size(), " rows, more than the block holds"));
+    Rows answer;
     STROP_CHECK(decoder->evaluate(
-        sequence, ids, wanted, [&](std::size_t index, std::span<const float> row) {
-          STROP_ASSERT(index < wanted.size() && row.size() == width,
+        request.sequence, request.ids, request.wanted,
+        [&](std::size_t index, std::span<const float> row) {
+          STROP_ASSERT(index < request.wanted.size() && row.size() == width,
                        "a row outside of the request");
           std::memcpy(block_.floats().data() + index * width, row.data(), row.size_bytes());
-          ++rows;
+          ++answer.rows;
         }));
-    return Json{{"rows", rows}};
+    return answer;
   }
 
-  Result<Json> generate(const Json& params) {
+  Result<Generation> generate(const Generate& request) {
     STROP_TRY(DecoderSession * decoder, this->decoder());
-    STROP_TRY(const auto sequence, param<std::uint32_t>(params, "sequence"));
-    STROP_TRY(const auto ids, param<std::vector<TokenId>>(params, "ids"));
-    STROP_TRY(const auto count, param<std::uint32_t>(params, "count"));
-    STROP_TRY(const Generation generation,
-              decoder->generate(sequence, ids, count, connection_.stop()));
-    return encode(generation);
+    return decoder->generate(request.sequence, request.ids, request.count, connection_.stop());
   }
 
-  Result<Json> truncate(const Json& params) {
+  Result<Nothing> truncate(const Truncate& request) {
     STROP_TRY(DecoderSession * decoder, this->decoder());
-    STROP_TRY(const auto sequence, param<std::uint32_t>(params, "sequence"));
-    STROP_TRY(const auto length, param<std::uint32_t>(params, "length"));
-    STROP_CHECK(decoder->truncate(sequence, length));
-    return Json::object();
+    STROP_CHECK(decoder->truncate(request.sequence, request.length));
+    return Nothing{};
   }
 
-  Result<Json> fork(const Json& params) {
+  Result<Nothing> fork(const Fork& request) {
     STROP_TRY(DecoderSession * decoder, this->decoder());
-    STROP_TRY(const auto from, param<std::uint32_t>(params, "from"));
-    STROP_TRY(const auto to, param<std::uint32_t>(params, "to"));
-    STROP_CHECK(decoder->fork(from, to));
-    return Json::object();
+    STROP_CHECK(decoder->fork(request.from, request.to));
+    return Nothing{};
   }
 
-  Result<Json> infer(const Json& params) {
+  Result<Outputs> infer(const Inputs& request) {
     if (!session_ || !session_->tensors()) return bad_request("needs an open tensor session");
-    const auto listed = params.find("inputs");
-    if (listed == params.end()) return bad_request("lacks inputs");
-    STROP_TRY(const auto inputs, tensors_from(*listed, block_.bytes()));
+    STROP_TRY(const auto inputs, tensors_from(request.inputs, block_.bytes()));
     STROP_TRY(const auto outputs, session_->tensors()->infer(inputs));
-    STROP_TRY(Json described, tensors_to(outputs, block_.bytes()));
-    return Json{{"outputs", std::move(described)}};
+    STROP_TRY(auto places, tensors_to(outputs, block_.bytes()));
+    return Outputs{std::move(places)};
   }
 
  private:
@@ -249,93 +239,66 @@ class SessionHost {
 
 Methods backend_methods(const Backend& backend, Connection& connection, SharedBlock& block) {
   auto host = std::make_shared<SessionHost>(connection, block);
-  const auto workspace = [&connection](const Json& params) -> Result<Workspace> {
-    STROP_TRY(const auto dir, param<std::string>(params, "workspace"));
+  const auto workspace = [&connection](const std::string& dir) {
     return Workspace{.dir = dir, .progress = &connection, .stop = connection.stop()};
   };
   return {
-      {"info", [&](const Json&) -> Result<Json> { return encode(backend.info()); }},
-      {"assess",
-       [&](const Json& params) -> Result<Json> {
-         STROP_TRY(const auto model, param<Model>(params, "model"));
-         STROP_TRY(const auto target, param<Target>(params, "target"));
-         return encode(backend.assess(model, target));
-       }},
-      {"space",
-       [&](const Json& params) -> Result<Json> {
-         STROP_TRY(const auto model, param<Model>(params, "model"));
-         STROP_TRY(const auto target, param<Target>(params, "target"));
-         return encode(backend.space(model, target));
-       }},
-      {"build",
-       [&, workspace](const Json& params) -> Result<Json> {
-         STROP_TRY(const auto model, param<Model>(params, "model"));
-         STROP_TRY(const auto recipe, param<Recipe>(params, "recipe"));
-         STROP_TRY(const auto step, param<std::uint32_t>(params, "step"));
-         STROP_TRY(const auto space, workspace(params));
-         if (step >= recipe.steps.size())
-           return bad_request(str("names step ", step, " of ", recipe.steps.size()));
-         STROP_TRY(const Artifact artifact, backend.build(model, recipe, step, space));
-         return encode(artifact);
-       }},
-      {"open",
-       [&, host, workspace](const Json& params) -> Result<Json> {
-         STROP_TRY(const auto artifact, param<Artifact>(params, "artifact"));
-         STROP_TRY(const auto options, param<RunOptions>(params, "run_options"));
-         STROP_TRY(const auto space, workspace(params));
-         STROP_TRY(auto session, backend.open(artifact, options, space));
+      {"info",
+       method<Nothing>([&](const Nothing&) -> Result<BackendInfo> { return backend.info(); })},
+      {"assess", method<Pair>([&](const Pair& pair) -> Result<Fit> {
+         return backend.assess(pair.model, pair.target);
+       })},
+      {"space", method<Pair>([&](const Pair& pair) -> Result<RecipeSpace> {
+         return backend.space(pair.model, pair.target);
+       })},
+      {"build", method<Build>([&, workspace](const Build& request) -> Result<Artifact> {
+         if (request.step >= request.recipe.steps.size())
+           return bad_request(
+               str("names step ", request.step, " of ", request.recipe.steps.size()));
+         return backend.build(request.model, request.recipe, request.step,
+                              workspace(request.workspace));
+       })},
+      {"open", method<Open>([&, host, workspace](const Open& request) -> Result<Opened> {
+         STROP_TRY(auto session, backend.open(request.artifact, request.run_options,
+                                              workspace(request.workspace)));
          return host->adopt(std::move(session));
-       }},
-      {"evaluate", [host](const Json& params) { return host->evaluate(params); }},
-      {"generate", [host](const Json& params) { return host->generate(params); }},
-      {"truncate", [host](const Json& params) { return host->truncate(params); }},
-      {"fork", [host](const Json& params) { return host->fork(params); }},
-      {"infer", [host](const Json& params) { return host->infer(params); }},
+       })},
+      {"evaluate", method<Evaluate>([host](const Evaluate& r) { return host->evaluate(r); })},
+      {"generate", method<Generate>([host](const Generate& r) { return host->generate(r); })},
+      {"truncate", method<Truncate>([host](const Truncate& r) { return host->truncate(r); })},
+      {"fork", method<Fork>([host](const Fork& r) { return host->fork(r); })},
+      {"infer", method<Inputs>([host](const Inputs& r) { return host->infer(r); })},
   };
 }
 
 Methods text_methods(const TextBackend& backend, Connection&, SharedBlock&) {
-  auto tokenizer = std::make_shared<std::unique_ptr<Tokenizer>>();
-  const auto with =
-      [tokenizer](const std::function<Result<Json>(Tokenizer&)>& work) -> Result<Json> {
-    if (!*tokenizer) return bad_request("needs an open vocabulary");
-    return work(**tokenizer);
+  auto opened = std::make_shared<std::unique_ptr<Tokenizer>>();
+  const auto tokenizer = [opened]() -> Result<Tokenizer*> {
+    if (!*opened) return bad_request("needs an open vocabulary");
+    return opened->get();
   };
   return {
-      {"info", [&](const Json&) -> Result<Json> { return encode(backend.info()); }},
-      {"open",
-       [&, tokenizer](const Json& params) -> Result<Json> {
-         STROP_TRY(const auto path, param<std::string>(params, "vocabulary"));
-         STROP_TRY(*tokenizer, backend.open(path));
-         return encode((*tokenizer)->info());
-       }},
-      {"encode",
-       [with](const Json& params) {
-         return with([&](Tokenizer& t) -> Result<Json> {
-           STROP_TRY(const auto text, param<std::string>(params, "text"));
-           STROP_TRY(const auto special, param<bool>(params, "add_special"));
-           STROP_TRY(const auto parse, param<bool>(params, "parse_special"));
-           STROP_TRY(const auto ids, t.encode(text, special, parse));
-           return Json{{"ids", ids}};
-         });
-       }},
-      {"decode",
-       [with](const Json& params) {
-         return with([&](Tokenizer& t) -> Result<Json> {
-           STROP_TRY(const auto ids, param<std::vector<TokenId>>(params, "ids"));
-           STROP_TRY(const auto text, t.decode(ids));
-           return Json{{"text", text}};
-         });
-       }},
-      {"chat",
-       [with](const Json& params) {
-         return with([&](Tokenizer& t) -> Result<Json> {
-           STROP_TRY(const auto messages, param<std::vector<ChatMessage>>(params, "messages"));
-           STROP_TRY(const auto prompt, param<bool>(params, "add_generation_prompt"));
-           STROP_TRY(const auto text, t.chat(messages, prompt));
-           return Json{{"text", text}};
-         });
-       }},
+      {"info",
+       method<Nothing>([&](const Nothing&) -> Result<BackendInfo> { return backend.info(); })},
+      {"open", method<Vocabulary>([&, opened](const Vocabulary& request) -> Result<TokenizerInfo> {
+         STROP_TRY(*opened, backend.open(request.vocabulary));
+         return (*opened)->info();
+       })},
+      {"encode", method<Encode>([tokenizer](const Encode& request) -> Result<Ids> {
+         STROP_TRY(Tokenizer * t, tokenizer());
+         STROP_TRY(auto ids, t->encode(request.text, request.add_special, request.parse_special));
+         return Ids{std::move(ids)};
+       })},
+      {"decode", method<Ids>([tokenizer](const Ids& request) -> Result<Text> {
+         STROP_TRY(Tokenizer * t, tokenizer());
+         STROP_TRY(auto text, t->decode(request.ids));
+         return Text{std::move(text)};
+       })},
+      {"chat", method<Chat>([tokenizer](const Chat& request) -> Result<Text> {
+         STROP_TRY(Tokenizer * t, tokenizer());
+         STROP_TRY(auto text, t->chat(request.messages, request.add_generation_prompt));
+         return Text{std::move(text)};
+       })},
   };
 }
 

@@ -61,16 +61,16 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(Options options) {
   words.reset();
   std::unique_ptr<WorkerProcess> worker(new WorkerProcess(
       std::move(options), std::move(ours), std::move(output), std::move(block), child));
-  STROP_TRY(const Json greeting, worker->call("hello", {{"protocol", kProtocolVersion}},
-                                              {.timeout = std::chrono::seconds(20)}));
-  if (greeting.value("protocol", 0) != kProtocolVersion || !greeting.contains("role") ||
-      !greeting["role"].is_string()) {
+  STROP_TRY(const Json answer, worker->call("hello", encode(protocol::Hello{}),
+                                            {.timeout = std::chrono::seconds(20)}));
+  auto greeting = decode<protocol::Greeting>(answer, "the greeting");
+  if (!greeting || greeting->protocol != protocol::kVersion) {
     return Error{.code = ErrorCode::backend,
                  .message = str("the worker ", worker->name_, " must speak protocol ",
-                                kProtocolVersion, ", but answered ", greeting.dump()),
+                                protocol::kVersion, ", but answered ", answer.dump()),
                  .field = "protocol"};
   }
-  worker->role_ = greeting["role"].get<std::string>();
+  worker->role_ = std::move(greeting->role);
   return worker;
 }
 

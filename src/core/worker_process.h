@@ -30,7 +30,7 @@ class WorkerProcess {
     std::filesystem::path program;
     os::Confinement confinement;
     std::optional<std::uint64_t> memory_limit_bytes;
-    std::chrono::milliseconds memory_interval{20};
+    std::chrono::milliseconds memory_interval{100};  // a reading takes a core 0.2 ms
   };
   struct Call {
     std::chrono::milliseconds timeout{30'000};  // without an answer or a sign of progress

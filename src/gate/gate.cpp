@@ -1,6 +1,7 @@
 #include "gate/gate.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/json.h"
 #include "core/units.h"
@@ -93,25 +94,38 @@ bool meets(double value, Comparison comparison, double threshold) {
   return comparison == Comparison::at_least ? value >= threshold : value <= threshold;
 }
 
-// The same thing twice must look the same, to within a third of what is claimed.
+// The same thing twice must look the same to within a third of what is claimed.
 bool supports(const Control& control, double threshold) {
   const double half_width = (control.interval.high - control.interval.low) / 2;
   const double gain = threshold - 1;
-  return control.contains_one && (gain <= 0 || half_width <= gain / 3);
+  return gain <= 0 || half_width <= gain / 3;
+}
+
+bool misses_entirely(const Observation& seen, Comparison comparison, double threshold) {
+  return seen.interval && !meets(seen.interval->low, comparison, threshold) &&
+         !meets(seen.interval->high, comparison, threshold);
+}
+
+bool straddles(const Observation& seen, Comparison comparison, double threshold) {
+  return seen.interval && meets(seen.interval->low, comparison, threshold) !=
+                              meets(seen.interval->high, comparison, threshold);
 }
 
 Doubt doubt_about(const GateRule& rule, const Observation& seen, double threshold,
                   const std::vector<Control>& controls) {
-  if (rule.needs_control && controls.empty()) return Doubt::no_control;
+  if (rule.needs_control) {
+    if (controls.empty()) return Doubt::no_control;
+    const auto contains_one = [](const Control& control) { return control.contains_one; };
+    if (!std::all_of(controls.begin(), controls.end(), contains_one)) return Doubt::control;
+  }
+  // However wide, an interval with nothing of it on the right side is an answer.
+  if (misses_entirely(seen, rule.comparison, threshold)) return Doubt::none;
   const bool trusted = std::all_of(controls.begin(), controls.end(), [&](const Control& control) {
     return supports(control, threshold);
   });
   if (rule.needs_control && !trusted) return Doubt::control;
-  if (seen.noisy) return Doubt::noise;
-  const bool straddles =
-      seen.interval && meets(seen.interval->low, rule.comparison, threshold) !=
-                           meets(seen.interval->high, rule.comparison, threshold);
-  return straddles ? Doubt::too_close : Doubt::none;
+  if (straddles(seen, rule.comparison, threshold)) return Doubt::too_close;
+  return seen.noisy ? Doubt::noise : Doubt::none;
 }
 
 Verdict verdict_on(const Observation& seen, Comparison comparison, double threshold, Doubt doubt) {
@@ -147,13 +161,21 @@ const char* doubt_text(Doubt doubt) {
   return "";
 }
 
+// As a share of the threshold; empty where only the interval misses.
+std::string distance_text(const Observation& seen, Comparison comparison, double threshold) {
+  if (threshold == 0 || meets(seen.value, comparison, threshold)) return "";
+  const double share = std::abs(seen.value - threshold) / std::abs(threshold);
+  return str(": missed by ", number_text(std::max(1.0, std::round(share * 100))), " %");
+}
+
 std::string sentence(const GateRule& rule, const Observation& seen, double threshold,
                      Verdict verdict, Doubt doubt) {
   const bool has_word = !rule.unit.empty() && rule.unit != "bytes";
   return str(rule.id, " is ", quantity(seen.value, rule.unit), has_word ? " " + rule.unit : "",
-             range_text(seen, rule.unit), verdict == Verdict::fail ? ", but at " : "; asked is at ",
+             range_text(seen, rule.unit), ", asked is at ",
              rule.comparison == Comparison::at_least ? "least " : "most ",
-             quantity(threshold, rule.unit), verdict == Verdict::fail ? " is asked" : "",
+             quantity(threshold, rule.unit),
+             verdict == Verdict::fail ? distance_text(seen, rule.comparison, threshold) : "",
              doubt_text(doubt));
 }
 

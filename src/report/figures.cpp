@@ -113,6 +113,11 @@ std::string deviation_text(const Quantity& quantity) {
   return fixed(farther, decimals(quantity.value, quantity.interval));
 }
 
+std::string noisy_text(const Quantity& quantity) {
+  const std::string interval = interval_text(quantity);
+  return interval.empty() ? "noisy" : with_unit(interval, quantity.unit);
+}
+
 std::string full_text(const Quantity& quantity) {
   const std::string interval = interval_text(quantity);
   if (quantity.noisy)

@@ -34,6 +34,8 @@ std::string value_text(const Quantity& quantity);     // "7.1 ms", "2.3x"
 std::string interval_text(const Quantity& quantity);  // "2.2-2.4", empty without an interval
 std::string deviation_text(
     const Quantity& quantity);  // "0.06": to the interval's farther end, empty without one
+// Instead of a value that is noisy: "1.1-3.9x", the bare interval, or "noisy" where there is none.
+std::string noisy_text(const Quantity& quantity);
 std::string full_text(const Quantity& quantity);  // "2.3x (2.2-2.4)"; says noisy when it is
 
 // Text as it may go to any reader: invalid UTF-8, control characters and direction overrides become

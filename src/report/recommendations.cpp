@@ -16,7 +16,9 @@ std::string figure_of(const Trial& trial, std::string_view metric) {
 // Where whole intervals would hide the comparison.
 std::string short_figure_of(const Trial& trial, std::string_view metric) {
   const Metric* found = overall(trial, metric);
-  return !found ? "not measured" : found->noisy ? "noisy" : value_text(quantity(*found));
+  return !found         ? "not measured"
+         : found->noisy ? noisy_text(quantity(*found))
+                        : value_text(quantity(*found));
 }
 
 std::string sentence_list(const std::vector<std::string>& items) {

@@ -62,7 +62,7 @@ Html figure_html(const Metric* metric) {
   if (!metric) return element("span", {{"class", "absent"}, {"title", "not measured"}}, "\u2014");
   const Quantity shown = quantity(*metric);
   if (metric->noisy)
-    return element("span", {{"class", "open"}, {"title", full_text(shown)}}, "noisy");
+    return element("span", {{"class", "open"}, {"title", full_text(shown)}}, noisy_text(shown));
   Html out = text(value_text(shown));
   const std::string interval = interval_text(shown);
   if (!interval.empty()) out += element("small", {{"class", "interval"}}, interval);
@@ -392,7 +392,9 @@ Html artifacts_section(const Report& report, const Summary& summary) {
       str("One request is ", workload.prompt_tokens, " prompt and ", workload.new_tokens,
           " new tokens. Small figures are 95 % intervals; speed is the baseline's request time "
           "over the artifact's, "
-          "measured in pairs. \u2014 was not measured; noisy means that no number can be trusted.");
+          "measured in pairs. \u2014 was not measured; a bare interval, or the word noisy, means "
+          "that the machine was too noisy "
+          "for one number.");
   return section(
       "artifacts", "Artifacts",
       element("p", {{"class", "caption"}}, caption) +

@@ -165,17 +165,6 @@ std::string plain_number(double value, int significant = 6) {
   return text;
 }
 
-// How far from passing, as a share of the threshold.
-std::string miss_text(const Gate& gate) {
-  if (gate.verdict != Verdict::fail || gate.threshold == 0) return {};
-  const double miss = std::abs(*gate.observed - gate.threshold) / std::abs(gate.threshold);
-  const bool only_the_interval = gate.comparison == Comparison::at_least
-                                     ? *gate.observed >= gate.threshold
-                                     : *gate.observed <= gate.threshold;
-  return only_the_interval ? " (its interval reaches past it)"
-                           : ", misses by " + plain_number(miss * 100, 2) + " %";
-}
-
 }  // namespace
 
 Summary summarise(const Report& report) {
@@ -198,9 +187,7 @@ Summary summarise(const Report& report) {
   out.not_measured = not_measured(out.rows);
   if (out.recommended && out.recommended->gates)
     for (const Gate& gate : out.recommended->gates->gates)
-      if (gate.verdict == Verdict::not_measured)
-        out.not_measured.push_back("gate " + gate.name +
-                                   (gate.reason.empty() ? "" : " (" + gate.reason + ")"));
+      if (gate.verdict == Verdict::not_measured) out.not_measured.push_back("gate " + gate.name);
   return out;
 }
 
@@ -273,13 +260,7 @@ std::string comparison_text(const Gate& gate) {
 }
 
 std::string gate_text(const Gate& gate) {
-  std::string text = gate.name + ": " + verdict_text(gate.verdict);
-  if (gate.observed) {
-    const Quantity observed{*gate.observed, gate.interval, {}, false};
-    text += ", " + (gate.interval ? full_text(observed) : plain_number(observed.value, 3));
-  }
-  text += ", needs " + comparison_text(gate);
-  return gate.observed ? text + miss_text(gate) : text;
+  return verdict_text(gate.verdict) + ": " + (gate.reason.empty() ? gate.name : gate.reason);
 }
 
 std::vector<const Gate*> open_required_gates(const GateReport& gates) {

@@ -112,7 +112,7 @@ void Writer::field(std::string_view label, std::string_view text, Paint label_pa
 Cell figure_cell(const Trial& trial, std::string_view name) {
   const Metric* metric = overall(trial, name);
   if (!metric) return {std::string(kAbsent), Paint::dim};
-  if (metric->noisy) return {"noisy", Paint::warn};
+  if (metric->noisy) return {noisy_text(quantity(*metric)), Paint::warn};
   return {value_text(quantity(*metric)), Paint::plain};
 }
 
@@ -126,9 +126,11 @@ Cell speed_cell(const Trial& trial, bool with_interval) {
   return {value_text(ratio) + " \u00B1" + deviation_text(ratio), Paint::plain};
 }
 
-// "3/3", or what is open: "1/3 speed,?energy"; in brief "1/3 speed+1". ~ marks a noisy gate, ? one
-// not measured.
-Cell gates_cell(const Row& row, bool brief) {
+enum class GateDetail { names, first_name, count };
+
+// "3/3", or what is open: "1/3 speed,?energy"; "1/3 speed+1" with the first name only. ~ marks a
+// noisy gate, ? one not measured.
+Cell gates_cell(const Row& row, GateDetail detail) {
   if (row.trial->role == Role::baseline) return {"baseline", Paint::dim};
   if (row.trial->role == Role::quality_reference) return {"reference", Paint::dim};
   if (!row.gates) return {std::string(kAbsent), Paint::dim};
@@ -143,11 +145,11 @@ Cell gates_cell(const Row& row, bool brief) {
     const char* mark = gate->verdict == Verdict::fail    ? ""
                        : gate->verdict == Verdict::noisy ? "~"
                                                          : "?";
-    if (names.empty() || !brief)
+    if (detail == GateDetail::names || (detail == GateDetail::first_name && names.empty()))
       names += (names.empty() ? " " : ",") + std::string(mark) + gate->name;
     failed = failed || gate->verdict == Verdict::fail;
   }
-  if (brief && open.size() > 1) names += str("+", open.size() - 1);
+  if (detail == GateDetail::first_name && open.size() > 1) names += str("+", open.size() - 1);
   return {str(required - open.size(), "/", required, names), failed ? Paint::bad : Paint::warn};
 }
 
@@ -157,7 +159,8 @@ Cell size_cell(const Trial& trial) {
 }
 
 struct Detail {
-  bool interval, every_gate;
+  bool interval;
+  GateDetail gates;
 };
 
 std::vector<Cell> cells(const Row& row, const Detail& detail) {
@@ -172,7 +175,7 @@ std::vector<Cell> cells(const Row& row, const Detail& detail) {
           figure_cell(trial, "inter_token_latency_p50"),
           speed_cell(trial, detail.interval),
           figure_cell(trial, "peak_memory"),
-          gates_cell(row, !detail.every_gate)};
+          gates_cell(row, detail.gates)};
 }
 
 using Widths = std::vector<std::size_t>;
@@ -232,7 +235,13 @@ Paint row_paint(const Row& row) { return row.recommended ? Paint::bold : Paint::
 
 void write_table(Writer& writer, const Summary& summary) {
   std::vector<std::vector<Cell>> table;
-  for (const Detail detail : {Detail{true, true}, {true, false}, {false, true}, {false, false}}) {
+  using enum GateDetail;
+  for (const Detail detail : {Detail{true, names},
+                              {true, first_name},
+                              {false, names},
+                              {false, first_name},
+                              {true, count},
+                              {false, count}}) {
     table.clear();
     for (const Row& row : summary.rows) table.push_back(cells(row, detail));
     if (total(natural_widths(writer, table), writer.gap()) <= writer.width()) break;
@@ -274,7 +283,7 @@ std::string request_line(const Report& report) {
 std::string legend(const Summary& summary) {
   std::string text = summary.recommended ? "\u2605 recommended   " : "";
   text +=
-      "\u25CF on the front   \u2014 not measured   noisy: no number can be trusted   (95 % "
+      "\u25CF on the front   \u2014 not measured   a-b: too noisy for one number   (95 % "
       "intervals)";
   return text;
 }
@@ -289,8 +298,7 @@ void write_verdict(Writer& writer, const Summary& summary) {
   }
   std::string label = "Gates";
   for (const Gate* gate : open) {
-    const std::string text = gate_text(*gate) + (gate->reason.empty() ? "" : "; " + gate->reason);
-    writer.field(label, text, Paint::bold,
+    writer.field(label, gate_text(*gate), Paint::bold,
                  gate->verdict == Verdict::fail ? Paint::bad : Paint::warn);
     label.clear();
   }

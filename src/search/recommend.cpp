@@ -111,11 +111,13 @@ std::string figures_of(const Trial& trial) {
 }
 
 std::string open_gates(const GateReport& gates) {
-  std::string text;
+  std::vector<std::string> names;
   for (const Gate& gate : gates.gates) {
-    if (gate.required && gate.verdict != Verdict::pass)
-      text += str(text.empty() ? "" : ", ", gate.name, " (", gate.reason, ")");
+    if (gate.required && gate.verdict != Verdict::pass) names.push_back(gate.name);
   }
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
   return text;
 }
 

@@ -6,6 +6,9 @@ set_tests_properties(integration.text PROPERTIES LABELS fast)
 
 # Engines under the sanitizers would test the engines.
 if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
+  add_test(NAME integration.readme COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/readme" "${PROJECT_BINARY_DIR}/bin")
+  set_tests_properties(integration.readme PROPERTIES LABELS fast TIMEOUT 300)
+
   set(tiny "${PROJECT_BINARY_DIR}/tiny-model")
   set(text "${PROJECT_SOURCE_DIR}/tests/data/short.txt")
   add_test(NAME integration.tiny_model

@@ -15,7 +15,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 CONTROL, USER_DEFINED = 3, 4  # token types of GGUF
 SEED = 20240611
-GENERATED = 10_000
+GENERATED = 10_000  # whose bytes all have a token; others come on top
 
 
 class Gguf:
@@ -130,9 +130,10 @@ def any_character(generator):
             return chr(code)
 
 
-def generated_texts():
+def generated_texts(missing):
     generator = random.Random(SEED)
-    for _ in range(GENERATED):
+    representable = 0
+    while representable < GENERATED:
         parts = []
         for _ in range(generator.randrange(1, 7)):
             if generator.random() < 0.1:
@@ -140,28 +141,33 @@ def generated_texts():
             else:
                 alphabet = generator.choice(ALPHABETS)
                 parts += generator.choices(alphabet, k=generator.randrange(1, 12))
-        yield "".join(parts)
+        text = "".join(parts)
+        representable += missing.isdisjoint(text.encode())
+        yield text
 
 
-def texts(folder):
+def texts(folder, missing):
     for path in sorted(Path(folder).glob("*.txt")):
         # newline="": the bytes of the file, with no line ending changed
         with open(path, encoding="utf-8", newline="") as file:
             yield path.name, file.read()
     for text in hostile_texts():
         yield "hostile", text
-    for text in generated_texts():
+    for text in generated_texts(missing):
         yield "generated", text
 
 
 def main(gguf, folder, out, tokenizer_json=None):
+    if not Path(gguf).is_file():
+        print(f"skipped: the demo model is missing: {gguf} (tools/setup fetches it)")
+        sys.exit(77)
     metadata = Gguf(gguf).metadata
     tokenizer = reference_tokenizer(metadata)
     missing = missing_bytes(metadata)
     folder_tokenizer = Tokenizer.from_file(tokenizer_json) if tokenizer_json and Path(tokenizer_json).is_file() else None
     part = Path(out + ".part")
     with open(part, "w", encoding="ascii") as file:
-        for source, text in texts(folder):
+        for source, text in texts(folder, missing):
             ids = tokenizer.encode(text, add_special_tokens=False).ids
             if folder_tokenizer and folder_tokenizer.encode(text, add_special_tokens=False).ids != ids:
                 sys.exit(f"failed: tokenizer.json of the model folder gives other ids for {text[:80]!r} ({source})")

@@ -49,6 +49,9 @@ TEST_CASE("a noisy figure never shows its value") {
   Quantity noisy = of(2.3, 1.1, 3.9, "x");
   noisy.noisy = true;
   CHECK(full_text(noisy) == "noisy (1-4x)");
+  CHECK(noisy_text(noisy) == "1-4x");
+  noisy.interval.reset();
+  CHECK(noisy_text(noisy) == "noisy");
 }
 
 TEST_CASE("what is not a number says so") {

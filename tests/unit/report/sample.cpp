@@ -3,6 +3,8 @@
 #include <array>
 #include <cmath>
 
+#include "report/figures.h"
+
 namespace strop::sample {
 namespace {
 
@@ -189,7 +191,7 @@ GateReport gates(const Trial& trial, double accuracy, double speed, double memor
       gate("speed", "speedup", Comparison::at_least, 2, speed, speed * 0.03, speed_verdict,
            "the interval's lower end is compared with the threshold"),
       gate("memory", "memory_ratio", Comparison::at_most, 0.5, memory, 0, verdict(memory <= 0.5),
-           "peak memory against the baseline's at the same load mode"),
+           "memory is " + fixed(memory, 2) + " of the baseline, asked is at most 0.5"),
       unmeasured_gate("stability", "latency_variation", "the profile prototype runs no soak test")};
   out.passed = accuracy >= 0.952 && speed_verdict == Verdict::pass && memory <= 0.5;
   return out;

@@ -65,7 +65,7 @@ TEST_CASE("what_passes_comes_before_what_scores_better") {
       recommended({candidate("fast but wrong", 9, 0.5, 100), candidate("modest", 2.1, 0.96, 290)});
   CHECK(front.recommended_id == "modest");
   CHECK(contains(front.why, "the only one that passes every required gate"));
-  CHECK(contains(front.why, "fast but wrong, misses accuracy (accuracy reason)"));
+  CHECK(contains(front.why, "fast but wrong, misses accuracy"));
 }
 
 TEST_CASE("weights_choose_among_those_that_pass") {
@@ -105,7 +105,7 @@ TEST_CASE("when_none_passes_the_nearest_is_named_with_what_it_misses") {
       {candidate("a little large", 2.1, 0.999, 324), candidate("much less exact", 2.5, 0.80, 280)});
   CHECK(front.recommended_id == "a little large");
   CHECK(contains(front.why, "no artifact passes every required gate"));
-  CHECK(contains(front.why, "peak_memory reason"));
+  CHECK(contains(front.why, "nearest, but misses peak_memory"));
   CHECK(contains(front.why, "much less exact, which misses accuracy"));
 }
 
