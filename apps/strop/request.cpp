@@ -75,7 +75,10 @@ void add_goal_flags(CLI::App& app, RunRequest& request) {
       ->group("Goal");
   app.add_option("--seed", goal.seed, "Seed of everything random")->type_name("N")->group("Goal");
   add_value(app, "--max-worker-memory", request.worker_memory_bytes, parse_size,
-            "A worker that uses more is ended", "SIZE");
+            "A worker that uses more is ended; default nine tenths of the available memory",
+            "SIZE");
+  add_value(app, "--worker-timeout", request.worker_silence_seconds, parse_seconds,
+            "A worker that is silent for longer is ended; default 5m", "TIME");
   app.add_flag("!--no-confine", request.confine, "Run the engines without confinement")
       ->group("Goal");
 }

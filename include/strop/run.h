@@ -36,7 +36,10 @@ struct RunRequest {
   std::string target;  // profile name or file; empty: this machine
   Goal goal;
   bool confine = true;  // workers start confined as far as the kernel allows
-  std::optional<std::uint64_t> worker_memory_bytes;  // limit per worker; empty: the target's memory
+  // Limit per worker; empty: nine tenths of what is available when it starts.
+  std::optional<std::uint64_t> worker_memory_bytes;
+  // A worker that gives no sign of life for longer is ended; empty: 5 minutes.
+  std::optional<double> worker_silence_seconds;
 };
 
 // All stages in order. Steps that the run folder's journal holds are not repeated. The report is

@@ -82,6 +82,7 @@ struct Reader {
   const Json& object;
   const std::string& path;
   std::set<std::string, std::less<>> known;
+  std::string missing;  // the first
 
   template <class T>
   void operator()(const char* name, T& value) {
@@ -91,7 +92,7 @@ struct Reader {
     if (found == object.end()) {
       constexpr bool may_be_absent =
           IsOptional<T>::value || IsVector<T>::value || std::is_same_v<T, std::string>;
-      if (!may_be_absent) throw Mismatch{inner, "is required", "nothing"};
+      if (!may_be_absent && missing.empty()) missing = inner;
       return;
     }
     if constexpr (IsOptional<T>::value) {
@@ -158,12 +159,14 @@ void read(const Json& json, T& value, const std::string& path) {
     }
   } else {
     if (!json.is_object()) throw Mismatch{path, "must be an object", shown(json)};
-    Reader reader{json, path, {}};
+    Reader reader{json, path, {}, {}};
     fields(reader, value);
     for (const auto& [key, item] : json.items()) {
       if (!reader.known.contains(key))
         throw Mismatch{path.empty() ? key : path + "." + key, "is not a known field", shown(item)};
     }
+    // After the unknown ones: a misspelled name is both.
+    if (!reader.missing.empty()) throw Mismatch{reader.missing, "is required", "nothing"};
   }
 }
 

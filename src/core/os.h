@@ -59,6 +59,10 @@ struct Memory {
 };
 std::optional<Memory> memory_of(pid_t pid);
 
+// Bytes that new processes can use now: what the kernel calls available, and within the control
+// group's limit. Nothing when the kernel does not say.
+std::optional<std::uint64_t> available_memory();
+
 // CPU seconds used so far by the process and its descendants.
 double cpu_seconds_of(pid_t pid);
 

@@ -355,6 +355,20 @@ std::optional<Memory> memory_of(pid_t root) {
   return sum;
 }
 
+std::optional<std::uint64_t> available_memory() {
+  std::ifstream meminfo("/proc/meminfo");
+  std::string word;
+  std::uint64_t kib = 0;
+  while (meminfo >> word && word != "MemAvailable:") {
+  }
+  if (!(meminfo >> kib)) return std::nullopt;
+  std::uint64_t limit = 0, used = 0;
+  const bool limited = static_cast<bool>(std::ifstream("/sys/fs/cgroup/memory.max") >> limit) &&
+                       static_cast<bool>(std::ifstream("/sys/fs/cgroup/memory.current") >> used);
+  const std::uint64_t bytes = kib * 1024;
+  return limited ? std::min(bytes, limit - std::min(used, limit)) : bytes;
+}
+
 double cpu_seconds_of(pid_t root) {
   double ticks = 0;
   for (pid_t pid : tree_of(root)) {

@@ -48,9 +48,16 @@ Context::Context(const RunRequest& request, Observer& observer, std::stop_token 
       spent_before_(journal_ ? journal_->seconds() : 0) {}
 
 WorkerPolicy Context::policy() const {
-  return {.confine = request_.confine,
-          .memory_limit_bytes = request_.worker_memory_bytes,
-          .cache = store_.workers_cache()};
+  WorkerPolicy policy{.confine = request_.confine,
+                      .memory_limit_bytes = request_.worker_memory_bytes,
+                      .cache = store_.workers_cache()};
+  if (request_.worker_silence_seconds)
+    policy.patience = std::chrono::milliseconds(
+        static_cast<std::int64_t>(*request_.worker_silence_seconds * 1000));
+  // Short of all there is, so that a memory bomb ends and the rest of the machine does not.
+  const auto available = os::available_memory();
+  if (!policy.memory_limit_bytes && available) policy.memory_limit_bytes = *available / 10 * 9;
+  return policy;
 }
 
 WorkerBackend Context::worker(const std::string& name) const {

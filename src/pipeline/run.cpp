@@ -48,6 +48,8 @@ Json identity_of(const RunRequest& request) {
                 {"confine", request.confine},
                 {"goal", encode(request.goal)}};
   if (request.worker_memory_bytes) identity["worker_memory_bytes"] = *request.worker_memory_bytes;
+  if (request.worker_silence_seconds)
+    identity["worker_silence_seconds"] = *request.worker_silence_seconds;
   return identity;
 }
 

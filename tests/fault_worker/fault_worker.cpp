@@ -137,8 +137,8 @@ std::vector<std::string> escape_attempts(const Workspace& workspace) {
 
 class FaultDecoder : public DecoderSession {
  public:
-  explicit FaultDecoder(std::string fault) : fault_(std::move(fault)) {
-    info_.vocabulary_size = kVocabulary;
+  FaultDecoder(std::string fault, std::uint32_t vocabulary) : fault_(std::move(fault)) {
+    info_.vocabulary_size = vocabulary;
     info_.context_length = 4096;
     info_.run_options = {{"fault", fault_}};
     info_.cpu_variant = "none";
@@ -148,7 +148,7 @@ class FaultDecoder : public DecoderSession {
   Result<void> evaluate(SequenceId, std::span<const TokenId> ids,
                         std::span<const std::uint32_t> wanted, const RowSink& sink) override {
     misbehave(stage_fault("evaluate"));
-    std::vector<float> row(kVocabulary);
+    std::vector<float> row(info_.vocabulary_size);
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       if (fault_ == "too_few_rows" && i + 1 == wanted.size()) break;
       for (std::size_t t = 0; t < row.size(); ++t)
@@ -220,8 +220,27 @@ class FaultBackend : public Backend {
   }
   RecipeSpace space(const Model&, const Target&) const override {
     RecipeSpace space;
-    for (const char* fault : {"crash", "hang", "leak", "garbage", "flood_output", "open:crash",
-                              "generate:crash", "evaluate:crash", "nan_logits", "zero_logits"}) {
+    for (const char* fault : {"crash",
+                              "abort",
+                              "exit",
+                              "throw",
+                              "hang",
+                              "leak",
+                              "flood_output",
+                              "garbage",
+                              "huge_message",
+                              "wrong_id",
+                              "truncated_message",
+                              "path_escape",
+                              "open:crash",
+                              "evaluate:crash",
+                              "evaluate:hang",
+                              "generate:crash",
+                              "too_few_rows",
+                              "nan_logits",
+                              "zero_logits",
+                              "foreign_ids",
+                              "time_backwards"}) {
       Recipe recipe{.name = fault, .backend = "fault"};
       recipe.steps = {{.worker = "fault", .op = Operation::convert, .params = {{"fault", fault}}}};
       recipe.bits_per_weight = 4;
@@ -232,7 +251,7 @@ class FaultBackend : public Backend {
     return space;
   }
 
-  Result<Artifact> build(const Model&, const Recipe& recipe, std::size_t,
+  Result<Artifact> build(const Model& model, const Recipe& recipe, std::size_t,
                          const Workspace& workspace) const override {
     misbehave(recipe.name);
     if (recipe.name == "wait_for_stop") {
@@ -245,18 +264,23 @@ class FaultBackend : public Backend {
     Artifact artifact{.format = "fault", .entry = "fault.txt", .files = {{.path = "fault.txt"}}};
     if (recipe.name == "escape") artifact.notes = escape_attempts(workspace);
     if (recipe.name == "path_escape") artifact.files.push_back({.path = "../../outside"});
-    std::ofstream(workspace.dir / "fault.txt") << recipe.name;
+    std::ofstream(workspace.dir / "fault.txt")
+        << recipe.name << "\n"
+        << model.vocabulary_size.value_or(kVocabulary) << "\n";
     return artifact;
   }
 
   Result<std::unique_ptr<Session>> open(const Artifact& artifact, const RunOptions& options,
                                         const Workspace&) const override {
-    std::string fault = options.contains("fault") ? options.at("fault") : "";
-    if (fault.empty())
-      std::getline(std::ifstream(artifact.folder + "/" + artifact.entry) >> std::ws, fault);
+    std::ifstream file(artifact.folder + "/" + artifact.entry);
+    std::string fault;
+    std::uint32_t vocabulary = kVocabulary;
+    std::getline(file, fault);
+    if (!(file >> vocabulary)) vocabulary = kVocabulary;
+    if (options.contains("fault")) fault = options.at("fault");
     if (fault == "tensors") return std::unique_ptr<Session>(std::make_unique<EchoTensors>());
     if (fault.starts_with("open:")) misbehave(fault.substr(5));
-    return std::unique_ptr<Session>(std::make_unique<FaultDecoder>(fault));
+    return std::unique_ptr<Session>(std::make_unique<FaultDecoder>(fault, vocabulary));
   }
 };
 
