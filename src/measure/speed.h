@@ -39,7 +39,7 @@ struct TimingOptions {
   std::uint32_t min_rounds = 8;
   std::uint32_t max_rounds = 40;
   double target_half_width = 0.02;  // of each ratio, relative
-  double max_seconds = 120;         // no round begins after this, warm-up included
+  double max_seconds = 120;         // no round but the first begins after this, warm-up included
   double max_foreign_cores = 0.25;  // above: the round is disturbed and repeated
   double max_steal = 0.03;
   std::uint32_t max_disturbed = 40;  // rounds; more than this and the machine is not fit for timing

@@ -239,11 +239,10 @@ Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> 
         contestants, {.target_half_width = kGroupHalfWidth, .max_seconds = max_seconds},
         measure::steady_clock(), load.get(), context.stop());
     if (!timing && !culprit && !ends_the_run(timing.error())) {
-      // No contestant's fault: the time did not allow one round. What was scored stays, without a
-      // speed.
+      // The baseline failed this time: what was scored stays, without a speed.
       for (std::size_t index : timed) {
         trials[index].status = TrialStatus::not_tried;
-        trials[index].reason = timing.error().message;
+        trials[index].reason = str("the baseline failed beside it: ", timing.error().message);
       }
       return trials;
     }

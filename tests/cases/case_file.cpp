@@ -83,4 +83,29 @@ std::vector<std::string> differences(const Json& answer, const Json& expected,
   return found;
 }
 
+Json adopted(const Json& answer, const Json& expected) {
+  if (expected.is_object() && answer.is_object()) {
+    Json result = Json::object();
+    for (const auto& [name, wanted] : expected.items())
+      result[name] = answer.contains(name) ? adopted(answer[name], wanted) : Json();
+    return result;
+  }
+  if (expected.is_array() && answer.is_array() && expected.size() == answer.size()) {
+    Json result = Json::array();
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      result.push_back(adopted(answer[i], expected[i]));
+    return result;
+  }
+  return is_match(answer, expected) ? expected : answer;
+}
+
+Result<void> write_expect(const std::filesystem::path& file, const Json& expect) {
+  STROP_TRY(const std::string text, read_text(file, 1u << 20));
+  const std::string heading = "\nexpect\n";
+  const std::size_t place = text.rfind(heading);
+  if (place == std::string::npos)
+    return broken(file, "expects an error, which is no list of values");
+  return write_whole(file, text.substr(0, place) + heading + expect.dump() + "\n");
+}
+
 }  // namespace strop::cases

@@ -24,4 +24,9 @@ Result<Case> read_case(const std::filesystem::path& file);
 std::vector<std::string> differences(const Json& answer, const Json& expected,
                                      const std::string& path = "");
 
+// What is expected, with the answer's values where they differ; as far apart as it was before.
+Json adopted(const Json& answer, const Json& expected);
+// Writes another `expect` into a case file that has one.
+Result<void> write_expect(const std::filesystem::path& file, const Json& expect);
+
 }  // namespace strop::cases

@@ -1,5 +1,5 @@
-// Runs every *.case file of a folder: test-cases FOLDER SHARE. Says each difference and how many
-// ran.
+// Runs every *.case file of a folder: test-cases FOLDER SHARE [--update]. Says each difference and
+// how many hold; with --update it writes what is into those that do not.
 #include <algorithm>
 #include <iostream>
 #include <regex>
@@ -50,11 +50,20 @@ std::vector<std::string> check_file(const fs::path& file, const Json& base, cons
   }
 }
 
+Result<void> update(const fs::path& file, const Json& base, const fs::path& share) {
+  STROP_TRY(const Case wanted, read_case(file));
+  Json given = base;
+  given.merge_patch(wanted.given);
+  STROP_TRY(const Json answer, run(wanted.verb, given, share));
+  return write_expect(file, adopted(answer, wanted.expect));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::cerr << "usage: test-cases FOLDER SHARE\n";
+  const bool updates = argc == 4 && std::string_view(argv[3]) == "--update";
+  if (argc != 3 && !updates) {
+    std::cerr << "usage: test-cases FOLDER SHARE [--update]\n";
     return 2;
   }
   const auto base = base_of(argv[1]);
@@ -69,6 +78,9 @@ int main(int argc, char** argv) {
     failed += wrong.empty() ? 0 : 1;
     for (const std::string& text : wrong)
       std::cout << file.filename().string() << ": " << text << "\n";
+    if (!updates || wrong.empty()) continue;
+    if (const auto updated = update(file, *base, argv[2]); !updated)
+      std::cout << file.filename().string() << ": not updated: " << updated.error().message << "\n";
   }
   std::cout << files.size() - failed << " of " << files.size() << " cases hold\n";
   return failed == 0 && !files.empty() ? 0 : 1;

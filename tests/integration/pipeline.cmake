@@ -13,13 +13,18 @@ if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
   set(text "${PROJECT_SOURCE_DIR}/tests/data/short.txt")
   add_test(NAME integration.tiny_model
     COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/tiny_model" "${PROJECT_SOURCE_DIR}/build/demo/SmolLM2-135M" "${tiny}")
-  set_tests_properties(integration.tiny_model PROPERTIES FIXTURES_SETUP tiny_model LABELS slow)
+  set_tests_properties(integration.tiny_model PROPERTIES FIXTURES_SETUP tiny_model LABELS real)
 
   add_test(NAME integration.pipeline
     COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/pipeline" $<TARGET_FILE:strop> "${tiny}" "${text}"
             "${PROJECT_BINARY_DIR}/fault/libexec/strop")
-  add_test(NAME integration.kill_resume
-    COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/kill_resume" $<TARGET_FILE:strop> "${tiny}" 50 --data "${text}")
+  set(kill "${CMAKE_CURRENT_SOURCE_DIR}/kill_resume" $<TARGET_FILE:strop>)
+  add_test(NAME integration.kill_resume COMMAND ${kill} "${tiny}" 3 --data "${text}")
+  add_test(NAME integration.kill_resume_often COMMAND ${kill} "${tiny}" 50 --data "${text}")
+  add_test(NAME integration.kill_resume_real
+    COMMAND ${kill} "${PROJECT_SOURCE_DIR}/build/demo/SmolLM2-135M" 1 --kills-per-run 10 --budget 60s)
   set_tests_properties(integration.pipeline integration.kill_resume PROPERTIES
+    FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 900 LABELS real)
+  set_tests_properties(integration.kill_resume_often integration.kill_resume_real PROPERTIES
     FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 3600 LABELS slow)
 endif()

@@ -1,5 +1,6 @@
 """Speaks the worker protocol as docs/protocol.md tells it, sharing no code with Strop: every message that a worker gets or
-gives must hold to `strop schema protocol`, and a greedy continuation must agree with the rows of logits.
+gives must hold to `strop schema protocol`. Every backend that says it serves the model makes an artifact of it, and its rows
+of logits, its greedy continuation and those of the reference agree.
 
 Usage: protocol_check.py STROP WORKER_FOLDER MODEL SCRATCH_FOLDER"""
 import json
@@ -102,27 +103,39 @@ class Worker:
         return struct.unpack(f"<{width}f", os.pread(self.block, 4 * width, 4 * width * index))
 
 
-def every_worker_says_what_it_is():
+def backends():
+    """Every worker says what it is; the names of those that can run models here."""
+    found = []
     for program in sorted(WORKERS.glob("strop-worker-*")):
-        with Worker(program.name.removeprefix("strop-worker-")) as worker:
-            worker.ask("info", {})
+        name = program.name.removeprefix("strop-worker-")
+        with Worker(name) as worker:
+            info = worker.ask("info", {})
+            if worker.role == "backend" and not info.get("unavailable_reason"):
+                found.append(name)
             worker.refused("no_such_method", {})
             worker.refused("open", {})
             by_hand = subprocess.run([program], capture_output=True)
             assert by_hand.returncode == 2 and b"is started by" in by_hand.stderr, by_hand
+    return found
 
 
-def made(report):
-    """The unquantised GGUF, through the first recipe of llama_cpp that keeps F32."""
-    space = next(fit["space"] for fit in report["assessment"]["fits"] if fit["backend"] == "llama_cpp")
-    recipe = next(recipe for recipe in space["recipes"] if recipe["name"] == "f32")
-    model, artifact = report["model"], None
+def made(name, model, target):
+    """The artifact of the backend's widest unquantised recipe; nothing when it does not serve the model."""
+    with Worker(name) as worker:
+        pair = {"model": model, "target": target}
+        if not worker.ask("assess", pair)["supported"]:
+            return None
+        recipes = worker.ask("space", pair)["recipes"]
+    if not recipes:
+        return None
+    recipe = max(recipes, key=lambda recipe: (recipe["lossless"], recipe["bits_per_weight"]))
+    artifact = None
     for step, wanted in enumerate(recipe["steps"]):
-        folder = SCRATCH / str(step)
+        folder = SCRATCH / f"{name}-{step}"
         folder.mkdir(parents=True)
         with Worker(wanted["worker"]) as worker:
             artifact = worker.ask("build", {"model": model, "recipe": recipe, "step": step, "workspace": str(folder)})
-        artifact.update(folder=str(folder), backend="llama_cpp")
+        artifact.update(folder=str(folder), backend=name)
         model = dict(model, path=str(folder / artifact["entry"]), format=artifact["format"])
     return artifact
 
@@ -167,13 +180,18 @@ def decoder(name, artifact, ids):
 def main():
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.mkdir(parents=True)
-    every_worker_says_what_it_is()
-    artifact = made(output("assess", MODEL))
-    ids = ids_of(artifact, PROMPT)
-    continued = {name: decoder(name, artifact, ids) for name in ("llama_cpp", "reference")}
-    assert continued["llama_cpp"] == continued["reference"], continued
+    report = output("assess", MODEL)
+    served = {name: made(name, report["model"], report["target"]) for name in backends()}
+    artifacts = {name: artifact for name, artifact in served.items() if artifact}
+    assert {"llama_cpp", "openvino"} & set(artifacts), f"no engine serves {MODEL}: {served}"
+    gguf = next(artifact for artifact in artifacts.values() if artifact["format"] == "gguf")
+    artifacts.setdefault("reference", gguf)
+    ids = ids_of(gguf, PROMPT)
+    continued = {name: decoder(name, artifact, ids) for name, artifact in artifacts.items()}
+    for name, tokens in continued.items():
+        assert tokens == continued["reference"], f"{name} goes on with {tokens}, the reference with {continued['reference']}"
     shutil.rmtree(SCRATCH)
-    print(f"{messages} messages hold to the schema; continued with {continued['reference']}")
+    print(f"{messages} messages hold to the schema; {', '.join(sorted(artifacts))} go on alike")
 
 
 main()

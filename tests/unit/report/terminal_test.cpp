@@ -79,9 +79,10 @@ TEST_CASE("a failed gate is told with its reason") {
 }
 
 TEST_CASE("noise is never a number, absence never zero") {
-  const std::string text = terminal_table(sample::report(), {100, false, false});
+  const Report report = sample::report();
+  const std::string text = terminal_table(report, {100, false, false});
   const std::string row = lines(text)[line_with(text, "o openvino   q8_0")];
-  for (const Metric& part : sample::report().trials[6].measurement->metrics) {
+  for (const Metric& part : report.trials[6].measurement->metrics) {
     if (part.metric != "time_to_first_token") continue;
     REQUIRE(part.noisy);
     CHECK(has(row, noisy_text(quantity(part))));
