@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "completion.h"
+#include "config.h"
 #include "request.h"
 #include "strop/json.h"
 #include "strop/run.h"
@@ -257,8 +258,9 @@ int main_body(int argc, char** argv) {
       ->required();
   add_out_flag(*run, in.request, true);
   add_goal_flags(*run, in.request);
-  run->set_config("--config", "", "Flags from a TOML or INI file; the command line wins");
-  run->allow_config_extras(false);
+  std::string config;
+  run->add_option("--config", config, "Flags from a TOML or INI file; the command line wins")
+      ->type_name("FILE");
   run->add_flag("--dry-run", in.dry_run, "Assess and plan only: what would be done, and why");
   run->add_flag("--json", in.json, "The report as JSON on stdout");
   run->footer(
@@ -314,8 +316,15 @@ int main_body(int argc, char** argv) {
   CLI::App* man = app.add_subcommand("man", "The manual page, as roff: strop man | man -l -");
   man->callback([&] { std::cout << manual(app); });
 
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (!arguments.empty() && arguments.front() == run->get_name()) {
+    auto expanded = with_config(*run, std::move(arguments));
+    if (!expanded) return complain(expanded.error(), false);
+    arguments = *std::move(expanded);
+  }
+  std::reverse(arguments.begin(), arguments.end());  // as the parser takes them
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(arguments));
   } catch (const CLI::ParseError& error) {
     return explain(app, error, argc, argv);
   }

@@ -46,7 +46,7 @@ Result<pid_t> spawn(const std::filesystem::path& program, const std::vector<std:
 
 // Reads until the child closes its end; false when the time is over first.
 bool read_until(int fd, Clock::time_point deadline, std::string& output) {
-  std::array<char, 4096> buffer;
+  std::array<char, 4096> buffer{};
   for (;;) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());

@@ -81,12 +81,14 @@ class [[nodiscard]] Result<void> {
   std::optional<Error> error_;
 };
 
+// NOLINTBEGIN(bugprone-macro-parentheses, readability-identifier-naming): a declaration takes none.
 #define STROP_JOIN_(a, b) a##b
 #define STROP_JOIN(a, b) STROP_JOIN_(a, b)
 #define STROP_TRY_(name, declaration, expression) \
   auto name = (expression);                       \
   if (!name) return std::move(name).error();      \
   declaration = *std::move(name)
+// NOLINTEND(bugprone-macro-parentheses, readability-identifier-naming)
 
 // STROP_TRY(auto file, open(path)): the value, or return the error from this function.
 #define STROP_TRY(declaration, expression) \

@@ -1,4 +1,6 @@
-// The library's entry: the whole pipeline, one stage of it, and the report as people read it.
+// The library's entry: the whole pipeline, one stage of it, and the report as people read it. A
+// program that does not lie in Strop's PREFIX/bin names PREFIX in the environment variable
+// STROP_PREFIX, so that the workers and rules are found.
 #pragma once
 
 #include <cstdint>

@@ -13,7 +13,8 @@ namespace fs = std::filesystem;
 namespace strop::pipeline {
 
 Places places() {
-  const fs::path prefix = os::program_folder().parent_path();
+  const char* const named = std::getenv("STROP_PREFIX");
+  const fs::path prefix = named && *named ? fs::path(named) : os::program_folder().parent_path();
   return {.workers = prefix / "libexec" / "strop", .share = prefix / "share" / "strop"};
 }
 

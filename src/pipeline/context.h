@@ -18,8 +18,8 @@
 
 namespace strop::pipeline {
 
-// Where the program's parts lie, relative to itself: PREFIX/bin, PREFIX/libexec/strop,
-// PREFIX/share/strop.
+// Where the program's parts lie: PREFIX/libexec/strop and PREFIX/share/strop. PREFIX is the folder
+// above the program's own, or what STROP_PREFIX says.
 struct Places {
   std::filesystem::path workers;
   std::filesystem::path share;

@@ -52,33 +52,43 @@ Result<std::vector<Trial>> screen(const Trial& trial, const std::vector<TokenId>
   });
 }
 
-// Adds the quality metrics, or marks the trial failed.
+// Adds the quality metrics, or marks the trial failed. An artifact with the same run options gives
+// the same logits, whatever its role: it is scored once.
 Result<Trial> with_quality(Trial trial, const EvaluationText& text,
                            const std::filesystem::path& reference, const Report& report,
                            Context& context) {
   const Json inputs{{"artifact", trial.artifact->id},
-                    {"trial", trial.id},
-                    {"text", measure::digest(text.evaluation)}};
-  return context.step<Trial>(
-      Stage::measure, str("quality of ", trial.recipe.backend, " ", trial.recipe.name), inputs,
-      [&]() -> Result<Trial> {
-        const auto begin = std::chrono::steady_clock::now();
-        auto metrics = measure_quality(trial, text, reference, report, context);
-        if (!metrics) {
-          if (ends_the_run(metrics.error())) return std::move(metrics).error();
-          trial.status = TrialStatus::failed;
-          trial.error = metrics.error();
-          trial.reason = metrics.error().message;
-          return trial;
-        }
-        if (!trial.measurement)
-          trial.measurement =
-              Measurement{.artifact_id = trial.artifact->id, .target_id = report.target->id};
-        trial.measurement->metrics = *std::move(metrics);
-        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-        trial.wall_seconds += seconds.count();
-        return trial;
-      });
+                    {"run_options", trial.run_options},
+                    {"text", measure::digest(text.evaluation)},
+                    {"seed", report.goal.seed}};
+  const auto score = [&]() -> Result<Trial> {
+    const auto begin = std::chrono::steady_clock::now();
+    Trial scored;
+    auto metrics = measure_quality(trial, text, reference, report, context);
+    if (metrics) {
+      scored.measurement = Measurement{.artifact_id = trial.artifact->id,
+                                       .target_id = report.target->id,
+                                       .metrics = *std::move(metrics)};
+    } else {
+      if (ends_the_run(metrics.error())) return std::move(metrics).error();
+      mark_failed(scored, metrics.error());
+    }
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    scored.wall_seconds = seconds.count();
+    return scored;
+  };
+  STROP_TRY(const Trial scored,
+            context.step<Trial>(Stage::measure,
+                                str("quality of ", trial.recipe.backend, " ", trial.recipe.name),
+                                inputs, score));
+  trial.wall_seconds += scored.wall_seconds;
+  if (scored.error) {
+    mark_failed(trial, *scored.error);
+  } else {
+    if (!trial.measurement) trial.measurement = scored.measurement;
+    trial.measurement->metrics = scored.measurement->metrics;
+  }
+  return trial;
 }
 
 // Timing metrics come from another opening than quality metrics: both belong to the trial.
@@ -203,7 +213,7 @@ Result<void> measure_stage(Report& report, Context& context) {
   if (baseline->status == TrialStatus::failed) return no_reference(report, Role::baseline);
   if (!report.target->local) return score_only(report, text, record, context);
   const std::vector<Metric> baseline_quality = baseline->measurement->metrics;
-  const double control_seconds = context.seconds_left() / 8;
+  const double control_seconds = context.seconds_left() / 10;
   // One set of requests gives both the control and the baseline's own figures.
   STROP_TRY(Report timed_baseline,
             context.step<Report>(Stage::measure, "A/A control",

@@ -1,4 +1,5 @@
 // Recipes -> Artifacts, step by step in workers; what the store has is not made again.
+#include "pipeline/contestant.h"
 #include "pipeline/stages.h"
 
 namespace strop::pipeline {
@@ -71,9 +72,7 @@ Result<Trial> optimized(const PlannedTrial& planned, const Model& model, Context
       made.artifact = *std::move(artifact);
     } else {
       if (ends_the_run(artifact.error())) return std::move(artifact).error();
-      made.error = artifact.error();
-      made.status = TrialStatus::failed;
-      made.reason = artifact.error().message;
+      mark_failed(made, artifact.error());
     }
     return made;
   }));

@@ -372,6 +372,43 @@ void write_confinement(Writer& writer, const Summary& summary) {
                Paint::bold, enforced.empty() ? Paint::warn : Paint::plain);
 }
 
+std::string planned_text(const PlannedTrial& planned) {
+  std::string text =
+      planned.recipe.backend + " " + planned.recipe.name + ": " + planned.recipe.note;
+  std::vector<std::string> presets;
+  for (const RunPreset& preset : planned.run_presets) presets.push_back(preset.name);
+  if (presets.size() > 1) text += "; the fastest run options of " + list_text(presets, ", ");
+  return text;
+}
+
+std::string choice_text(const Choice& choice) {
+  std::vector<std::string> reasons;
+  for (const Reason& reason : choice.reasons) reasons.push_back(reason.text);
+  return str(choice.backend, ", ", fixed(choice.budget_share * 100, 0),
+             " % of the budget: ", list_text(reasons, "; "));
+}
+
+// What would be done, and why.
+void write_plan(Writer& writer, const Plan& plan, const Summary& summary) {
+  writer.field("Frameworks", plan.choices.empty() ? "none fits" : "in this order", Paint::bold);
+  for (const Choice& choice : plan.choices) {
+    writer.field(str("  ", choice.rank), choice_text(choice), Paint::plain);
+    if (choice.rank > 1) writer.field("", "what would change it: " + choice.would_change);
+  }
+  writer.line();
+  writer.field("Trials", "in this order, as far as the budget goes", Paint::bold);
+  std::size_t number = 0;
+  for (const PlannedTrial& planned : plan.trials) {
+    const std::string label = planned.role == Role::baseline            ? "  baseline"
+                              : planned.role == Role::quality_reference ? "  reference"
+                                                                        : str("  ", ++number);
+    writer.field(label, planned_text(planned), Paint::plain);
+  }
+  writer.line();
+  write_setbacks(writer, "Not tried", summary.not_tried, Paint::plain);
+  for (const std::string& fallback : plan.fallbacks) writer.field("Fallback", fallback);
+}
+
 void write_head(Writer& writer, const Report& report) {
   writer.line(
       "Strop " + report.tool_version + (report.model ? " \u00B7 " + file_name(*report.model) : ""),
@@ -388,6 +425,14 @@ std::string terminal_table(const Report& report, const TerminalStyle& style) {
   Writer writer(style);
   const Summary summary = summarise(report);
   write_head(writer, report);
+  const bool only_planned = report.plan && report.trials.empty();
+  if (only_planned) {
+    write_plan(writer, *report.plan, summary);
+    if (report.assessment)
+      for (const std::string& warning : report.assessment->warnings)
+        writer.field("Warning", warning, Paint::warn);
+    return writer.take();
+  }
   if (summary.rows.empty()) {
     writer.line("No artifact was measured.", Paint::warn);
   } else {

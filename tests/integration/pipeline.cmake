@@ -9,6 +9,10 @@ if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
   add_test(NAME integration.readme COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/readme" "${PROJECT_BINARY_DIR}/bin")
   set_tests_properties(integration.readme PROPERTIES LABELS fast TIMEOUT 300)
 
+  add_test(NAME integration.install COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/install" "${PROJECT_BINARY_DIR}"
+    "${PROJECT_SOURCE_DIR}/build/demo/SmolLM2-135M")
+  set_tests_properties(integration.install PROPERTIES LABELS real TIMEOUT 300 RUN_SERIAL ON)
+
   set(tiny "${PROJECT_BINARY_DIR}/tiny-model")
   set(text "${PROJECT_SOURCE_DIR}/tests/data/short.txt")
   add_test(NAME integration.tiny_model
