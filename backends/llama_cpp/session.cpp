@@ -115,6 +115,9 @@ Result<ThreadpoolPtr> new_threadpool(std::uint32_t threads) {
   if (make == nullptr || free == nullptr)
     return engine_error("the engine's library has no threads");
   auto params = ggml_threadpool_params_default(static_cast<int>(threads));
+  // Between two tokens the threads spin; after a request they soon sleep, and leave the cores to
+  // others: at the default of 50 they would spin for most of a second.
+  params.poll = 1;
   ThreadpoolPtr pool(make(&params), FreeThreadpool{free});
   if (!pool) return engine_error("the engine cannot start its threads");
   return pool;

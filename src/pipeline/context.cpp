@@ -97,6 +97,7 @@ void StepProgress::report(double fraction, std::string_view what) {
                  .stage = stage_,
                  .subject = subject_,
                  .fraction = fraction,
+                 .seconds_left = std::max(0.0, context_.seconds_left()),
                  .text = std::string(what)});
 }
 

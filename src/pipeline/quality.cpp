@@ -27,7 +27,7 @@ Result<fs::path> make_quality_reference(const Trial& reference, const Evaluation
   const fs::path path = folder / str("reference-", id_of(inputs).substr(0, 16), ".bin");
   const auto make = [&]() -> Result<bool> {
     STROP_TRY(const auto worker, open(reference, report, context));
-    StepProgress progress(context, Stage::measure, "quality reference");
+    StepProgress progress(context, Stage::measure, "reference");
     STROP_CHECK(measure::make_reference(*worker->session().decoder(), text.evaluation, path,
                                         report.goal.seed, &progress, context.stop()));
     return true;
@@ -45,8 +45,7 @@ Result<std::vector<Metric>> measure_quality(const Trial& trial, const Evaluation
   STROP_TRY(const fs::path folder, samples_folder(context));
   STROP_TRY(const auto worker, open(trial, report, context));
   STROP_TRY(auto reader, measure::ReferenceReader::open(reference));
-  StepProgress progress(context, Stage::measure,
-                        str(trial.recipe.backend, " ", trial.recipe.name, ": quality"));
+  StepProgress progress(context, Stage::measure, str(trial.recipe.backend, " ", trial.recipe.name));
   STROP_TRY(const auto samples, measure::score(*worker->session().decoder(), text.evaluation,
                                                reader, &progress, context.stop()));
   const std::string name =
