@@ -37,12 +37,11 @@ Error unknown(const std::string& file, const CLI::ConfigItem& item, const CLI::A
   for (const CLI::Option* option : verb.get_options())
     for (const std::string& name : option->get_lnames()) names.push_back(name);
   const std::string near = nearest(item.name, names);
-  return {
-      .code = ErrorCode::invalid_input,
-      .message = str(kFlag, " ", file, ": ", item.fullname(), " is no flag of ", verb.get_name()),
-      .hint = near.empty() ? str("Try: strop ", verb.get_name(), " --help")
-                           : str("Did you mean ", near, "?"),
-      .field = item.fullname()};
+  return {.code = ErrorCode::invalid_input,
+          .message = str(kFlag, " ", file, ": ", item.name, " is no flag of ", verb.get_name()),
+          .hint = near.empty() ? str("Try: strop ", verb.get_name(), " --help")
+                               : str("Did you mean ", near, "?"),
+          .field = item.name};
 }
 
 // "--name value ..."; a switch has no value, and one that is off is left out.
@@ -76,8 +75,11 @@ Result<std::vector<std::string>> with_config(const CLI::App& verb,
   }
   const std::vector<std::string> given = arguments;
   for (const CLI::ConfigItem& item : items) {
+    if (!item.parents.empty())
+      return unreadable(*file, ErrorCode::invalid_input,
+                        str("must have no sections, but has [", item.parents.front(), "]"));
     const std::string flag = "--" + item.name;
-    const CLI::Option* option = item.parents.empty() ? verb.get_option_no_throw(flag) : nullptr;
+    const CLI::Option* option = verb.get_option_no_throw(flag);
     if (option == nullptr || flag == kFlag) return unknown(*file, item, verb);
     const bool on_the_command_line =
         std::any_of(given.begin(), given.end(), [&](const std::string& argument) {
