@@ -106,17 +106,17 @@ void mark_not_tried(Trial& trial, const Report& report) {
 }
 
 // How many of the remaining trials the budget still pays for, at most a group: decided once per
-// run, so that a resumed run decides alike. The first group is always tried.
+// run, so that a resumed run decides alike. One is always tried.
 Result<std::uint32_t> next_group_size(std::size_t number, std::size_t remaining,
                                       double seconds_per_trial, Context& context) {
   const std::size_t most = std::min(kGroup, remaining);
   return context.step<std::uint32_t>(
       Stage::measure, str("size of group ", number), {{"group", number}, {"remaining", remaining}},
       [&]() -> Result<std::uint32_t> {
-        if (number == 1) return static_cast<std::uint32_t>(most);
         const double affordable =
             (context.seconds_left() - kEndSeconds) / std::max(seconds_per_trial, 1e-3);
-        return static_cast<std::uint32_t>(std::clamp(affordable, 0.0, static_cast<double>(most)));
+        return static_cast<std::uint32_t>(
+            std::clamp(affordable, number == 1 ? 1.0 : 0.0, static_cast<double>(most)));
       });
 }
 
@@ -213,6 +213,7 @@ Result<void> measure_stage(Report& report, Context& context) {
   if (baseline->status == TrialStatus::failed) return no_reference(report, Role::baseline);
   if (!report.target->local) return score_only(report, text, record, context);
   const std::vector<Metric> baseline_quality = baseline->measurement->metrics;
+  const double quality_seconds = baseline->wall_seconds;
   const double control_seconds = context.seconds_left() / 10;
   // One set of requests gives both the control and the baseline's own figures.
   STROP_TRY(Report timed_baseline,
@@ -242,7 +243,8 @@ Result<void> measure_stage(Report& report, Context& context) {
       finished.push_back(trial);
   }
   const Trial base = *baseline;
-  double seconds_per_trial = 0;
+  // Until one was measured, what the baseline took tells: scoring, and rounds with it beside.
+  double seconds_per_trial = quality_seconds + timing_seconds(1, base);
   auto next = candidates.begin();
   for (std::size_t number = 1; next != candidates.end(); ++number) {
     STROP_TRY(const std::uint32_t size,

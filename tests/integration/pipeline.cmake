@@ -26,7 +26,7 @@ if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
   add_test(NAME integration.kill_resume COMMAND ${kill} "${tiny}" 3 --data "${text}")
   add_test(NAME integration.kill_resume_often COMMAND ${kill} "${tiny}" 50 --data "${text}")
   add_test(NAME integration.kill_resume_real
-    COMMAND ${kill} "${PROJECT_SOURCE_DIR}/build/demo/SmolLM2-135M" 1 --kills-per-run 10 --budget 60s)
+    COMMAND ${kill} "${PROJECT_SOURCE_DIR}/build/demo/SmolLM2-135M" 1 --kills-per-run 10 --budget 20s)
   set_tests_properties(integration.pipeline integration.kill_resume PROPERTIES
     FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 900 LABELS real)
   set_tests_properties(integration.kill_resume_often integration.kill_resume_real PROPERTIES
