@@ -17,14 +17,6 @@ std::vector<std::string> verbs(const CLI::App& app) {
   return names;
 }
 
-std::vector<std::string> flags(const CLI::App& verb) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : verb.get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-  }
-  return names;
-}
-
 std::string bash(const CLI::App& app) {
   std::string cases;
   for (const CLI::App* verb : app.get_subcommands({}))
@@ -78,6 +70,14 @@ std::string roff(const std::string& text) {
 }
 
 }  // namespace
+
+std::vector<std::string> flags(const CLI::App& verb) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : verb.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
 
 std::string completion(const CLI::App& app, const std::string& shell) {
   if (shell == "fish") return fish(app);

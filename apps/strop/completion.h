@@ -6,6 +6,9 @@
 
 namespace strop::cli {
 
+// "--name" of every option of the verb.
+std::vector<std::string> flags(const CLI::App& verb);
+
 std::string completion(const CLI::App& app, const std::string& shell);
 std::string manual(const CLI::App& app);
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "completion.h"
 #include "values.h"
 
 namespace strop::cli {
@@ -33,14 +34,11 @@ Error unreadable(const std::string& file, ErrorCode code, const std::string& why
 }
 
 Error unknown(const std::string& file, const CLI::ConfigItem& item, const CLI::App& verb) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : verb.get_options())
-    for (const std::string& name : option->get_lnames()) names.push_back(name);
-  const std::string near = nearest(item.name, names);
+  const std::string near = nearest("--" + item.name, flags(verb));
   return {.code = ErrorCode::invalid_input,
           .message = str(kFlag, " ", file, ": ", item.name, " is no flag of ", verb.get_name()),
           .hint = near.empty() ? str("Try: strop ", verb.get_name(), " --help")
-                               : str("Did you mean ", near, "?"),
+                               : str("Did you mean ", near.substr(2), "?"),
           .field = item.name};
 }
 

@@ -217,9 +217,7 @@ int backends_verb(const Invocation& in) {
 std::vector<std::string> known_words(const CLI::App& app) {
   std::vector<std::string> words;
   for (const CLI::App* sub : app.get_subcommands({})) words.push_back(sub->get_name());
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
-  }
+  for (std::string& flag : flags(app)) words.push_back(std::move(flag));
   return words;
 }
 

@@ -1,19 +1,16 @@
-#include "backend.h"
+// The oracle as a worker: llama-type GGUF files in fp32, on short texts. It makes no artifacts.
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 
+#include "core/clock.h"
 #include "decoder.h"
 #include "strop/version.h"
+#include "strop/worker.h"
 #include "weights.h"
 
 namespace strop::reference {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
 
 class ReferenceSession : public DecoderSession {
  public:
@@ -61,7 +58,7 @@ class ReferenceSession : public DecoderSession {
       return Error{.code = ErrorCode::invalid_input,
                    .message = "[reference] a prompt must have at least one token",
                    .field = "ids"};
-    const auto begin = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     std::vector<float> hidden(weights_.shape.width), row(weights_.shape.vocabulary);
     for (TokenId id : ids) step(weights_, caches_[sequence], id, hidden);
     Generation generation;
@@ -72,7 +69,7 @@ class ReferenceSession : public DecoderSession {
       logits(weights_, hidden, row);
       generation.ids.push_back(
           static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin()));
-      generation.seconds.push_back(seconds_since(begin));
+      generation.seconds.push_back(watch.seconds());
     }
     return generation;
   }
@@ -99,35 +96,40 @@ class ReferenceSession : public DecoderSession {
   std::map<SequenceId, Cache> caches_;
 };
 
-}  // namespace
+class ReferenceBackend : public Backend {
+ public:
+  BackendInfo info() const override { return {.name = "reference", .version = STROP_VERSION}; }
 
-BackendInfo ReferenceBackend::info() const {
-  return {.name = "reference", .version = STROP_VERSION};
-}
-
-Fit ReferenceBackend::assess(const Model&, const Target&) const {
-  return {.supported = false, .score = 0, .reasons = {"the oracle of the tests, too slow to ship"}};
-}
-
-RecipeSpace ReferenceBackend::space(const Model&, const Target&) const { return {}; }
-
-Result<Artifact> ReferenceBackend::build(const Model&, const Recipe&, std::size_t,
-                                         const Workspace&) const {
-  return Error{.code = ErrorCode::unsupported, .message = "[reference] it makes no artifacts"};
-}
-
-Result<std::unique_ptr<Session>> ReferenceBackend::open(const Artifact& artifact,
-                                                        const RunOptions& options,
-                                                        const Workspace&) const {
-  if (!options.empty()) {
-    return Error{.code = ErrorCode::invalid_input,
-                 .message = str("[reference] there is no run option ", options.begin()->first),
-                 .field = options.begin()->first};
+  Fit assess(const Model&, const Target&) const override {
+    return {
+        .supported = false, .score = 0, .reasons = {"the oracle of the tests, too slow to ship"}};
   }
-  const auto begin = std::chrono::steady_clock::now();
-  STROP_TRY(Weights weights, read_weights(std::filesystem::path(artifact.folder) / artifact.entry));
-  return std::unique_ptr<Session>(
-      std::make_unique<ReferenceSession>(std::move(weights), seconds_since(begin)));
-}
 
+  RecipeSpace space(const Model&, const Target&) const override { return {}; }
+
+  Result<Artifact> build(const Model&, const Recipe&, std::size_t,
+                         const Workspace&) const override {
+    return Error{.code = ErrorCode::unsupported, .message = "[reference] it makes no artifacts"};
+  }
+
+  Result<std::unique_ptr<Session>> open(const Artifact& artifact, const RunOptions& options,
+                                        const Workspace&) const override {
+    if (!options.empty()) {
+      return Error{.code = ErrorCode::invalid_input,
+                   .message = str("[reference] there is no run option ", options.begin()->first),
+                   .field = options.begin()->first};
+    }
+    const Stopwatch watch;
+    STROP_TRY(Weights weights,
+              read_weights(std::filesystem::path(artifact.folder) / artifact.entry));
+    return std::unique_ptr<Session>(
+        std::make_unique<ReferenceSession>(std::move(weights), watch.seconds()));
+  }
+};
+
+}  // namespace
 }  // namespace strop::reference
+
+int main(int argc, char** argv) {
+  return strop::worker_main(argc, argv, strop::reference::ReferenceBackend{});
+}

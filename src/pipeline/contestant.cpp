@@ -78,10 +78,4 @@ Conditions conditions_of(const Trial& trial, WorkerSession& worker, const Report
   return conditions;
 }
 
-void mark_failed(Trial& trial, const Error& error) {
-  trial.status = TrialStatus::failed;
-  trial.error = error;
-  trial.reason = error.message;
-}
-
 }  // namespace strop::pipeline

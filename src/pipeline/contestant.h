@@ -23,7 +23,4 @@ measure::Contestant contestant(const std::string& name, WorkerSession& worker,
 // What was in force while the worker was measured.
 Conditions conditions_of(const Trial& trial, WorkerSession& worker, const Report& report);
 
-// The trial ends here, with the error as its reason; the others go on.
-void mark_failed(Trial& trial, const Error& error);
-
 }  // namespace strop::pipeline

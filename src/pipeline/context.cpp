@@ -79,12 +79,13 @@ Result<fs::path> Context::scratch() {
   return folder;
 }
 
-double Context::seconds_spent() const {
-  const std::chrono::duration<double> here = std::chrono::steady_clock::now() - begin_;
-  return spent_before_ + here.count();
-}
+double Context::seconds_spent() const { return spent_before_ + watch_.seconds(); }
 
-void Context::tell(Event event) { observer_.on(event); }
+void Context::tell(Event event) {
+  if (event.kind == Event::Kind::work || event.kind == Event::Kind::done)
+    event.seconds_left = std::max(0.0, seconds_left());
+  observer_.on(event);
+}
 
 Error Context::cancelled() {
   return Error{.code = ErrorCode::cancelled,
@@ -97,12 +98,17 @@ void StepProgress::report(double fraction, std::string_view what) {
                  .stage = stage_,
                  .subject = subject_,
                  .fraction = fraction,
-                 .seconds_left = std::max(0.0, context_.seconds_left()),
                  .text = std::string(what)});
 }
 
 bool ends_the_run(const Error& error) {
   return error.code == ErrorCode::cancelled || error.code == ErrorCode::no_space;
+}
+
+void mark_failed(Trial& trial, const Error& error) {
+  trial.status = TrialStatus::failed;
+  trial.error = error;
+  trial.reason = error.message;
 }
 
 }  // namespace strop::pipeline

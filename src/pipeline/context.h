@@ -2,14 +2,13 @@
 // watches, when to stop.
 #pragma once
 
-#include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
 
+#include "core/clock.h"
 #include "core/json.h"
 #include "core/proxy.h"
 #include "store/journal.h"
@@ -51,6 +50,7 @@ class Context {
   double seconds_spent() const;
   double seconds_left() const { return request_.goal.budget.wall_seconds - seconds_spent(); }
 
+  // To the observer, with the time left where work goes on.
   void tell(Event event);
   void note(Stage stage, const std::string& text) {
     tell({.kind = Event::Kind::note, .stage = stage, .text = text});
@@ -67,11 +67,8 @@ class Context {
       if (const JournalRecord* done = journal_->find(key)) return decode<T>(done->value, name);
     }
     if (stop_.stop_requested()) return cancelled();
-    tell({.kind = Event::Kind::work,
-          .stage = stage,
-          .subject = name,
-          .seconds_left = std::max(0.0, seconds_left())});
-    const auto begin = std::chrono::steady_clock::now();
+    tell({.kind = Event::Kind::work, .stage = stage, .subject = name});
+    const Stopwatch watch;
     auto value = work();
     if (!value) {
       tell({.kind = Event::Kind::failed,
@@ -80,15 +77,10 @@ class Context {
             .text = value.error().message});
       return value;
     }
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     if (journal_)
       STROP_CHECK(journal_->append(
-          {.key = key, .name = name, .seconds = seconds.count(), .value = encode(*value)}));
-    tell({.kind = Event::Kind::done,
-          .stage = stage,
-          .subject = name,
-          .fraction = 1,
-          .seconds_left = std::max(0.0, seconds_left())});
+          {.key = key, .name = name, .seconds = watch.seconds(), .value = encode(*value)}));
+    tell({.kind = Event::Kind::done, .stage = stage, .subject = name, .fraction = 1});
     return value;
   }
 
@@ -101,7 +93,7 @@ class Context {
   Store store_;
   std::optional<Journal> journal_;
   Places places_;
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  Stopwatch watch_;
   double spent_before_ = 0;
   std::uint32_t scratch_count_ = 0;
 };
@@ -121,5 +113,7 @@ class StepProgress : public Progress {
 
 // True when the run as a whole must end: the user stopped it, or the disk is full.
 bool ends_the_run(const Error& error);
+// Otherwise: the trial ends with the error as its reason, and the others go on.
+void mark_failed(Trial& trial, const Error& error);
 
 }  // namespace strop::pipeline

@@ -30,26 +30,20 @@ std::vector<RunPreset> presets_of(const Trial& trial, const Report& report) {
   return {{.name = "default", .options = {}, .note = ""}};
 }
 
-// A list of trials as one step's value.
-Result<std::vector<Trial>> trials_step(Context& context, const std::string& name,
-                                       const Json& inputs,
-                                       const std::function<Result<std::vector<Trial>>()>& work) {
-  return context.step<std::vector<Trial>>(Stage::measure, name, inputs, work);
-}
-
 // The chosen preset's trial in front, then the others.
 Result<std::vector<Trial>> screen(const Trial& trial, const std::vector<TokenId>& prompt,
                                   const Report& report, Context& context) {
   const Json inputs{
       {"artifact", trial.artifact->id}, {"recipe", trial.recipe.id}, {"role", name_of(trial.role)}};
   const std::string name = str("try run options of ", trial.recipe.backend, " ", trial.recipe.name);
-  return trials_step(context, name, inputs, [&]() -> Result<std::vector<Trial>> {
-    STROP_TRY(Screened screened,
-              screen_presets(trial, presets_of(trial, report), prompt, report, context));
-    std::vector<Trial> all{std::move(screened.chosen)};
-    all.insert(all.end(), screened.others.begin(), screened.others.end());
-    return all;
-  });
+  return context.step<std::vector<Trial>>(
+      Stage::measure, name, inputs, [&]() -> Result<std::vector<Trial>> {
+        STROP_TRY(Screened screened,
+                  screen_presets(trial, presets_of(trial, report), prompt, report, context));
+        std::vector<Trial> all{std::move(screened.chosen)};
+        all.insert(all.end(), screened.others.begin(), screened.others.end());
+        return all;
+      });
 }
 
 // Adds the quality metrics, or marks the trial failed. An artifact with the same run options gives
@@ -62,7 +56,7 @@ Result<Trial> with_quality(Trial trial, const EvaluationText& text,
                     {"text", measure::digest(text.evaluation)},
                     {"seed", report.goal.seed}};
   const auto score = [&]() -> Result<Trial> {
-    const auto begin = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     Trial scored;
     auto metrics = measure_quality(trial, text, reference, report, context);
     if (metrics) {
@@ -73,8 +67,7 @@ Result<Trial> with_quality(Trial trial, const EvaluationText& text,
       if (ends_the_run(metrics.error())) return std::move(metrics).error();
       mark_failed(scored, metrics.error());
     }
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    scored.wall_seconds = seconds.count();
+    scored.wall_seconds = watch.seconds();
     return scored;
   };
   STROP_TRY(const Trial scored,
@@ -157,10 +150,11 @@ Result<std::vector<Trial>> time_trials(Group group, std::size_t number, double m
   std::vector<std::vector<Metric>> quality;
   for (const Trial& trial : group.trials) quality.push_back(trial.measurement->metrics);
   if (!group.trials.empty()) {
-    STROP_TRY(group.trials, trials_step(context, str("speed of group ", number), inputs, [&] {
-                return time_group(baseline, group.trials, text.prompt, max_seconds, report,
-                                  context);
-              }));
+    STROP_TRY(group.trials, context.step<std::vector<Trial>>(
+                                Stage::measure, str("speed of group ", number), inputs, [&] {
+                                  return time_group(baseline, group.trials, text.prompt,
+                                                    max_seconds, report, context);
+                                }));
   }
   for (std::size_t i = 0; i < group.trials.size(); ++i) {
     if (group.trials[i].status == TrialStatus::ok) merge(group.trials[i], quality[i]);

@@ -1,5 +1,4 @@
 // Recipes -> Artifacts, step by step in workers; what the store has is not made again.
-#include "pipeline/contestant.h"
 #include "pipeline/stages.h"
 
 namespace strop::pipeline {
@@ -27,16 +26,15 @@ Result<Artifact> artifact_after(std::size_t count, const Recipe& recipe, const M
     const std::string subject =
         str(recipe.backend, " ", recipe.name, ": ", name_of(recipe.steps[count - 1].op));
     StepProgress progress(context, Stage::optimize, subject);
-    const auto begin = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     const WorkerBackend worker = context.worker(recipe.steps[count - 1].worker);
     STROP_TRY(Artifact artifact,
               worker.build(input, recipe, count - 1,
                            {.dir = folder, .progress = &progress, .stop = context.stop()}));
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     artifact.model_id = model.id;
     artifact.recipe_id = recipe.id;
     artifact.backend = recipe.backend;
-    artifact.build_seconds = seconds.count();
+    artifact.build_seconds = watch.seconds();
     return artifact;
   });
 }
@@ -64,10 +62,9 @@ Result<Trial> optimized(const PlannedTrial& planned, const Model& model, Context
       {"model", model.id}, {"recipe", planned.recipe.id}, {"role", name_of(planned.role)}};
   STROP_TRY(Trial trial, context.step<Trial>(Stage::optimize, name, inputs, [&]() -> Result<Trial> {
     Trial made = trial_of(planned);
-    const auto begin = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     auto artifact = artifact_of(planned.recipe, model, context);
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    made.wall_seconds = seconds.count();
+    made.wall_seconds = watch.seconds();
     if (artifact) {
       made.artifact = *std::move(artifact);
     } else {

@@ -200,7 +200,7 @@ Result<Controlled> time_control(const Trial& baseline, const std::vector<TokenId
 Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> trials,
                                       const std::vector<TokenId>& prompt, double max_seconds,
                                       const Report& report, Context& context) {
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   STROP_TRY(const auto base, open(baseline, report, context));
   const std::uint32_t tokens = report.goal.workload.new_tokens;
   std::vector<std::unique_ptr<WorkerSession>> workers;
@@ -258,8 +258,7 @@ Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> 
       trial.measurement->metrics.back().samples_path = path;
       add_empty_cache_rate(*trial.measurement, *workers[k], prompt, report, context);
       trial.status = TrialStatus::ok;
-      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-      trial.wall_seconds += seconds.count() / static_cast<double>(timed.size());
+      trial.wall_seconds += watch.seconds() / static_cast<double>(timed.size());
     }
     break;
   }
