@@ -11,6 +11,7 @@
 
 #include "assess/instructions.h"
 #include "assess/machine.h"
+#include "core/os.h"
 
 namespace strop {
 namespace {
@@ -42,33 +43,12 @@ std::vector<fs::path> entries(const fs::path& folder) {
 
 // ---- control groups
 
-// This process's group and those above it, for version 1 (of that controller) or version 2.
-std::vector<fs::path> groups(const std::string& controller) {
-  const fs::path root = "/sys/fs/cgroup";
-  std::ifstream lines("/proc/self/cgroup");
-  std::vector<fs::path> folders;
-  for (std::string line; std::getline(lines, line);) {
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-    const bool version_2 = controllers == ",,";
-    if (!version_2 && controllers.find("," + controller + ",") == std::string::npos) continue;
-    const fs::path base = version_2 ? root : root / controller;
-    fs::path group = line.substr(second + 1);
-    for (; group.has_relative_path(); group = group.parent_path())
-      folders.push_back(base / group.relative_path());
-    folders.push_back(base);
-  }
-  return folders;
-}
-
 std::optional<double> cores_by_quota() {
   std::optional<double> least;
   const auto note = [&](double quota, double period) {
     if (quota > 0 && period > 0) least = std::min(least.value_or(quota / period), quota / period);
   };
-  for (const fs::path& group : groups("cpu")) {
+  for (const fs::path& group : os::control_groups("cpu")) {
     std::istringstream line(first_line(group / "cpu.max"));
     double quota = 0;
     double period = 0;
@@ -82,7 +62,7 @@ std::optional<double> cores_by_quota() {
 std::uint64_t usable_memory() {
   auto bytes = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
                static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-  for (const fs::path& group : groups("memory")) {
+  for (const fs::path& group : os::control_groups("memory")) {
     for (const char* name : {"memory.max", "memory.limit_in_bytes"}) {
       if (const auto limit = number_in(group / name); limit && *limit > 0)
         bytes = std::min(bytes, *limit);

@@ -59,8 +59,12 @@ struct Memory {
 };
 std::optional<Memory> memory_of(pid_t pid);
 
-// Bytes that new processes can use now: what the kernel calls available, and within the control
-// group's limit. Nothing when the kernel does not say.
+// Folders of this process's control group and of those above it, for version 1 (of that controller)
+// or version 2.
+std::vector<std::filesystem::path> control_groups(const std::string& controller);
+
+// Bytes that new processes can use now: what the kernel calls available, and within every
+// control group's limit. Nothing when the kernel does not say.
 std::optional<std::uint64_t> available_memory();
 
 // CPU seconds used so far by the process and its descendants.

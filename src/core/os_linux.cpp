@@ -355,6 +355,26 @@ std::optional<Memory> memory_of(pid_t root) {
   return sum;
 }
 
+std::vector<fs::path> control_groups(const std::string& controller) {
+  const fs::path root = "/sys/fs/cgroup";
+  std::ifstream lines("/proc/self/cgroup");
+  std::vector<fs::path> folders;
+  for (std::string line; std::getline(lines, line);) {
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const bool version_2 = controllers == ",,";
+    if (!version_2 && controllers.find("," + controller + ",") == std::string::npos) continue;
+    const fs::path base = version_2 ? root : root / controller;
+    fs::path group = line.substr(second + 1);
+    for (; group.has_relative_path(); group = group.parent_path())
+      folders.push_back(base / group.relative_path());
+    folders.push_back(base);
+  }
+  return folders;
+}
+
 std::optional<std::uint64_t> available_memory() {
   std::ifstream meminfo("/proc/meminfo");
   std::string word;
@@ -362,11 +382,17 @@ std::optional<std::uint64_t> available_memory() {
   while (meminfo >> word && word != "MemAvailable:") {
   }
   if (!(meminfo >> kib)) return std::nullopt;
-  std::uint64_t limit = 0, used = 0;
-  const bool limited = static_cast<bool>(std::ifstream("/sys/fs/cgroup/memory.max") >> limit) &&
-                       static_cast<bool>(std::ifstream("/sys/fs/cgroup/memory.current") >> used);
-  const std::uint64_t bytes = kib * 1024;
-  return limited ? std::min(bytes, limit - std::min(used, limit)) : bytes;
+  std::uint64_t bytes = kib * 1024;
+  const auto heed = [&](const fs::path& limit_file, const fs::path& used_file) {
+    std::uint64_t limit = 0, used = 0;
+    if ((std::ifstream(limit_file) >> limit) && (std::ifstream(used_file) >> used))
+      bytes = std::min(bytes, limit - std::min(used, limit));
+  };
+  for (const fs::path& group : control_groups("memory")) {
+    heed(group / "memory.max", group / "memory.current");
+    heed(group / "memory.limit_in_bytes", group / "memory.usage_in_bytes");
+  }
+  return bytes;
 }
 
 double cpu_seconds_of(pid_t root) {
