@@ -288,16 +288,15 @@ void share_budget(Plan& made) {
   }
 }
 
-// The unquantised original once more with every run option, so that tuning is told apart from
-// quantisation, then the others by use.
+// The most useful recipe, then the unquantised original once more with every run option, so that
+// tuning is told apart from quantisation, then the other recipes by use.
 std::vector<Candidate> all_candidates(const Reference& reference,
                                       const std::vector<BackendFit>& ranked, const Model& model,
                                       const Facts& facts, const Rules& rules) {
-  std::vector<Candidate> all;
+  std::vector<Candidate> all = plan::in_order_of_use(ranked, reference.fit.backend, facts, rules);
   if (fit_named(reference.fit.backend, ranked))
-    all.push_back({reference.fit.backend, reference.baseline});
-  for (Candidate& candidate : plan::in_order_of_use(ranked, reference.fit.backend, facts, rules))
-    all.push_back(std::move(candidate));
+    all.insert(all.empty() ? all.end() : all.begin() + 1,
+               {reference.fit.backend, reference.baseline});
   for (Candidate& candidate : all)
     candidate.recipe =
         ready(std::move(candidate.recipe), *fit_named(candidate.backend, ranked), model);
