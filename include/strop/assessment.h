@@ -17,6 +17,7 @@ struct Fit {
   bool supported = false;
   double score = 0;  // 0..1, how well it serves this model on this target
   std::vector<std::string> reasons;
+  std::string untimed_reason;  // not empty: times taken here would say nothing of the target
   bool operator==(const Fit&) const = default;
 };
 

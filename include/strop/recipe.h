@@ -26,12 +26,22 @@ struct Calibration {
   bool operator==(const Calibration&) const = default;
 };
 
+// Scored in place of an artifact whose engine is too slow on this machine for a text: the same
+// weights, exactly, for a faster engine.
+struct StandIn {
+  std::string backend;        // runs it
+  std::vector<Step> steps;    // after the recipe's own
+  std::uint32_t tokens = 64;  // of the text, on which the artifact's own logits must agree with it
+  bool operator==(const StandIn&) const = default;
+};
+
 struct Recipe {
   std::string id;       // hash of everything below but name and notes
   std::string name;     // short and unique within a backend: q4_k_m
   std::string backend;  // the worker that runs the artifact
   std::vector<Step> steps;
   std::optional<Calibration> calibration;
+  std::optional<StandIn> stand_in;
   std::uint64_t seed = 0;
   double bits_per_weight =
       0;  // nominal, from the type's layout; orders and predicts, never reported as measured

@@ -77,9 +77,13 @@ void fields(auto& v, Same<Step> auto& x) {
 void fields(auto& v, Same<Calibration> auto& x) {
   v("dataset_id", x.dataset_id), v("samples", x.samples);
 }
+void fields(auto& v, Same<StandIn> auto& x) {
+  v("backend", x.backend), v("steps", x.steps), v("tokens", x.tokens);
+}
 void fields(auto& v, Same<Recipe> auto& x) {
   v("id", x.id), v("name", x.name), v("backend", x.backend), v("steps", x.steps),
       v("calibration", x.calibration);
+  v("stand_in", x.stand_in);
   v("seed", x.seed), v("bits_per_weight", x.bits_per_weight), v("lossless", x.lossless);
   v("source_grid", x.source_grid), v("note", x.note);
 }
@@ -96,6 +100,7 @@ void fields(auto& v, Same<RecipeSpace> auto& x) {
 }
 void fields(auto& v, Same<Fit> auto& x) {
   v("supported", x.supported), v("score", x.score), v("reasons", x.reasons);
+  v("untimed_reason", x.untimed_reason);
 }
 void fields(auto& v, Same<BackendFit> auto& x) {
   v("backend", x.backend), v("version", x.version), v("fit", x.fit), v("space", x.space);
@@ -153,7 +158,8 @@ void fields(auto& v, Same<Conditions> auto& x) {
 }
 void fields(auto& v, Same<Measurement> auto& x) {
   v("artifact_id", x.artifact_id), v("target_id", x.target_id), v("run_options", x.run_options);
-  v("conditions", x.conditions), v("metrics", x.metrics), v("reused_from", x.reused_from);
+  v("conditions", x.conditions), v("metrics", x.metrics), v("stand_in", x.stand_in);
+  v("reused_from", x.reused_from);
 }
 void fields(auto& v, Same<Trial> auto& x) {
   v("id", x.id), v("role", x.role), v("recipe", x.recipe), v("run_preset", x.run_preset);
