@@ -62,7 +62,6 @@ struct Measurement {
   RunOptions run_options;  // as resolved by the engine
   Conditions conditions;
   std::vector<Metric> metrics;
-  std::string stand_in;     // backend whose logits were scored in place of the artifact's own
   std::string reused_from;  // run id, when taken over from an earlier run
   bool operator==(const Measurement&) const = default;
 };

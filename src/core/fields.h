@@ -158,8 +158,7 @@ void fields(auto& v, Same<Conditions> auto& x) {
 }
 void fields(auto& v, Same<Measurement> auto& x) {
   v("artifact_id", x.artifact_id), v("target_id", x.target_id), v("run_options", x.run_options);
-  v("conditions", x.conditions), v("metrics", x.metrics), v("stand_in", x.stand_in);
-  v("reused_from", x.reused_from);
+  v("conditions", x.conditions), v("metrics", x.metrics), v("reused_from", x.reused_from);
 }
 void fields(auto& v, Same<Trial> auto& x) {
   v("id", x.id), v("role", x.role), v("recipe", x.recipe), v("run_preset", x.run_preset);

@@ -119,16 +119,43 @@ double timing_seconds(std::size_t trials, const Trial& baseline) {
   return kRounds * static_cast<double>(trials + 1) * (request ? request->value : 1.0);
 }
 
+// Why the backend's times on this machine would say nothing; empty when they do.
+std::string untimed_reason(const Trial& trial, const Report& report) {
+  for (const BackendFit& fit : report.assessment->fits) {
+    if (fit.backend == trial.recipe.backend) return fit.fit.untimed_reason;
+  }
+  return {};
+}
+
+void warn_of_untimed(Report& report) {
+  for (const BackendFit& fit : report.assessment->fits) {
+    const bool tried = std::any_of(report.trials.begin(), report.trials.end(), [&](const auto& t) {
+      return t.recipe.backend == fit.backend && t.status == TrialStatus::ok;
+    });
+    if (tried && !fit.fit.untimed_reason.empty())
+      report.warnings.push_back(str(
+          fit.backend, ": nothing that depends on time was measured: ", fit.fit.untimed_reason));
+  }
+}
+
 struct Group {
   std::vector<Trial> trials;  // chosen presets, scored, not yet timed
-  std::vector<Trial> others;  // dominated presets and failures
+  std::vector<Trial>
+      others;  // dominated presets, failures, and those whose times mean nothing here
 };
 
 Result<Group> prepare(const std::vector<Trial>& planned, const EvaluationText& text,
                       const std::filesystem::path& reference, const Report& report,
                       Context& context) {
   Group group;
-  for (const Trial& trial : planned) {
+  for (Trial trial : planned) {
+    if (!untimed_reason(trial, report).empty()) {
+      trial.run_preset = "default";
+      STROP_TRY(trial, with_quality(trial, text, reference, report, context));
+      if (trial.status != TrialStatus::failed) trial.status = TrialStatus::ok;
+      group.others.push_back(std::move(trial));
+      continue;
+    }
     STROP_TRY(std::vector<Trial> screened, screen(trial, text.prompt, report, context));
     group.others.insert(group.others.end(), std::make_move_iterator(screened.begin() + 1),
                         std::make_move_iterator(screened.end()));
@@ -260,6 +287,7 @@ Result<void> measure_stage(Report& report, Context& context) {
     finished.push_back(*next);
   }
   report.trials = std::move(finished);
+  warn_of_untimed(report);
   return {};
 }
 

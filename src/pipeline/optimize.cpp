@@ -1,4 +1,6 @@
 // Recipes -> Artifacts, step by step in workers; what the store has is not made again.
+#include "pipeline/optimize.h"
+
 #include "pipeline/stages.h"
 
 namespace strop::pipeline {
@@ -39,13 +41,6 @@ Result<Artifact> artifact_after(std::size_t count, const Recipe& recipe, const M
   });
 }
 
-Result<Artifact> artifact_of(const Recipe& recipe, const Model& model, Context& context) {
-  STROP_TRY(Artifact artifact, artifact_after(recipe.steps.size(), recipe, model, context));
-  artifact.recipe_id = recipe.id;
-  artifact.backend = recipe.backend;
-  return artifact;
-}
-
 Trial trial_of(const PlannedTrial& planned) {
   Trial trial;
   trial.id = id_of({{"recipe", planned.recipe.id}, {"role", name_of(planned.role)}}).substr(0, 16);
@@ -81,6 +76,13 @@ Result<Trial> optimized(const PlannedTrial& planned, const Model& model, Context
 }
 
 }  // namespace
+
+Result<Artifact> artifact_of(const Recipe& recipe, const Model& model, Context& context) {
+  STROP_TRY(Artifact artifact, artifact_after(recipe.steps.size(), recipe, model, context));
+  artifact.recipe_id = recipe.id;
+  artifact.backend = recipe.backend;
+  return artifact;
+}
 
 Result<void> optimize_stage(Report& report, Context& context) {
   report.trials.clear();

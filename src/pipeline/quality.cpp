@@ -1,12 +1,19 @@
 #include "pipeline/quality.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "core/files.h"
 #include "measure/ruler.h"
+#include "pipeline/optimize.h"
 
 namespace fs = std::filesystem;
 
 namespace strop::pipeline {
 namespace {
+
+// Engines that hold the same weights and round activations to 16 bits are 0.001 to 0.005 apart.
+constexpr double kStandInKl = 0.02;
 
 Result<fs::path> samples_folder(Context& context) {
   const fs::path folder = context.out() / "samples";
@@ -14,6 +21,43 @@ Result<fs::path> samples_folder(Context& context) {
   fs::create_directories(folder, error);
   if (error) return file_error("create", folder, error.value());
   return folder;
+}
+
+// The faster engine's trial of the same weights.
+Result<Trial> stand_in_of(const Trial& trial, const Report& report, Context& context) {
+  Trial made = trial;
+  const StandIn& stand_in = *trial.recipe.stand_in;
+  made.recipe.backend = stand_in.backend;
+  made.recipe.steps.insert(made.recipe.steps.end(), stand_in.steps.begin(), stand_in.steps.end());
+  made.run_options.clear();
+  STROP_TRY(made.artifact, artifact_of(made.recipe, *report.model, context));
+  return made;
+}
+
+// The artifact's own logits against its stand-in's, at the front of the text.
+Result<Metric> agreement(const Trial& trial, const Trial& stand_in, const EvaluationText& text,
+                         const Report& report, Context& context) {
+  measure::Evaluation front;
+  front.sequences = {text.evaluation.sequences.front()};
+  auto& ids = front.sequences.front();
+  ids.resize(std::min<std::size_t>(ids.size(), trial.recipe.stand_in->tokens));
+  STROP_TRY(const auto own, open(trial, report, context));
+  STROP_TRY(const auto other, open(stand_in, report, context));
+  StepProgress progress(context, Stage::measure, str(trial.recipe.backend, ": own logits"));
+  STROP_TRY(const auto samples,
+            measure::score_in_step(*other->session().decoder(), *own->session().decoder(), front,
+                                   &progress, context.stop()));
+  Metric metric{.metric = "stand_in_kl",
+                .unit = "nats",
+                .value = measure::mean(samples.kl),
+                .samples = static_cast<std::uint32_t>(samples.size())};
+  if (metric.value <= kStandInKl) return metric;
+  return Error{
+      .code = ErrorCode::backend,
+      .message = str("[measure] ", trial.recipe.backend, " and ", stand_in.recipe.backend,
+                     " disagree on the same weights: KL ", metric.value, " over ", metric.samples,
+                     " positions, at most ", kStandInKl, " allowed."),
+      .hint = "One of the two engines computes it wrongly: the artifact cannot be judged here."};
 }
 
 }  // namespace
@@ -42,8 +86,14 @@ Result<fs::path> make_quality_reference(const Trial& reference, const Evaluation
 Result<std::vector<Metric>> measure_quality(const Trial& trial, const EvaluationText& text,
                                             const fs::path& reference, const Report& report,
                                             Context& context) {
+  Trial scored = trial;
+  std::optional<Metric> agreed;
+  if (trial.recipe.stand_in) {
+    STROP_TRY(scored, stand_in_of(trial, report, context));
+    STROP_TRY(agreed, agreement(trial, scored, text, report, context));
+  }
   STROP_TRY(const fs::path folder, samples_folder(context));
-  STROP_TRY(const auto worker, open(trial, report, context));
+  STROP_TRY(const auto worker, open(scored, report, context));
   STROP_TRY(auto reader, measure::ReferenceReader::open(reference));
   StepProgress progress(context, Stage::measure, str(trial.recipe.backend, " ", trial.recipe.name));
   STROP_TRY(const auto samples, measure::score(*worker->session().decoder(), text.evaluation,
@@ -51,8 +101,10 @@ Result<std::vector<Metric>> measure_quality(const Trial& trial, const Evaluation
   const std::string name =
       str("quality-", trial.recipe.backend, "-", trial.recipe.name, "-", trial.id, ".json");
   STROP_CHECK(measure::write_samples(samples, folder / name));
-  return measure::summarise(samples, str("samples/", name),
-                            {.resampling = {.resamples = 1000, .seed = report.goal.seed}});
+  auto metrics = measure::summarise(samples, str("samples/", name),
+                                    {.resampling = {.resamples = 1000, .seed = report.goal.seed}});
+  if (agreed) metrics.push_back(*std::move(agreed));
+  return metrics;
 }
 
 }  // namespace strop::pipeline
