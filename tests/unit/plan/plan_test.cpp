@@ -100,33 +100,34 @@ TEST_CASE("the decision tree is the specification's") {
   CHECK(backends_of(0, {.platform = "apple", .kind = "llm"}) == Names{"mlx"});
   CHECK(backends_of(0, {.platform = "intel", .kind = "llm"}) == Names{"openvino"});
   CHECK(backends_of(0, {.platform = "nvidia", .kind = "llm", .use_case = "enterprise"}) ==
-        Names{"olive"});
+        Names{"onnxruntime"});
   CHECK(backends_of(0, {.platform = "arm_mobile", .kind = "llm"}) == Names{"llama_cpp"});
   CHECK(backends_of(0, {.platform = "other_x86", .kind = "multimodal"}) ==
-        Names{"openvino", "olive"});
+        Names{"openvino", "onnxruntime"});
 }
 
 TEST_CASE("the strategy rule is the specification's") {
   CHECK(backends_of(1, {.strategy = "apple"}) == Names{"mlx"});
   CHECK(backends_of(1, {.strategy = "intel"}) == Names{"openvino"});
-  CHECK(backends_of(1, {.strategy = "enterprise"}) == Names{"olive"});
+  CHECK(backends_of(1, {.strategy = "enterprise"}) == Names{"onnxruntime"});
   CHECK(backends_of(1, {.strategy = "lightweight"}) == Names{"llama_cpp"});
 }
 
 TEST_CASE("the hardware platform matrix is the specification's") {
-  CHECK(backends_of(2, {.platform = "intel"}) == Names{"openvino", "olive"});
-  CHECK(backends_of(2, {.platform = "nvidia"}) == Names{"olive", "openvino"});
+  CHECK(backends_of(2, {.platform = "intel"}) == Names{"openvino", "onnxruntime"});
+  CHECK(backends_of(2, {.platform = "nvidia"}) == Names{"onnxruntime", "openvino"});
   CHECK(backends_of(2, {.platform = "apple"}) == Names{"mlx", "llama_cpp"});
   CHECK(backends_of(2, {.platform = "arm_mobile"}) == Names{"llama_cpp", "openvino"});
-  CHECK(backends_of(2, {.platform = "edge_tpu"}) == Names{"openvino", "olive"});
+  CHECK(backends_of(2, {.platform = "edge_tpu"}) == Names{"openvino", "onnxruntime"});
   CHECK(backends_of(2, {.platform = "embedded_arm"}) == Names{"llama_cpp", "openvino"});
-  CHECK(backends_of(2, {.platform = "other_x86"}) == Names{"llama_cpp", "olive"});
+  CHECK(backends_of(2, {.platform = "other_x86"}) == Names{"llama_cpp", "onnxruntime"});
 }
 
 TEST_CASE("the workflow preference is the specification's") {
-  CHECK(backends_of(4, {.profile = "prototype"}) == Names{"llama_cpp", "mlx", "olive", "openvino"});
+  CHECK(backends_of(4, {.profile = "prototype"}) ==
+        Names{"llama_cpp", "mlx", "onnxruntime", "openvino"});
   CHECK(backends_of(4, {.profile = "production"}) ==
-        Names{"olive", "openvino", "mlx", "llama_cpp"});
+        Names{"onnxruntime", "openvino", "mlx", "llama_cpp"});
 }
 
 TEST_CASE("every rule has an id of its own and a reason") {
@@ -188,9 +189,9 @@ TEST_CASE("an unknown framework is refused with the known ones") {
   const auto refused = c.plan();
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::invalid_input);
-  CHECK(
-      refused.error().message ==
-      "[plan] --framework must be one of llama_cpp, olive, openvino, mlx, but got \"tensorflow\".");
+  CHECK(refused.error().message ==
+        "[plan] --framework must be one of llama_cpp, onnxruntime, openvino, mlx, but got "
+        "\"tensorflow\".");
 }
 
 TEST_CASE(
