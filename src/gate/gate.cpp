@@ -66,6 +66,13 @@ std::optional<double> as_number(const std::optional<Number>& value) {
   return value ? std::optional(static_cast<double>(*value)) : std::nullopt;
 }
 
+double tolerance_for(const Recipe& recipe, const GateRules& rules) {
+  const auto row = std::find_if(
+      rules.tolerances.begin(), rules.tolerances.end(),
+      [&](const Tolerance& tolerance) { return recipe.bits_per_weight >= tolerance.from_bits; });
+  return row == rules.tolerances.end() ? rules.tolerances.back().kl : row->kl;
+}
+
 // Nothing for a limit that the user did not set.
 std::optional<double> threshold_of(const std::string& name, const Goal& goal) {
   if (name == "accuracy_ratio") return goal.thresholds.accuracy_ratio;
@@ -180,12 +187,14 @@ std::string sentence(const GateRule& rule, const Observation& seen, double thres
 }
 
 Gate gate_of(const GateRule& rule, const Goal& goal, const Trial& candidate, const Trial& baseline,
-             const std::vector<Control>& controls) {
+             const std::vector<Control>& controls, const GateRules& rules) {
   Gate gate{.name = rule.id,
             .metric = rule.metric,
             .comparison = rule.comparison,
             .required = is_required(rule, goal)};
-  const auto threshold = threshold_of(rule.threshold, goal);
+  const auto threshold = rule.threshold == "tolerance"
+                             ? std::optional(tolerance_for(candidate.recipe, rules))
+                             : threshold_of(rule.threshold, goal);
   if (!threshold) {
     gate.reason = str(rule.id, " is not measured in this profile yet");
     return gate;
@@ -214,7 +223,9 @@ GateReport judge(const Goal& goal, const Trial& candidate, const Trial& baseline
                     .artifact_id = candidate.artifact ? candidate.artifact->id : ""};
   for (const GateRule& rule : rules.gates) {
     if (is_limit(rule.threshold) && !threshold_of(rule.threshold, goal)) continue;
-    report.gates.push_back(gate_of(rule, goal, candidate, baseline, controls));
+    // Models of other kinds are judged by another ruler, the baseline among them.
+    if (rule.threshold == "tolerance" && !metric_of(baseline, rule.metric)) continue;
+    report.gates.push_back(gate_of(rule, goal, candidate, baseline, controls, rules));
   }
   report.passed = std::all_of(report.gates.begin(), report.gates.end(), [](const Gate& gate) {
     return !gate.required || gate.verdict == Verdict::pass;

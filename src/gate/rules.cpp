@@ -8,9 +8,9 @@
 namespace strop {
 namespace {
 
-constexpr std::array kThresholds{"none",         "accuracy_ratio", "speedup",
-                                 "memory_ratio", "variation",      "size_bytes",
-                                 "memory_bytes", "latency_ms",     "energy_joules"};
+constexpr std::array kThresholds{"none",         "tolerance",    "accuracy_ratio", "speedup",
+                                 "memory_ratio", "variation",    "size_bytes",     "memory_bytes",
+                                 "latency_ms",   "energy_joules"};
 
 Comparison comparison_of(const RuleReader& row) {
   const std::string word = row.text("comparison");
@@ -51,14 +51,30 @@ GateRule rule_of(const RuleReader& row) {
   return rule;
 }
 
+Tolerance tolerance_of(const RuleReader& row) {
+  row.only({"from_bits", "kl", "reason"});
+  return {.from_bits = row.number("from_bits"), .kl = row.number("kl")};
+}
+
+void check_order(const std::vector<Tolerance>& rows, const RuleReader& top) {
+  const bool falling = std::is_sorted(
+      rows.begin(), rows.end(),
+      [](const Tolerance& a, const Tolerance& b) { return a.from_bits > b.from_bits; });
+  if (rows.empty() || !falling || rows.back().from_bits != 0)
+    top.refuse("tolerances", "must go from most bits down to 0");
+}
+
 }  // namespace
 
 Result<GateRules> load_gate_rules(const std::filesystem::path& path) {
   STROP_TRY(const Json json, read_rule_file(path));
   std::optional<Error> error;
   const RuleReader top(json, path.filename().string(), error);
-  top.only({"gates"});
+  top.only({"tolerances", "gates"});
   GateRules rules;
+  for (const RuleReader& row : top.rows("tolerances"))
+    rules.tolerances.push_back(tolerance_of(row));
+  check_order(rules.tolerances, top);
   for (const RuleReader& row : top.rows("gates")) rules.gates.push_back(rule_of(row));
   if (error) return *std::move(error);
   return rules;

@@ -26,7 +26,7 @@ Trial trial(std::vector<Metric> metrics) {
   return made;
 }
 
-const Trial kBaseline = trial({metric("peak_memory", 1000)});
+const Trial kBaseline = trial({metric("peak_memory", 1000), metric("kl_mean", 0.001)});
 
 const Gate* gate(const GateReport& report, const std::string& name) {
   const auto found = std::find_if(report.gates.begin(), report.gates.end(),
@@ -52,9 +52,24 @@ int goodness(Verdict verdict) {
 
 }  // namespace
 
+TEST_CASE("a divergence that the precision does not explain is a wrong conversion") {
+  const auto verdict = [](double bits, double kl) {
+    Trial made = trial({metric("kl_mean", kl)});
+    made.recipe.bits_per_weight = bits;
+    return gate(judged(made), "conversion")->verdict;
+  };
+  CHECK(verdict(16, 0.003) == Verdict::pass);  // weights in 16 bits, as they should be
+  CHECK(verdict(16, 0.64) == Verdict::fail);   // the same with positions rounded to bf16
+  CHECK(verdict(8.5, 0.0065) == Verdict::pass);
+  CHECK(verdict(8.5, 0.64) == Verdict::fail);
+  CHECK(verdict(4.5, 0.371) == Verdict::pass);
+  CHECK(verdict(4.5, 8) == Verdict::fail);
+  CHECK(verdict(0, 8) == Verdict::fail);
+}
+
 TEST_CASE("all required gates of a prototype pass") {
-  const auto report =
-      judged(trial({metric("accuracy", 0.99), metric("speedup", 2.5), metric("peak_memory", 400)}));
+  const auto report = judged(trial({metric("kl_mean", 0.01), metric("accuracy", 0.99),
+                                    metric("speedup", 2.5), metric("peak_memory", 400)}));
   CHECK(report.passed);
   CHECK(report.artifact_id == "a");
   CHECK(gate(report, "memory")->observed == doctest::Approx(0.4));
