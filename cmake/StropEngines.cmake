@@ -1,5 +1,5 @@
 # The engines' SDKs: an installed one first, else the one that tools/setup fetched. A missing SDK
-# only leaves its worker out. Workers ask `if(STROP_HAVE_LLAMA)` and `if(STROP_HAVE_OPENVINO)`.
+# only leaves its worker out. Workers ask `if(STROP_HAVE_LLAMA)` and the like.
 
 set(STROP_SDK_DIR "${PROJECT_SOURCE_DIR}/build/sdk" CACHE PATH "Where tools/setup puts the SDKs")
 
@@ -10,6 +10,7 @@ endif()
 
 set(STROP_HAVE_LLAMA OFF)
 set(STROP_HAVE_OPENVINO OFF)
+set(STROP_HAVE_ONNXRUNTIME OFF)
 if(STROP_ENGINES)
   # Gives the imported target `llama`, which brings ggml and ggml-base.
   find_package(llama QUIET PATHS "${STROP_SDK_DIR}/llama.cpp")
@@ -39,5 +40,23 @@ if(STROP_ENGINES)
     endif()
   else()
     message(STATUS "OpenVINO: not found, its worker is left out (tools/setup fetches it)")
+  endif()
+
+  # Gives strop_onnxruntime. An installed one is taken when its headers and library are found in the
+  # usual places; the wheel has the library only, tools/setup adds the headers.
+  find_path(STROP_ONNXRUNTIME_INCLUDE onnxruntime_cxx_api.h
+    PATH_SUFFIXES onnxruntime PATHS "${STROP_SDK_DIR}/onnxruntime/include")
+  find_library(STROP_ONNXRUNTIME_LIBRARY NAMES onnxruntime libonnxruntime.so.1
+    PATHS "${STROP_SDK_DIR}/onnxruntime/lib")
+  mark_as_advanced(STROP_ONNXRUNTIME_INCLUDE STROP_ONNXRUNTIME_LIBRARY)
+  if(STROP_ONNXRUNTIME_INCLUDE AND STROP_ONNXRUNTIME_LIBRARY)
+    add_library(strop_onnxruntime SHARED IMPORTED GLOBAL)
+    set_target_properties(strop_onnxruntime PROPERTIES
+      IMPORTED_LOCATION "${STROP_ONNXRUNTIME_LIBRARY}"
+      INTERFACE_INCLUDE_DIRECTORIES "${STROP_ONNXRUNTIME_INCLUDE}")
+    set(STROP_HAVE_ONNXRUNTIME ON)
+    message(STATUS "ONNX Runtime: ${STROP_ONNXRUNTIME_LIBRARY}")
+  else()
+    message(STATUS "ONNX Runtime: not found, its worker is left out (tools/setup fetches it)")
   endif()
 endif()

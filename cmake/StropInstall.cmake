@@ -58,6 +58,15 @@ if(STROP_HAVE_OPENVINO)
   endif()
 endif()
 
+if(STROP_HAVE_ONNXRUNTIME)
+  cmake_path(IS_PREFIX STROP_SDK_DIR "${STROP_ONNXRUNTIME_LIBRARY}" NORMALIZE fetched)
+  if(fetched)
+    install(DIRECTORY "${STROP_SDK_DIR}/onnxruntime/lib/" DESTINATION lib/strop/onnxruntime)
+    install(FILES "${STROP_SDK_DIR}/onnxruntime/LICENSE"
+      "${STROP_SDK_DIR}/onnxruntime/ThirdPartyNotices.txt" DESTINATION share/doc/strop/onnxruntime)
+  endif()
+endif()
+
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME strop)
 set(CPACK_PACKAGE_VENDOR "The Strop authors")

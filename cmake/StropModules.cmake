@@ -66,7 +66,8 @@ function(strop_worker name)
   # An engine's libraries come with the worker when it is installed, one folder per engine.
   set_target_properties(${target} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/libexec/strop"
-    INSTALL_RPATH "$ORIGIN/../../lib/strop/llama.cpp;$ORIGIN/../../lib/strop/openvino")
+    INSTALL_RPATH "$ORIGIN/../../lib/strop/llama.cpp;$ORIGIN/../../lib/strop/openvino;\
+$ORIGIN/../../lib/strop/onnxruntime")
   install(TARGETS ${target} RUNTIME DESTINATION libexec/strop COMPONENT strop)
 endfunction()
 
