@@ -9,6 +9,7 @@
 #include "quantize.h"
 #include "strop/version.h"
 #include "to_gguf.h"
+#include "to_onnx.h"
 
 namespace fs = std::filesystem;
 
@@ -39,13 +40,15 @@ Result<void> copy_whole(const fs::path& from, const fs::path& to) {
   return {};
 }
 
-// The original's tokenizer files travel beside the vocabulary, for tools that want them.
-Result<void> keep_tokenizer(const fs::path& from, const fs::path& to, Artifact& artifact) {
+// The original's tokenizer files travel beside the vocabulary, for tools that want them: in
+// `folder` of the artifact.
+Result<void> keep_tokenizer(const fs::path& from, const fs::path& to, const fs::path& folder,
+                            Artifact& artifact) {
   std::error_code error;
   for (const char* name : kTokenizerFiles) {
     if (!fs::is_regular_file(from / name, error)) continue;
-    STROP_CHECK(copy_whole(from / name, to / kTokenizerFolder / name));
-    artifact.files.push_back({.path = str(kTokenizerFolder, "/", name)});
+    STROP_CHECK(copy_whole(from / name, to / folder / name));
+    artifact.files.push_back({.path = (folder / name).string()});
   }
   return {};
 }
@@ -63,12 +66,41 @@ Result<void> extract_vocabulary(const fs::path& model, const fs::path& out) {
   return writer.finish();
 }
 
+Error wrong_input(const Model& input) {
+  return Error{
+      .code = ErrorCode::unsupported,
+      .message =
+          str("[optimize] only Hugging Face folders and GGUF files can be converted, but this is ",
+              input.format),
+      .field = "format",
+      .value = input.format};
+}
+
+// The tokenizer's files are beside the model, where onnxruntime-genai looks for them.
+Result<Artifact> convert_to_onnx(const Model& input, const Step& step, const Workspace& workspace) {
+  if (input.format != "huggingface")
+    return Error{
+        .code = ErrorCode::unsupported,
+        .message = str("[optimize] only a Hugging Face folder can become ONNX, but this is ",
+                       input.format),
+        .field = "format",
+        .value = input.format};
+  STROP_TRY(const OnnxOptions options, onnx_options(step.params));
+  STROP_CHECK(huggingface_to_onnx(input.path, options, workspace));
+  Artifact artifact{.format = "onnx", .entry = "model.onnx"};
+  for (const char* name : {"model.onnx", "model.onnx.data", "genai_config.json", kVocabulary})
+    artifact.files.push_back({.path = name});
+  STROP_CHECK(keep_tokenizer(input.path, workspace.dir, "", artifact));
+  return artifact;
+}
+
 Result<Artifact> convert_step(const Model& input, const Step& step, const Workspace& workspace) {
   STROP_TRY(const std::string to, param(step, "to"));
   STROP_TRY(const std::string type, param(step, "type"));
+  if (to == "onnx") return convert_to_onnx(input, step, workspace);
   if (to != "gguf")
     return Error{.code = ErrorCode::unsupported,
-                 .message = str("[optimize] to must be gguf, but is ", to),
+                 .message = str("[optimize] to must be gguf or onnx, but is ", to),
                  .field = "to",
                  .value = to};
   Artifact artifact = gguf_artifact();
@@ -84,14 +116,7 @@ Result<Artifact> convert_step(const Model& input, const Step& step, const Worksp
     STROP_CHECK(extract_vocabulary(input.path, workspace.dir / kVocabulary));
     return artifact;
   }
-  if (input.format != "huggingface")
-    return Error{
-        .code = ErrorCode::unsupported,
-        .message = str(
-            "[optimize] only Hugging Face folders and GGUF files can be converted, but this is ",
-            input.format),
-        .field = "format",
-        .value = input.format};
+  if (input.format != "huggingface") return wrong_input(input);
   const auto wanted = float_type(type == "auto" ? input.precision : type);
   if (!wanted)
     return Error{.code = ErrorCode::invalid_input,
@@ -100,7 +125,7 @@ Result<Artifact> convert_step(const Model& input, const Step& step, const Worksp
                  .field = "type",
                  .value = type};
   STROP_CHECK(huggingface_to_gguf(input.path, *wanted, workspace));
-  STROP_CHECK(keep_tokenizer(input.path, workspace.dir, artifact));
+  STROP_CHECK(keep_tokenizer(input.path, workspace.dir, kTokenizerFolder, artifact));
   return artifact;
 }
 
@@ -114,7 +139,7 @@ Result<Artifact> quantize_step(const Model& input, const Step& step, const Works
     STROP_CHECK(copy_whole(folder / kVocabulary, workspace.dir / kVocabulary));
   else
     STROP_CHECK(extract_vocabulary(input.path, workspace.dir / kVocabulary));
-  STROP_CHECK(keep_tokenizer(folder / kTokenizerFolder, workspace.dir, artifact));
+  STROP_CHECK(keep_tokenizer(folder / kTokenizerFolder, workspace.dir, kTokenizerFolder, artifact));
   return artifact;
 }
 

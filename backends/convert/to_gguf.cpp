@@ -1,13 +1,8 @@
 #include "to_gguf.h"
 
 #include <algorithm>
-#include <cmath>
-#include <set>
 
-#include "decoder_layout.h"
 #include "formats/gguf.h"
-#include "formats/huggingface.h"
-#include "formats/safetensors.h"
 
 namespace fs = std::filesystem;
 
@@ -23,72 +18,6 @@ enum TokenType : std::int32_t { normal = 1, control = 3, user_defined = 4, unuse
 // Values of general.file_type.
 std::uint32_t file_type(FloatType type) {
   return type == FloatType::f32 ? 0 : type == FloatType::f16 ? 1 : 32;
-}
-
-Error unsupported(const std::string& field, const std::string& rule, const std::string& value) {
-  return Error{.code = ErrorCode::unsupported,
-               .message = str("[optimize] config.json: ", field, " ", rule, ", but is ", value),
-               .field = field,
-               .value = value};
-}
-
-Result<void> check_supported(const HuggingFaceConfig& config) {
-  if (config.architecture != "LlamaForCausalLM" && config.architecture != "MistralForCausalLM")
-    return unsupported("architectures",
-                       "must be LlamaForCausalLM or MistralForCausalLM to be converted",
-                       config.architecture);
-  for (const auto& [field, value] : {std::pair{"vocab_size", config.vocabulary},
-                                     {"hidden_size", config.width},
-                                     {"num_hidden_layers", config.layers},
-                                     {"num_attention_heads", config.heads},
-                                     {"intermediate_size", config.feed_forward},
-                                     {"max_position_embeddings", config.context}}) {
-    if (value == 0) return unsupported(field, "must be stated", "missing");
-  }
-  if (config.sliding_window && *config.sliding_window < config.context)
-    return unsupported("sliding_window", str("must not be below the context of ", config.context),
-                       str(*config.sliding_window));
-  if (config.activation != "silu")
-    return unsupported("hidden_act", "must be silu", config.activation);
-  if (config.attention_bias || config.mlp_bias)
-    return unsupported("attention_bias and mlp_bias", "must be false", "true");
-  if (config.experts)
-    return unsupported("num_local_experts", "must be absent", str(*config.experts));
-  if (config.head_width % 2 != 0)
-    return unsupported("head_dim", "must be even", str(config.head_width));
-  if (config.rope_scaling && config.rope_scaling->kind == "llama3" &&
-      config.rope_scaling->original_context == 0)
-    return unsupported("rope_scaling.original_max_position_embeddings", "must be stated",
-                       "missing");
-  if (config.rope_scaling && config.rope_scaling->kind != "linear" &&
-      config.rope_scaling->kind != "llama3")
-    return unsupported("rope_scaling.rope_type", "must be linear or llama3",
-                       config.rope_scaling->kind);
-  return {};
-}
-
-// Frequencies of Llama 3.1's long-context scaling, as divisors of the plain ones (the model's own
-// published formula).
-std::vector<float> llama3_factors(const HuggingFaceConfig& config) {
-  const RopeScaling& scaling = *config.rope_scaling;
-  const double low_wavelength = scaling.original_context / scaling.low_freq_factor;
-  const double high_wavelength = scaling.original_context / scaling.high_freq_factor;
-  std::vector<float> factors;
-  for (std::uint32_t i = 0; i < config.head_width; i += 2) {
-    const double frequency =
-        1.0 / std::pow(config.rope_base, static_cast<double>(i) / config.head_width);
-    const double wavelength = 2 * 3.14159265358979323846 / frequency;
-    if (wavelength < high_wavelength) {
-      factors.push_back(1);
-    } else if (wavelength > low_wavelength) {
-      factors.push_back(static_cast<float>(scaling.factor));
-    } else {
-      const double smooth = (scaling.original_context / wavelength - scaling.low_freq_factor) /
-                            (scaling.high_freq_factor - scaling.low_freq_factor);
-      factors.push_back(static_cast<float>(1.0 / ((1.0 - smooth) / scaling.factor + smooth)));
-    }
-  }
-  return factors;
 }
 
 void add_model_metadata(GgufWriter& writer, const HuggingFaceConfig& config, const fs::path& folder,
@@ -168,42 +97,6 @@ Result<void> add_tokenizer(GgufWriter& writer, const HuggingFaceTokenizer& token
   return {};
 }
 
-// The tensor with that name, in the expected shape and a float type.
-Result<const SafeTensor*> expected_tensor(const SafetensorsModel& weights, const TensorPlan& plan) {
-  const SafeTensor* tensor = weights.find(plan.source);
-  const auto refuse = [&](const std::string& rule) {
-    return Error{.code = ErrorCode::invalid_input,
-                 .message = str("[optimize] the tensor ", plan.source, " ", rule),
-                 .field = plan.source};
-  };
-  if (!tensor) return refuse("is missing");
-  if (tensor->shape != plan.shape) {
-    std::string expected, got;
-    for (std::uint64_t d : plan.shape) expected += str(expected.empty() ? "" : "x", d);
-    for (std::uint64_t d : tensor->shape) got += str(got.empty() ? "" : "x", d);
-    return refuse(str("must be ", expected, " by config.json, but is ", got));
-  }
-  if (!float_type(tensor->type))
-    return refuse(str("must be f32, f16 or bf16, but is ", tensor->type));
-  return tensor;
-}
-
-Result<void> refuse_unknown(const SafetensorsModel& weights, const std::vector<TensorPlan>& plan,
-                            const HuggingFaceConfig& config) {
-  std::set<std::string> known;
-  for (const TensorPlan& one : plan) known.insert(one.source);
-  if (config.tied_embeddings) known.insert("lm_head.weight");  // a second copy of the embedding
-  for (const SafeTensor& tensor : weights.tensors) {
-    if (known.contains(tensor.name) || is_ignored(tensor.name)) continue;
-    return Error{.code = ErrorCode::unsupported,
-                 .message = str("[optimize] the tensor ", tensor.name,
-                                " has no place in a llama-type decoder"),
-                 .hint = "The model is a variant that this conversion does not know.",
-                 .field = tensor.name};
-  }
-  return {};
-}
-
 class TensorCopy {
  public:
   TensorCopy(GgufWriter& writer, const SafetensorsModel& weights)
@@ -250,25 +143,21 @@ class TensorCopy {
   std::string buffer_;
 };
 
-Result<void> write_vocabulary(const fs::path& folder, const HuggingFaceConfig& config,
-                              const HuggingFaceTokenizer& tokenizer, const fs::path& out) {
+}  // namespace
+
+Result<void> write_vocabulary(const DecoderSource& source, const fs::path& folder,
+                              const fs::path& out) {
   GgufWriter writer;
-  add_model_metadata(writer, config, folder, FloatType::f32);
-  STROP_CHECK(add_tokenizer(writer, tokenizer, config));
+  add_model_metadata(writer, source.config, folder, FloatType::f32);
+  STROP_CHECK(add_tokenizer(writer, source.tokenizer, source.config));
   STROP_CHECK(writer.begin(out));
   return writer.finish();
 }
 
-}  // namespace
-
 Result<void> huggingface_to_gguf(const fs::path& folder, FloatType type,
                                  const Workspace& workspace) {
-  STROP_TRY(const HuggingFaceConfig config, read_config(folder));
-  STROP_CHECK(check_supported(config));
-  STROP_TRY(const HuggingFaceTokenizer tokenizer, read_tokenizer(folder));
-  STROP_TRY(const SafetensorsModel weights, read_safetensors_folder(folder));
-  const std::vector<TensorPlan> plan = decoder_tensors(config);
-  STROP_CHECK(refuse_unknown(weights, plan, config));
+  STROP_TRY(const DecoderSource source, read_decoder(folder));
+  const auto& [config, tokenizer, weights, plan] = source;
 
   GgufWriter writer;
   add_model_metadata(writer, config, folder, type);
@@ -279,13 +168,11 @@ Result<void> huggingface_to_gguf(const fs::path& folder, FloatType type,
   const auto ggml_type = [](FloatType t) -> const TensorType& {
     return *tensor_type(t == FloatType::f32 ? "f32" : t == FloatType::f16 ? "f16" : "bf16");
   };
-  std::vector<float> factors;
-  if (config.rope_scaling && config.rope_scaling->kind == "llama3") {
-    factors = llama3_factors(config);
+  const std::vector<float> factors = rotary_factors(config);
+  if (!factors.empty()) {
     writer.add_tensor("rope_freqs.weight", ggml_type(FloatType::f32), {factors.size()});
   }
   for (const TensorPlan& tensor : plan) {
-    STROP_CHECK(expected_tensor(weights, tensor));
     writer.add_tensor(tensor.name, ggml_type(stored(tensor)),
                       {tensor.shape.rbegin(), tensor.shape.rend()});
   }
@@ -304,7 +191,7 @@ Result<void> huggingface_to_gguf(const fs::path& folder, FloatType type,
     STROP_CHECK(copier.copy(*tensor, plan[i], stored(plan[i])));
   }
   STROP_CHECK(writer.finish());
-  return write_vocabulary(folder, config, tokenizer, workspace.dir / "vocab.gguf");
+  return write_vocabulary(source, folder, workspace.dir / "vocab.gguf");
 }
 
 }  // namespace strop::convert

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "decoder_source.h"
 #include "floats.h"
 #include "strop/backend.h"
 
@@ -13,5 +14,9 @@ namespace strop::convert {
 // llama.cpp's own converter, byte for byte: matrices in `type`, vectors in f32.
 Result<void> huggingface_to_gguf(const std::filesystem::path& folder, FloatType type,
                                  const Workspace& workspace);
+
+// The vocabulary alone, as metadata of a GGUF file without tensors.
+Result<void> write_vocabulary(const DecoderSource& source, const std::filesystem::path& folder,
+                              const std::filesystem::path& out);
 
 }  // namespace strop::convert

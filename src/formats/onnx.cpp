@@ -1,10 +1,9 @@
 #include "formats/onnx.h"
 
-#include <algorithm>
 #include <charconv>
 #include <map>
 #include <optional>
-#include <vector>
+#include <set>
 
 #include "formats/checked.h"
 #include "formats/mapped_file.h"
@@ -257,7 +256,8 @@ class Walk {
     const std::uint64_t count = *elements.value();
     const std::uint64_t needed = (count * element(type).bits + 7) / 8;
     if (external || !place.empty()) {
-      STROP_CHECK(external_data(place, needed));
+      STROP_TRY(const bool first, external_data(place, needed));
+      if (!first) return {};  // another view of bytes that are counted already
     } else if (raw_bytes) {
       if (is_known(type) && *raw_bytes != needed)
         return corrupt("raw_data", str("a tensor of ", count, " ", element(type).name, " has ",
@@ -324,7 +324,8 @@ class Walk {
     return {};
   }
 
-  Result<void> external_data(const std::map<std::string, std::string>& place,
+  // True when no tensor before it has the same range.
+  Result<bool> external_data(const std::map<std::string, std::string>& place,
                              std::uint64_t needed) {
     const auto location = place.find("location");
     const auto refuse = [&](const std::string& rule) {
@@ -353,8 +354,7 @@ class Walk {
       return refuse("passes the end of its file");
     if (*length < needed)
       return refuse(str("has ", *length, " bytes for a tensor that needs ", needed));
-    known->second.ranges.emplace_back(*offset, *offset + *length);
-    return {};
+    return known->second.ranges.emplace(*offset, *offset + *length).second;
   }
 
   static std::optional<std::uint64_t> number(const std::map<std::string, std::string>& place,
@@ -369,13 +369,12 @@ class Walk {
 
   // Two tensors may share one range, but not overlap.
   Result<void> check_overlaps() {
-    for (auto& [name, file] : external_) {
-      std::sort(file.ranges.begin(), file.ranges.end());
-      for (std::size_t i = 1; i < file.ranges.size(); ++i) {
-        if (file.ranges[i] != file.ranges[i - 1] &&
-            file.ranges[i].first < file.ranges[i - 1].second)
-          return corrupt("external_data",
-                         str("two tensors overlap in ", name, " at byte ", file.ranges[i].first));
+    for (const auto& [name, file] : external_) {
+      std::uint64_t end = 0;
+      for (const auto& [first, last] : file.ranges) {
+        if (first < end)
+          return corrupt("external_data", str("two tensors overlap in ", name, " at byte ", first));
+        end = last;
       }
     }
     return {};
@@ -383,7 +382,7 @@ class Walk {
 
   struct ExternalFile {
     std::uint64_t bytes = 0;
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
+    std::set<std::pair<std::uint64_t, std::uint64_t>> ranges;
   };
   std::string what_;
   fs::path folder_;
