@@ -45,6 +45,8 @@ struct Workspace {
   std::filesystem::path dir;     // the only folder the call may write to
   Progress* progress = nullptr;  // may be null
   std::stop_token stop;          // asked for: return ErrorCode::cancelled soon
+  // A folder of samples to calibrate with, 000000.npz and so on (docs/protocol.md); empty: none.
+  std::filesystem::path calibration = {};
 };
 
 struct SessionInfo {

@@ -221,6 +221,7 @@ void fields(auto&, Same<Nothing> auto&) {}
 void fields(auto& v, Same<Pair> auto& x) { v("model", x.model), v("target", x.target); }
 void fields(auto& v, Same<Build> auto& x) {
   v("model", x.model), v("recipe", x.recipe), v("step", x.step), v("workspace", x.workspace);
+  v("calibration", x.calibration);
 }
 void fields(auto& v, Same<Open> auto& x) {
   v("artifact", x.artifact), v("run_options", x.run_options), v("workspace", x.workspace);

@@ -18,6 +18,7 @@ struct Confinement {
   bool enabled = true;
   std::vector<std::filesystem::path> read;
   std::vector<std::filesystem::path> write;
+  std::vector<std::filesystem::path> execute = {};  // programs it is made of: an interpreter
 };
 
 struct Spawn {
@@ -27,6 +28,8 @@ struct Spawn {
   int block = -1;   // becomes descriptor 4
   int output = -1;  // becomes stdout and stderr
   Confinement confinement;
+  std::vector<std::string> environment = {};  // NAME=value, beside the few that every worker gets
+  bool whole_environment = false;             // all of the user's variables, for tools of his own
 };
 
 struct Child {

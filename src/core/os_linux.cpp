@@ -94,6 +94,7 @@ Ruleset landlock_rules(const Spawn& spawn) {
   rules.allow(prefix / "share" / "strop", read);
   rules.allow(prefix.parent_path() / "sdk", read);
   for (const fs::path& path : spawn.confinement.read) rules.allow(path, read);
+  for (const fs::path& path : spawn.confinement.execute) rules.allow(path, read | kFsExecute);
   for (const fs::path& path : spawn.confinement.write)
     rules.allow(path, rules.handled & ~kFsExecute);
   return rules;
@@ -228,8 +229,12 @@ std::vector<std::string> enforced_words(unsigned enforced, int abi) {
 }
 
 // Only what engines read; the user's environment may hold secrets.
-std::vector<std::string> worker_environment() {
-  std::vector<std::string> kept;
+std::vector<std::string> environment_of(const Spawn& spawn) {
+  std::vector<std::string> kept = spawn.environment;
+  if (spawn.whole_environment) {
+    for (char** variable = environ; *variable; ++variable) kept.emplace_back(*variable);
+    return kept;
+  }
   for (const char* name :
        {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_HOME", "STROP_STORE",
         "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LLVM_PROFILE_FILE"}) {
@@ -250,7 +255,7 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 Result<Child> spawn(const Spawn& request) {
   std::vector<std::string> arguments{request.program.string()};
   arguments.insert(arguments.end(), request.arguments.begin(), request.arguments.end());
-  std::vector<std::string> environment = worker_environment();
+  std::vector<std::string> environment = environment_of(request);
   const std::vector<char*> argument_pointers = pointers(arguments);
   const std::vector<char*> environment_pointers = pointers(environment);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,8 @@ struct Build {
   Model model;
   Recipe recipe;
   std::uint32_t step = 0;
-  std::string workspace;  // the only folder the worker may write to
+  std::string workspace;                   // the only folder the worker may write to
+  std::optional<std::string> calibration;  // folder of 000000.npz and so on, one sample each
 };
 struct Open {
   Artifact artifact;

@@ -173,14 +173,21 @@ class ProxyTokenizer : public Tokenizer {
 
 }  // namespace
 
-std::string WorkerBackend::name() const {
-  return program_.filename().string().substr(kPrefix.size());
+WorkerBackend::WorkerBackend(fs::path program, WorkerPolicy policy) : policy_(std::move(policy)) {
+  command_.name = program.filename().string().substr(kPrefix.size());
+  command_.program = std::move(program);
 }
 
 Result<std::unique_ptr<WorkerProcess>> WorkerBackend::start(os::Confinement confinement) const {
+  if (command_.missing) return *command_.missing;
   confinement.enabled = policy_.confine;
+  confinement.read.insert(confinement.read.end(), command_.read.begin(), command_.read.end());
+  confinement.execute = command_.execute;
   if (!policy_.cache.empty()) confinement.write.push_back(policy_.cache);
-  return WorkerProcess::start({.program = program_,
+  return WorkerProcess::start({.program = command_.program,
+                               .arguments = command_.arguments,
+                               .environment = command_.environment,
+                               .name = str(kPrefix, command_.name),
                                .confinement = std::move(confinement),
                                .memory_limit_bytes = policy_.memory_limit_bytes});
 }
@@ -222,10 +229,15 @@ Result<Artifact> WorkerBackend::build(const Model& input, const Recipe& recipe, 
   // The steps after the first read what an earlier step of ours wrote, the files beside the entry
   // included.
   const fs::path readable = step == 0 ? fs::path(input.path) : fs::path(input.path).parent_path();
-  STROP_TRY(const auto process, start({.read = {readable}, .write = {workspace.dir}}));
+  os::Confinement confinement{.read = {readable}, .write = {workspace.dir}};
+  protocol::Build request{input, recipe, static_cast<std::uint32_t>(step), workspace.dir.string()};
+  if (!workspace.calibration.empty()) {
+    confinement.read.push_back(workspace.calibration);
+    request.calibration = workspace.calibration.string();
+  }
+  STROP_TRY(const auto process, start(std::move(confinement)));
   return ask<Artifact>(
-      *process, "build",
-      protocol::Build{input, recipe, static_cast<std::uint32_t>(step), workspace.dir.string()},
+      *process, "build", request,
       {.timeout = policy_.patience, .progress = workspace.progress, .stop = workspace.stop});
 }
 

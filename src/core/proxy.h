@@ -22,6 +22,18 @@ struct WorkerPolicy {
       {};  // where workers keep what they found out about the machine; may be empty
 };
 
+// How a worker is started. What it may read and run comes on top of the system's libraries and the
+// program's own folder.
+struct WorkerCommand {
+  std::string name;  // as recipes call it
+  std::filesystem::path program;
+  std::vector<std::string> arguments = {};
+  std::vector<std::string> environment = {};  // NAME=value
+  std::vector<std::filesystem::path> read = {};
+  std::vector<std::filesystem::path> execute = {};
+  std::optional<Error> missing = {};  // set: it cannot be started, and why
+};
+
 // An opened artifact in a worker of its own.
 class WorkerSession {
  public:
@@ -39,11 +51,12 @@ class WorkerSession {
 // its own.
 class WorkerBackend {
  public:
-  WorkerBackend(std::filesystem::path program, WorkerPolicy policy)
-      : program_(std::move(program)), policy_(policy) {}
+  // Its name is what follows "strop-worker-" in the program's.
+  WorkerBackend(std::filesystem::path program, WorkerPolicy policy);
+  WorkerBackend(WorkerCommand command, WorkerPolicy policy)
+      : command_(std::move(command)), policy_(std::move(policy)) {}
 
-  // What follows "strop-worker-" in the program's name.
-  std::string name() const;
+  const std::string& name() const { return command_.name; }
 
   // A worker that cannot be asked counts as unavailable, with the reason.
   BackendInfo info() const;
@@ -58,7 +71,7 @@ class WorkerBackend {
 
  private:
   Result<std::unique_ptr<WorkerProcess>> start(os::Confinement confinement) const;
-  std::filesystem::path program_;
+  WorkerCommand command_;
   WorkerPolicy policy_;
 };
 

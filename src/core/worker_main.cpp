@@ -239,8 +239,10 @@ class SessionHost {
 
 Methods backend_methods(const Backend& backend, Connection& connection, SharedBlock& block) {
   auto host = std::make_shared<SessionHost>(connection, block);
-  const auto workspace = [&connection](const std::string& dir) {
-    return Workspace{.dir = dir, .progress = &connection, .stop = connection.stop()};
+  const auto workspace = [&connection](const std::string& dir,
+                                       const std::string& calibration = {}) {
+    return Workspace{
+        .dir = dir, .progress = &connection, .stop = connection.stop(), .calibration = calibration};
   };
   return {
       {"info",
@@ -256,7 +258,7 @@ Methods backend_methods(const Backend& backend, Connection& connection, SharedBl
            return bad_request(
                str("names step ", request.step, " of ", request.recipe.steps.size()));
          return backend.build(request.model, request.recipe, request.step,
-                              workspace(request.workspace));
+                              workspace(request.workspace, request.calibration.value_or("")));
        })},
       {"open", method<Open>([&, host, workspace](const Open& request) -> Result<Opened> {
          STROP_TRY(auto session, backend.open(request.artifact, request.run_options,

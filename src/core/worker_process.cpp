@@ -52,11 +52,12 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(Options options) {
   ::fcntl(output.get(), F_SETFL, O_NONBLOCK);
   STROP_TRY(SharedBlock block, SharedBlock::create());
   STROP_TRY(const os::Child child, os::spawn({.program = options.program,
-                                              .arguments = {},
+                                              .arguments = options.arguments,
                                               .socket = theirs.get(),
                                               .block = block.descriptor(),
                                               .output = words.get(),
-                                              .confinement = options.confinement}));
+                                              .confinement = options.confinement,
+                                              .environment = options.environment}));
   theirs.reset();
   words.reset();
   std::unique_ptr<WorkerProcess> worker(new WorkerProcess(
@@ -77,7 +78,7 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(Options options) {
 WorkerProcess::WorkerProcess(Options options, Descriptor socket, Descriptor output,
                              SharedBlock block, os::Child child)
     : options_(std::move(options)),
-      name_(options_.program.filename().string()),
+      name_(options_.name.empty() ? options_.program.filename().string() : options_.name),
       socket_(std::move(socket)),
       output_(std::move(output)),
       block_(std::move(block)),

@@ -28,6 +28,9 @@ class WorkerProcess {
  public:
   struct Options {
     std::filesystem::path program;
+    std::vector<std::string> arguments = {};
+    std::vector<std::string> environment = {};  // NAME=value, beside the few that every worker gets
+    std::string name = {};                      // for messages; empty: that of the program
     os::Confinement confinement;
     std::optional<std::uint64_t> memory_limit_bytes;
     std::chrono::milliseconds memory_interval{100};  // a reading takes a core 0.2 ms

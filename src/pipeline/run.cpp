@@ -5,9 +5,9 @@
 
 #include "core/clock.h"
 #include "core/files.h"
+#include "core/lock.h"
 #include "formats/model_file.h"
 #include "pipeline/stages.h"
-#include "store/lock.h"
 #include "strop/json.h"
 #include "strop/version.h"
 

@@ -10,7 +10,7 @@
 #include "core/files.h"
 #include "core/hash.h"
 #include "core/json.h"
-#include "store/lock.h"
+#include "core/lock.h"
 
 namespace fs = std::filesystem;
 

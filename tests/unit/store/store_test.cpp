@@ -5,8 +5,8 @@
 #include <fstream>
 
 #include "core/hash.h"
+#include "core/lock.h"
 #include "store/journal.h"
-#include "store/lock.h"
 #include "store/store.h"
 
 namespace fs = std::filesystem;

@@ -1,4 +1,4 @@
-#include "store/lock.h"
+#include "core/lock.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
