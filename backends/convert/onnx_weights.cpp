@@ -146,8 +146,8 @@ Result<void> OnnxWeights::write_transposed(const std::string& name, const Stacke
 }
 
 Result<QuantizedNames> OnnxWeights::write_quantized(const std::string& name, const Stacked& matrix,
+                                                    const BlockFormat& format,
                                                     const std::string& gathered) {
-  const BlockFormat& format = *options_.blocks;
   const std::uint64_t rows = matrix.rows(), width = matrix.width(), blocks = width / format.block;
   const QuantizedNames names{.codes = str(name, "_q", format.bits),
                              .scales = name + "_scales",

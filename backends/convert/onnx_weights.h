@@ -5,9 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "block_quantize.h"
 #include "decoder_source.h"
+#include "floats.h"
 #include "formats/onnx_writer.h"
-#include "to_onnx.h"
+#include "strop/backend.h"
 
 namespace strop::convert {
 
@@ -26,16 +28,17 @@ struct QuantizedNames {
 class OnnxWeights {
  public:
   OnnxWeights(formats::OnnxWriter& writer, const formats::SafetensorsModel& weights,
-              const OnnxOptions& options, const Workspace& workspace)
-      : writer_(writer), weights_(weights), options_(options), workspace_(workspace) {}
+              const Workspace& workspace)
+      : writer_(writer), weights_(weights), workspace_(workspace) {}
 
   // Every element in type `to`, as the safetensors have them: [rows, width], or [width].
   Result<void> write(const std::string& name, const Stacked& matrix, FloatType to);
   // The same transposed: [width, rows].
   Result<void> write_transposed(const std::string& name, const Stacked& matrix, FloatType to);
-  // In blocks, for MatMulNBits. With `gathered` the codes are there under that name too, in the
-  // shape that GatherBlockQuantized wants.
+  // In blocks, rows of whole blocks, for MatMulNBits. With `gathered` the codes are there under
+  // that name too, in the shape that GatherBlockQuantized wants.
   Result<QuantizedNames> write_quantized(const std::string& name, const Stacked& matrix,
+                                         const BlockFormat& format,
                                          const std::string& gathered = {});
 
  private:
@@ -46,7 +49,6 @@ class OnnxWeights {
   void release(const Stacked& matrix) const;
   formats::OnnxWriter& writer_;
   const formats::SafetensorsModel& weights_;
-  const OnnxOptions& options_;
   const Workspace& workspace_;
 };
 

@@ -48,6 +48,11 @@ Result<std::uint32_t> block_size(const std::string& text) {
   return value;
 }
 
+// 0 for a type that is not kept in blocks.
+std::uint32_t bits_of(const std::string& type) {
+  return type == "int8" ? 8 : type == "int4" ? 4 : 0;
+}
+
 // The operators take rows of whole blocks, and the attention operator whole vectors.
 Result<void> check_shapes(const HuggingFaceConfig& config, const OnnxOptions& options) {
   if (config.head_width % kHeadMultiple != 0)
@@ -85,7 +90,7 @@ class DecoderGraph {
         config_(source.config),
         options_(options),
         workspace_(workspace),
-        weights_(writer, source.weights, options, workspace) {}
+        weights_(writer, source.weights, workspace) {}
 
   Result<void> write() {
     writer_.opset("", 18);
@@ -179,14 +184,15 @@ class DecoderGraph {
     const Stacked matrix{{tensor(name)}};
     if (options_.blocks) {
       const std::string gathered = name + "_rows";
-      STROP_TRY(embedding_, weights_.write_quantized(name, matrix, gathered));
+      const BlockFormat format = embedding_format();
+      STROP_TRY(embedding_, weights_.write_quantized(name, matrix, format, gathered));
       Names inputs{gathered, "input_ids", embedding_.scales};
       if (!embedding_.zero_points.empty()) inputs.push_back(embedding_.zero_points);
       writer_.add({"GatherBlockQuantized",
                    inputs,
                    {"hidden_0"},
-                   {{"bits", std::int64_t{options_.blocks->bits}},
-                    {"block_size", std::int64_t{options_.blocks->block}},
+                   {{"bits", std::int64_t{format.bits}},
+                    {"block_size", std::int64_t{format.block}},
                     {"gather_axis", std::int64_t{0}},
                     {"quantize_axis", std::int64_t{1}}},
                    kMicrosoft});
@@ -209,8 +215,9 @@ class DecoderGraph {
   Result<void> linear(const std::string& name, const Stacked& matrix, const std::string& input,
                       const std::string& output) {
     if (options_.blocks) {
-      STROP_TRY(const QuantizedNames names, weights_.write_quantized(name, matrix));
-      multiply_blocks(names, matrix, input, output);
+      STROP_TRY(const QuantizedNames names,
+                weights_.write_quantized(name, matrix, *options_.blocks));
+      multiply_blocks(names, matrix, *options_.blocks, input, output);
       return {};
     }
     std::string weight = name + ".weight";
@@ -223,7 +230,14 @@ class DecoderGraph {
     return {};
   }
 
-  void multiply_blocks(const QuantizedNames& names, const Stacked& matrix, const std::string& input,
+  BlockFormat embedding_format() const {
+    BlockFormat format = *options_.blocks;
+    format.bits = options_.embedding_bits;
+    return format;
+  }
+
+  void multiply_blocks(const QuantizedNames& names, const Stacked& matrix,
+                       const BlockFormat& format, const std::string& input,
                        const std::string& output) {
     Names inputs{input, names.codes, names.scales};
     if (!names.zero_points.empty()) inputs.push_back(names.zero_points);
@@ -232,8 +246,8 @@ class DecoderGraph {
                  {output},
                  {{"K", static_cast<std::int64_t>(matrix.width())},
                   {"N", static_cast<std::int64_t>(matrix.rows())},
-                  {"bits", std::int64_t{options_.blocks->bits}},
-                  {"block_size", std::int64_t{options_.blocks->block}},
+                  {"bits", std::int64_t{format.bits}},
+                  {"block_size", std::int64_t{format.block}},
                   {"accuracy_level", options_.accuracy_level}},
                  kMicrosoft});
   }
@@ -304,9 +318,9 @@ class DecoderGraph {
     const Stacked matrix{{tensor(name)}};
     if (options_.blocks) {
       if (!config_.tied_embeddings) {
-        STROP_TRY(embedding_, weights_.write_quantized(name, matrix));
+        STROP_TRY(embedding_, weights_.write_quantized(name, matrix, embedding_format()));
       }
-      multiply_blocks(embedding_, matrix, "wanted", "logits");
+      multiply_blocks(embedding_, matrix, embedding_format(), "wanted", "logits");
       return {};
     }
     // Transposed by the engine when it loads the model: the largest matrix is there once, as the
@@ -388,16 +402,21 @@ Result<OnnxOptions> onnx_options(const std::map<std::string, std::string>& param
   OnnxOptions options;
   if (type == "f32" || type == "f16") {
     options.floats = *float_type(type);
-    for (const char* name : {"block_size", "symmetric", "accuracy_level"}) {
+    for (const char* name : {"block_size", "symmetric", "accuracy_level", "embedding"}) {
       if (params.contains(name))
         return refused(ErrorCode::invalid_input, name, "goes with type int8 or int4 only",
                        params.at(name));
     }
     return options;
   }
-  if (type != "int8" && type != "int4")
+  const std::uint32_t bits = bits_of(type),
+                      embedding_bits = bits_of(param(params, "embedding", type));
+  if (bits == 0)
     return refused(ErrorCode::invalid_input, "type", "must be f32, f16, int8 or int4", type);
-  BlockFormat format{.bits = type == "int8" ? 8u : 4u};
+  if (embedding_bits == 0)
+    return refused(ErrorCode::invalid_input, "embedding", "must be int8 or int4",
+                   params.at("embedding"));
+  BlockFormat format{.bits = bits};
   STROP_TRY(format.block, block_size(param(params, "block_size", "32")));
   const std::string symmetric = param(params, "symmetric", "true");
   if (symmetric != "true" && symmetric != "false")
@@ -408,6 +427,7 @@ Result<OnnxOptions> onnx_options(const std::map<std::string, std::string>& param
     return refused(ErrorCode::invalid_input, "accuracy_level", "must be 1 or 4", level);
   options.accuracy_level = level == "1" ? 1 : 4;
   options.blocks = format;
+  options.embedding_bits = embedding_bits;
   return options;
 }
 

@@ -19,11 +19,13 @@ namespace strop::convert {
 struct OnnxOptions {
   FloatType floats = FloatType::f32;  // f32 or f16, where blocks is empty
   std::optional<BlockFormat> blocks;  // f32 scales
+  std::uint32_t embedding_bits = 0;   // of the embedding and the output's matrix, where blocks is
   std::int64_t accuracy_level = 4;    // of MatMulNBits: 4 multiplies in int8, 1 in f32
 };
 
 // Parameters of a step: type f32, f16, int8 or int4; for the last two block_size (32), symmetric
-// (true) and accuracy_level (4).
+// (true), accuracy_level (4) and embedding, the type of the embedding and of the output's matrix
+// (the same as type), which matter most in a small model.
 Result<OnnxOptions> onnx_options(const std::map<std::string, std::string>& params);
 
 // Writes model.onnx, model.onnx.data, genai_config.json and vocab.gguf into workspace.dir.

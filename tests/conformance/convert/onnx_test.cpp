@@ -169,6 +169,7 @@ TEST_CASE("parameters and shapes that cannot be kept to are refused by name") {
   check_refused(wide_model(), {{"type", "int4"}, {"symmetric", "yes"}}, invalid, "symmetric");
   check_refused(wide_model(), {{"type", "int4"}, {"accuracy_level", "9"}}, invalid,
                 "accuracy_level");
+  check_refused(wide_model(), {{"type", "int4"}, {"embedding", "f32"}}, invalid, "embedding");
   check_refused(wide_model(), {{"type", "int4"}, {"block_size", "64"}}, unsupported, "hidden_size");
   check_refused(TinyModel{}, {{"type", "f32"}}, unsupported, "head_dim");
 }

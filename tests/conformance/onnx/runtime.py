@@ -1,0 +1,129 @@
+"""Our ONNX artifacts in ONNX Runtime and in onnxruntime-genai, against llama.cpp's F32.
+
+Every artifact: logits near the reference's by its precision; logits_start and a cache that grows change nothing;
+onnxruntime-genai continues prompts as our own greedy loop does. F32 and F16: as llama.cpp does. Two best logits that
+lie nearer to each other than NEAR_TIE may come in either order: such a place is printed and ends the comparison.
+"""
+
+import json
+import pathlib
+import sys
+
+import numpy
+import onnxruntime
+import onnxruntime_genai
+
+NEAR_TIE = 0.01
+# By artifact: most squared error over squared size, most mean KL divergence. Those of quantised weights are 1.5 times
+# what was measured: a scale or zero point out of its place costs more than a nat.
+LIMITS = {"f32": (1e-9, 1e-7), "f16": (1e-9, 1e-7), "int8": (None, 0.02), "int8_asymmetric_64": (None, 0.03),
+          "int4": (None, 0.75), "int4_asymmetric_8": (None, 0.45)}
+
+
+class Session:
+    def __init__(self, folder):
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        self.session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options)
+        self.past = [value.name for value in self.session.get_inputs() if value.name.startswith("past_key_values.")]
+        shape = self.session.get_inputs()[2].shape
+        self.empty = [numpy.zeros((1, shape[1], 0, shape[3]), numpy.float32)] * len(self.past)
+
+    def run(self, ids, cache=None, start=None):
+        """Rows of logits, and the cache after the ids."""
+        cache = cache or self.empty
+        length = cache[0].shape[2] + len(ids)
+        feed = {"input_ids": numpy.array([ids], numpy.int64), "attention_mask": numpy.ones((1, length), numpy.int64)}
+        feed |= zip(self.past, cache)
+        if start is not None:
+            feed["logits_start"] = numpy.array([start], numpy.int64)
+        out = self.session.run(None, feed)
+        return out[0][0], out[1:]
+
+    def continued(self, prompt, count):
+        """New ids chosen greedily, and the gap between the two best logits of each."""
+        ids, gaps, rows, cache = [], [], *self.run(prompt, start=-1)
+        while True:
+            second, best = numpy.argsort(rows[-1])[-2:]
+            ids.append(int(best))
+            gaps.append(float(rows[-1][best] - rows[-1][second]))
+            if len(ids) == count:
+                return ids, gaps
+            rows, cache = self.run(ids[-1:], cache)
+
+
+def log_softmax(rows):
+    rows = rows.astype(numpy.float64)
+    rows -= rows.max(-1, keepdims=True)
+    return rows - numpy.log(numpy.exp(rows).sum(-1, keepdims=True))
+
+
+def check_logits(name, session, ids, reference):
+    rows, _ = session.run(ids)
+    assert rows.shape == reference.shape, rows.shape
+    error = ((rows - reference) ** 2).sum() / (reference**2).sum()
+    expected, got = log_softmax(reference), log_softmax(rows)
+    divergence = (numpy.exp(expected) * (expected - got)).sum(-1).mean()
+    print(f"{name}: squared error {error:.3g} of squared size, KL {divergence:.4g}")
+    most_error, most_divergence = LIMITS[name]
+    assert most_error is None or error <= most_error, error
+    assert divergence <= most_divergence, divergence
+
+    most = numpy.abs(rows).max()
+    half = len(ids) // 2
+    first, cache = session.run(ids[:half], start=half - 1)
+    assert first.shape[0] == 1
+    rest, _ = session.run(ids[half:], cache, start=1)
+    assert rest.shape[0] == len(ids) - half - 1
+    last, _ = session.run(ids, start=-1)
+    for part, whole in ((first[0], rows[half - 1]), (rest, rows[half + 1:]), (last[0], rows[-1])):
+        assert numpy.abs(part - whole).max() <= 1e-4 * most, numpy.abs(part - whole).max()
+
+
+def check_alike(what, expected, gaps, got):
+    """The same ids, up to a near-tie or an early end of `got`."""
+    for place, (one, other) in enumerate(zip(expected, got)):
+        if one != other:
+            assert gaps[place] < NEAR_TIE, f"{what}: token {place} is {other}, not {one}, by a gap of {gaps[place]}"
+            print(f"{what}: near-tie at token {place}, gap {gaps[place]:.2g}")
+            return
+
+
+def generated(model, prompt, count):
+    """onnxruntime-genai's greedy continuation; shorter where the model ends its text."""
+    parameters = onnxruntime_genai.GeneratorParams(model)
+    parameters.set_search_options(max_length=len(prompt) + count, do_sample=False)
+    generator = onnxruntime_genai.Generator(model, parameters)
+    generator.append_tokens(prompt)
+    ids = []
+    while len(ids) < count and not generator.is_done():
+        generator.generate_next_token()
+        ids.append(int(generator.get_next_tokens()[0]))
+    return ids
+
+
+def main(folder):
+    folder = pathlib.Path(folder)
+    reference = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
+    ids = reference["ids"]
+    logits = numpy.fromfile(folder / "logits.f32", numpy.float32).reshape(len(ids), -1)
+    compared = 0
+    for name in LIMITS:
+        session = Session(folder / name)
+        check_logits(name, session, ids, logits)
+        model = onnxruntime_genai.Model(str(folder / name))
+        for case in reference["prompts"]:
+            prompt, count = case["prompt"], len(case["continuation"])
+            own, gaps = session.continued(prompt, count)
+            theirs = generated(model, prompt, count)
+            compared += len(theirs)
+            assert theirs, "onnxruntime-genai gave no token"
+            check_alike(f"{name}, genai", own, gaps, theirs)
+            if name in ("f32", "f16"):
+                check_alike(f"{name}, llama.cpp", case["continuation"], case["gaps"], own)
+    text = onnxruntime_genai.Tokenizer(model).decode(numpy.array(ids, numpy.int32))
+    assert len(text) > len(ids), text
+    print(f"{compared} tokens of onnxruntime-genai compared")
+
+
+main(*sys.argv[1:])
