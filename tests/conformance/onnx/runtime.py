@@ -14,8 +14,8 @@ import onnxruntime
 import onnxruntime_genai
 
 NEAR_TIE = 0.01
-# By artifact: most squared error over squared size, most mean KL divergence. Those of quantised weights are 1.5 times
-# what was measured: a scale or zero point out of its place costs more than a nat.
+# By artifact: most squared error over squared size, most mean KL divergence. Those of quantised weights are somewhat
+# above what was measured; a scale or zero point out of its place costs several nats.
 LIMITS = {"f32": (1e-9, 1e-7), "f16": (1e-9, 1e-7), "int8": (None, 0.02), "int8_asymmetric_64": (None, 0.03),
           "int4": (None, 0.75), "int4_asymmetric_8": (None, 0.45)}
 
@@ -112,14 +112,15 @@ def main(folder):
         session = Session(folder / name)
         check_logits(name, session, ids, logits)
         model = onnxruntime_genai.Model(str(folder / name))
-        for case in reference["prompts"]:
+        # The quantised ones show again only that onnxruntime-genai reads what our own loop reads.
+        for case in reference["prompts"] if name == "f32" else reference["prompts"][:2]:
             prompt, count = case["prompt"], len(case["continuation"])
             own, gaps = session.continued(prompt, count)
             theirs = generated(model, prompt, count)
             compared += len(theirs)
             assert theirs, "onnxruntime-genai gave no token"
             check_alike(f"{name}, genai", own, gaps, theirs)
-            if name in ("f32", "f16"):
+            if LIMITS[name][0]:
                 check_alike(f"{name}, llama.cpp", case["continuation"], case["gaps"], own)
     text = onnxruntime_genai.Tokenizer(model).decode(numpy.array(ids, numpy.int32))
     assert len(text) > len(ids), text
