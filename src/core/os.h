@@ -39,6 +39,9 @@ struct Child {
       enforced;  // what the kernel enforces: landlock-7, seccomp, no_new_privs, ...
 };
 
+// Processors this process may use.
+std::uint32_t usable_cores();
+
 // Starts the program in its own session; it dies with the thread that called this.
 Result<Child> spawn(const Spawn& spawn);
 

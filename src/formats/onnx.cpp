@@ -157,6 +157,12 @@ class Walk {
     return model;
   }
 
+  std::vector<std::string> external_files() const {
+    std::vector<std::string> names;
+    for (const auto& [name, file] : external_) names.push_back(name);
+    return names;
+  }
+
  private:
   Result<void> graph(std::string_view bytes, int depth) {
     if (depth > kMaxDepth)
@@ -399,6 +405,13 @@ Result<Model> read_onnx(const fs::path& path) {
   Walk walk(file);
   STROP_CHECK(walk.model(file.bytes()));
   return walk.result(path);
+}
+
+Result<std::vector<std::string>> onnx_external_files(const fs::path& path) {
+  STROP_TRY(const MappedFile file, MappedFile::open(path));
+  Walk walk(file);
+  STROP_CHECK(walk.model(file.bytes()));
+  return walk.external_files();
 }
 
 }  // namespace strop::formats

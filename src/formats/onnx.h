@@ -3,6 +3,8 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "strop/model.h"
 #include "strop/result.h"
@@ -10,5 +12,9 @@
 namespace strop::formats {
 
 Result<Model> read_onnx(const std::filesystem::path& path);
+
+// The files that hold its weights, relative to its folder and inside it; none when the file itself
+// does. Checks all that read_onnx checks.
+Result<std::vector<std::string>> onnx_external_files(const std::filesystem::path& path);
 
 }  // namespace strop::formats

@@ -1,0 +1,255 @@
+#include "decoder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+namespace strop::onnxruntime {
+namespace {
+
+constexpr SequenceId kSequences = 8;
+
+// Tokens computed together. More gain nothing, and a stop is seen between chunks only.
+constexpr std::size_t kChunk = 512;
+
+constexpr std::size_t kLeastCapacity = 256;
+
+constexpr const char* kPast = "past_key_values.";
+constexpr std::uint32_t kMostLayers = 4096;
+
+struct Port {
+  std::vector<std::int64_t> dimensions;
+  std::optional<ElementType> type;
+};
+
+Port port_of(const Ort::TypeInfo& info) {
+  if (info.GetONNXType() != ONNX_TYPE_TENSOR) return {};
+  const auto tensor = info.GetTensorTypeAndShapeInfo();
+  return {tensor.GetShape(), element_type(tensor.GetElementType())};
+}
+
+std::map<std::string, Port> inputs_of(const Ort::Session& session) {
+  Ort::AllocatorWithDefaultOptions allocator;
+  std::map<std::string, Port> ports;
+  for (std::size_t i = 0; i < session.GetInputCount(); ++i)
+    ports[session.GetInputNameAllocated(i, allocator).get()] = port_of(session.GetInputTypeInfo(i));
+  for (std::size_t i = 0; i < session.GetOverridableInitializerCount(); ++i)
+    ports[session.GetOverridableInitializerNameAllocated(i, allocator).get()] =
+        port_of(session.GetOverridableInitializerTypeInfo(i));
+  return ports;
+}
+
+std::map<std::string, Port> outputs_of(const Ort::Session& session) {
+  Ort::AllocatorWithDefaultOptions allocator;
+  std::map<std::string, Port> ports;
+  for (std::size_t i = 0; i < session.GetOutputCount(); ++i)
+    ports[session.GetOutputNameAllocated(i, allocator).get()] =
+        port_of(session.GetOutputTypeInfo(i));
+  return ports;
+}
+
+Error no_decoder(const std::string& what, const std::string& field) {
+  return {ErrorCode::unsupported, str("[onnxruntime] as a decoder ", what, "."),
+          "Decoders must be laid out as onnxruntime-genai wants them.", field};
+}
+
+template <class T>
+Ort::Value value_of(const Ort::MemoryInfo& memory, std::vector<T>& values,
+                    const std::vector<std::int64_t>& dimensions) {
+  return Ort::Value::CreateTensor<T>(memory, values.data(), values.size(), dimensions.data(),
+                                     dimensions.size());
+}
+
+}  // namespace
+
+bool is_decoder(const Ort::Session& session) {
+  const auto inputs = inputs_of(session);
+  return inputs.contains("input_ids") && inputs.contains(str(kPast, "0.key"));
+}
+
+Result<Decoder::Shape> Decoder::shape_of(const Ort::Session& session) {
+  const auto inputs = inputs_of(session);
+  const auto outputs = outputs_of(session);
+  Shape shape;
+  shape.takes_positions = inputs.contains("position_ids");
+  shape.takes_start = inputs.contains("logits_start");
+  for (std::uint32_t i = 0; i < kMostLayers && inputs.contains(str(kPast, i, ".key")); ++i) {
+    const Layer layer{str(kPast, i, ".key"), str(kPast, i, ".value"), str("present.", i, ".key"),
+                      str("present.", i, ".value")};
+    for (const auto& name : {layer.past_key, layer.past_value}) {
+      const auto found = inputs.find(name);
+      if (found == inputs.end()) return no_decoder("the model lacks the input " + name, name);
+      const auto& port = found->second;
+      const auto& dims = port.dimensions;
+      if (dims.size() != 4 || dims[1] < 1 || dims[3] < 1 || !port.type)
+        return no_decoder(
+            name + " must be [batch, heads, tokens, width] with known heads and width", name);
+      if (shape.heads == 0) {
+        shape.heads = dims[1];
+        shape.width = dims[3];
+        shape.cache = *port.type;
+      }
+      if (dims[1] != shape.heads || dims[3] != shape.width || port.type != shape.cache)
+        return no_decoder(name + " must have the shape and type of the first layer's", name);
+    }
+    for (const auto& name : {layer.present_key, layer.present_value}) {
+      if (!outputs.contains(name)) return no_decoder("the model lacks the output " + name, name);
+    }
+    shape.layers.push_back(layer);
+  }
+  const auto known = 2 * shape.layers.size() + 2 + (shape.takes_positions ? 1 : 0);
+  if (session.GetInputCount() != known || !inputs.contains("attention_mask"))
+    return no_decoder(
+        "the model must take input_ids, attention_mask, perhaps position_ids, and the "
+        "cached keys and values, nothing else",
+        "inputs");
+  const auto logits = outputs.find("logits");
+  if (logits == outputs.end() || logits->second.dimensions.size() != 3 ||
+      logits->second.dimensions[2] < 1 || !logits->second.type)
+    return no_decoder("the model must give logits of [batch, tokens, vocabulary]", "logits");
+  shape.logits = *logits->second.type;
+  if (shape.logits != ElementType::f32 && shape.logits != ElementType::f16)
+    return no_decoder("logits must be f32 or f16", "logits");
+  shape.vocabulary = static_cast<std::uint32_t>(logits->second.dimensions[2]);
+  return shape;
+}
+
+Result<std::unique_ptr<Session>> Decoder::make(Ort::Session session, std::uint32_t context,
+                                               RunOptions options, double load_seconds) {
+  STROP_TRY(auto shape, shape_of(session));
+  SessionInfo info{.vocabulary_size = shape.vocabulary,
+                   .context_length = context,
+                   .run_options = std::move(options),
+                   .cpu_variant = "CPUExecutionProvider",
+                   .load_seconds = load_seconds};
+  return std::unique_ptr<Session>(
+      new Decoder(std::move(session), std::move(shape), std::move(info)));
+}
+
+Decoder::Decoder(Ort::Session session, Shape shape, SessionInfo info)
+    : ChunkedDecoder("onnxruntime", std::move(info), kSequences, kChunk),
+      session_(std::move(session)),
+      memory_(Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault)),
+      shape_(std::move(shape)) {}
+
+std::size_t Decoder::length(SequenceId id) const {
+  const auto found = sequences_.find(id);
+  return found == sequences_.end() ? 0 : found->second.length;
+}
+
+Decoder::Sequence& Decoder::sequence_at(SequenceId id) {
+  auto& sequence = sequences_[id];
+  if (!sequence.binding) {
+    sequence.binding = std::make_unique<Ort::IoBinding>(session_);
+    sequence.buffers.resize(2 * shape_.layers.size());
+  }
+  return sequence;
+}
+
+// Past and present are the same memory.
+void Decoder::bind_cache(Sequence& sequence) {
+  const std::vector<std::int64_t> dimensions{
+      1, shape_.heads, static_cast<std::int64_t>(sequence.capacity), shape_.width};
+  const auto bind = [&](std::vector<std::byte>& buffer, const std::string& past,
+                        const std::string& present) {
+    const auto value =
+        Ort::Value::CreateTensor(memory_, buffer.data(), buffer.size(), dimensions.data(),
+                                 dimensions.size(), engine_type(shape_.cache));
+    sequence.binding->BindInput(past.c_str(), value);
+    sequence.binding->BindOutput(present.c_str(), value);
+  };
+  for (std::size_t i = 0; i < shape_.layers.size(); ++i) {
+    bind(sequence.buffers[2 * i], shape_.layers[i].past_key, shape_.layers[i].present_key);
+    bind(sequence.buffers[2 * i + 1], shape_.layers[i].past_value, shape_.layers[i].present_value);
+  }
+}
+
+// Doubles, so that a growing sequence is copied a few times only. A buffer is [heads][capacity]
+// rows.
+void Decoder::make_room(Sequence& sequence, std::size_t tokens) {
+  if (tokens <= sequence.capacity) return;
+  const std::size_t room = std::min<std::size_t>(
+      std::max({tokens, 2 * sequence.capacity, kLeastCapacity}), info_.context_length);
+  const auto heads = static_cast<std::size_t>(shape_.heads);
+  const std::size_t row = static_cast<std::size_t>(shape_.width) * bytes_of(shape_.cache);
+  for (auto& buffer : sequence.buffers) {
+    std::vector<std::byte> larger(heads * room * row);
+    for (std::size_t head = 0; head < heads && sequence.length > 0; ++head)
+      std::memcpy(larger.data() + head * room * row, buffer.data() + head * sequence.capacity * row,
+                  sequence.length * row);
+    buffer = std::move(larger);
+  }
+  sequence.capacity = room;
+  bind_cache(sequence);
+}
+
+Result<void> Decoder::append(SequenceId id, std::span<const TokenId> ids,
+                             std::span<const std::uint32_t> rows, const RowSink& sink) {
+  return guard("computing", [&]() -> Result<void> {
+    Sequence& sequence = sequence_at(id);
+    const auto count = static_cast<std::int64_t>(ids.size());
+    const auto total = static_cast<std::int64_t>(sequence.length + ids.size());
+    make_room(sequence, static_cast<std::size_t>(total));
+
+    auto& binding = *sequence.binding;
+    std::vector<std::int64_t> tokens(ids.begin(), ids.end());
+    binding.BindInput("input_ids", value_of(memory_, tokens, {1, count}));
+    std::vector<std::int64_t> mask(static_cast<std::size_t>(total), 1);
+    binding.BindInput("attention_mask", value_of(memory_, mask, {1, total}));
+    std::vector<std::int64_t> positions(ids.size());
+    if (shape_.takes_positions) {
+      std::iota(positions.begin(), positions.end(), static_cast<std::int64_t>(sequence.length));
+      binding.BindInput("position_ids", value_of(memory_, positions, {1, count}));
+    }
+    // Without a wanted row one is computed all the same: kernels want at least one.
+    const std::int64_t first = !shape_.takes_start ? 0 : rows.empty() ? count - 1 : rows.front();
+    std::vector<std::int64_t> start{first};
+    if (shape_.takes_start) binding.BindInput("logits_start", value_of(memory_, start, {1}));
+    const std::vector<std::int64_t> dimensions{1, count - first, shape_.vocabulary};
+    const auto width = std::size_t{shape_.vocabulary} * bytes_of(shape_.logits);
+    logits_.resize(static_cast<std::size_t>(count - first) * width);
+    binding.BindOutput("logits", Ort::Value::CreateTensor(memory_, logits_.data(), logits_.size(),
+                                                          dimensions.data(), dimensions.size(),
+                                                          engine_type(shape_.logits)));
+    session_.Run(Ort::RunOptions{nullptr}, binding);
+    sequence.length = static_cast<std::size_t>(total);
+
+    std::vector<float> row(shape_.vocabulary);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const std::byte* values =
+          logits_.data() + (rows[i] - static_cast<std::size_t>(first)) * width;
+      if (shape_.logits == ElementType::f32) {
+        std::memcpy(row.data(), values, width);
+      } else {
+        for (std::size_t k = 0; k < row.size(); ++k) {
+          Ort::Float16_t half;
+          std::memcpy(&half, values + 2 * k, 2);
+          row[k] = half.ToFloat();
+        }
+      }
+      sink(i, row);
+    }
+    return {};
+  });
+}
+
+Result<void> Decoder::keep(SequenceId id, std::size_t length) {
+  sequence_at(id).length = length;
+  return {};
+}
+
+Result<void> Decoder::copy(SequenceId from, SequenceId to) {
+  return guard("copying a sequence", [&]() -> Result<void> {
+    const Sequence& source = sequence_at(from);
+    Sequence& target = sequence_at(to);
+    target.buffers = source.buffers;
+    target.capacity = source.capacity;
+    target.length = source.length;
+    if (target.capacity > 0) bind_cache(target);
+    return {};
+  });
+}
+
+}  // namespace strop::onnxruntime

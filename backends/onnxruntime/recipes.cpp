@@ -1,0 +1,51 @@
+#include "recipes.h"
+
+#include <map>
+#include <utility>
+
+namespace strop::onnxruntime {
+namespace {
+
+Recipe converted(const std::string& name, double bits, std::map<std::string, std::string> params,
+                 const std::string& note) {
+  params["to"] = "onnx";
+  Recipe recipe{.name = name, .backend = "onnxruntime", .bits_per_weight = bits, .note = note};
+  recipe.steps.push_back({"convert", Operation::convert, std::move(params)});
+  return recipe;
+}
+
+}  // namespace
+
+// Bits count the f32 scale of each block of 32, and its zero point.
+std::vector<Recipe> decoder_recipes() {
+  Recipe f32 = converted("f32", 32, {{"type", "f32"}}, "weights in 32 bits");
+  f32.lossless = true;
+  Recipe asymmetric = converted("int4_asymmetric", 5.125,
+                                {{"type", "int4"}, {"block_size", "32"}, {"symmetric", "false"}},
+                                "4 bits with zero points, blocks of 32: nearer than without");
+  asymmetric.source_grid = "q4_1";
+  return {converted("int8", 9, {{"type", "int8"}, {"block_size", "32"}},
+                    "8 bits, blocks of 32: near the original"),
+          converted("int4", 5, {{"type", "int4"}, {"block_size", "32"}},
+                    "4 bits, blocks of 32: small and quick to decode"),
+          asymmetric, f32};
+}
+
+std::vector<Recipe> tensor_recipes(const Model& model) {
+  Recipe original{.name = model.precision.empty() ? "original" : model.precision,
+                  .backend = "onnxruntime",
+                  .bits_per_weight = model.precision == "f32" ? 32.0 : 16.0,
+                  .lossless = true,
+                  .note = "the file as it is"};
+  original.steps.push_back({"onnxruntime", Operation::convert, {}});
+  return {original};
+}
+
+std::vector<RunPreset> run_presets() {
+  return {{"default", {}, "the engine's own defaults"},
+          {"no_spinning",
+           {{"spinning", "off"}},
+           "threads sleep between operators: better where others need the cores"}};
+}
+
+}  // namespace strop::onnxruntime

@@ -1,0 +1,19 @@
+// What ONNX Runtime offers for a model: recipes and run presets, most useful first.
+#pragma once
+
+#include <vector>
+
+#include "strop/model.h"
+#include "strop/recipe.h"
+
+namespace strop::onnxruntime {
+
+// Of a decoder in a Hugging Face folder; the convert worker makes them.
+std::vector<Recipe> decoder_recipes();
+
+// Of an ONNX file.
+std::vector<Recipe> tensor_recipes(const Model& model);
+
+std::vector<RunPreset> run_presets();
+
+}  // namespace strop::onnxruntime

@@ -1,0 +1,50 @@
+// What a decoder session is beyond its engine: the checks of every call, prompts computed in chunks
+// so that memory stays bounded and a stop is seen, the greedy loop with its clock, and sequences
+// that a failed call leaves as they were.
+#pragma once
+
+#include "strop/backend.h"
+
+namespace strop {
+
+class ChunkedDecoder : public DecoderSession {
+ public:
+  const SessionInfo& info() const final { return info_; }
+  Result<void> evaluate(SequenceId sequence, std::span<const TokenId> ids,
+                        std::span<const std::uint32_t> wanted, const RowSink& sink) final;
+  Result<void> truncate(SequenceId sequence, std::uint32_t length) final;
+  Result<void> fork(SequenceId from, SequenceId to) final;
+  Result<Generation> generate(SequenceId sequence, std::span<const TokenId> ids,
+                              std::uint32_t count, std::stop_token stop) final;
+
+ protected:
+  // worker: the name that begins error messages. Sequences are 0 to sequences - 1.
+  ChunkedDecoder(std::string worker, SessionInfo info, SequenceId sequences, std::size_t chunk);
+
+  SessionInfo info_;
+
+ private:
+  // The engine's part. Ids, sequences and lengths are valid; a sequence nobody used holds nothing.
+
+  virtual std::size_t length(SequenceId sequence) const = 0;
+  // At least one id, at most a chunk. rows: indices into ids, ascending, perhaps none; the sink is
+  // called once per row, in order, with 0, 1, ...
+  virtual Result<void> append(SequenceId sequence, std::span<const TokenId> ids,
+                              std::span<const std::uint32_t> rows, const RowSink& sink) = 0;
+  // Keeps the first `length` tokens, at most as many as there are.
+  virtual Result<void> keep(SequenceId sequence, std::size_t length) = 0;
+  virtual Result<void> copy(SequenceId from, SequenceId to) = 0;
+
+  Result<void> check_sequence(SequenceId sequence) const;
+  Result<void> check_ids(SequenceId sequence, std::span<const TokenId> ids, std::size_t more) const;
+  // The whole of ids in chunks, rows that are not finite refused.
+  Result<void> compute(SequenceId sequence, std::span<const TokenId> ids,
+                       std::span<const std::uint32_t> wanted, const RowSink& sink,
+                       const std::stop_token& stop);
+
+  std::string worker_;
+  SequenceId sequences_;
+  std::size_t chunk_;
+};
+
+}  // namespace strop
