@@ -115,8 +115,7 @@ QuantizedBlock nothing(const BlockFormat& format, std::span<std::uint8_t> codes)
 
 // Steps of the plain scale's inverse, in codes at the outermost value. Eight bits leave little to
 // gain.
-constexpr std::array kFineSteps{-0.875f, -0.75f, -0.625f, -0.5f, -0.375f, -0.25f, -0.125f,
-                                0.125f,  0.25f,  0.375f,  0.5f,  0.625f,  0.75f,  0.875f};
+constexpr std::array kFineSteps{-0.8f, -0.6f, -0.4f, -0.2f, 0.2f, 0.4f, 0.6f, 0.8f};
 constexpr std::array kCoarseSteps{-0.75f, -0.5f, -0.25f, 0.25f};
 
 std::span<const float> steps(const BlockFormat& format) {
