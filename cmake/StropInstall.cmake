@@ -67,6 +67,17 @@ if(STROP_HAVE_ONNXRUNTIME)
   endif()
 endif()
 
+if(STROP_HAVE_MLX)
+  cmake_path(IS_PREFIX STROP_SDK_DIR "${MLX_DIR}" NORMALIZE fetched)
+  if(fetched)
+    # The folders keep their places to each other: the library looks for its own beside itself.
+    install(DIRECTORY "${STROP_SDK_DIR}/mlx/mlx/lib" DESTINATION lib/strop/mlx/mlx)
+    install(DIRECTORY "${STROP_SDK_DIR}/mlx/mlx_cpu.libs" DESTINATION lib/strop/mlx OPTIONAL)
+    file(GLOB licenses "${STROP_SDK_DIR}/mlx/mlx_*.dist-info/licenses" "${STROP_SDK_DIR}/mlx/mlx_*.dist-info/sboms")
+    install(DIRECTORY ${licenses} DESTINATION share/doc/strop/mlx)
+  endif()
+endif()
+
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME strop)
 set(CPACK_PACKAGE_VENDOR "The Strop authors")

@@ -67,7 +67,7 @@ function(strop_worker name)
   set_target_properties(${target} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/libexec/strop"
     INSTALL_RPATH "$ORIGIN/../../lib/strop/llama.cpp;$ORIGIN/../../lib/strop/openvino;\
-$ORIGIN/../../lib/strop/onnxruntime")
+$ORIGIN/../../lib/strop/onnxruntime;$ORIGIN/../../lib/strop/mlx/mlx/lib")
   install(TARGETS ${target} RUNTIME DESTINATION libexec/strop COMPONENT strop)
 endfunction()
 

@@ -9,6 +9,7 @@
 #include "quantize.h"
 #include "strop/version.h"
 #include "to_gguf.h"
+#include "to_mlx.h"
 #include "to_onnx.h"
 
 namespace fs = std::filesystem;
@@ -18,10 +19,15 @@ namespace {
 
 constexpr const char* kModel = "model.gguf";
 constexpr const char* kVocabulary = "vocab.gguf";
+constexpr const char* kConfig = "config.json";
 constexpr const char* kTokenizerFolder = "tokenizer";
 constexpr std::array kTokenizerFiles{"tokenizer.json", "tokenizer_config.json",
                                      "special_tokens_map.json", "generation_config.json",
                                      "config.json"};
+
+constexpr std::array kMlxTokenizerFiles{"tokenizer.json",          "tokenizer_config.json",
+                                        "special_tokens_map.json", "generation_config.json",
+                                        "chat_template.jinja",     "README.md"};
 
 Result<std::string> param(const Step& step, const std::string& name) {
   const auto found = step.params.find(name);
@@ -67,13 +73,12 @@ Result<void> extract_vocabulary(const fs::path& model, const fs::path& out) {
 }
 
 Error wrong_input(const Model& input) {
-  return Error{
-      .code = ErrorCode::unsupported,
-      .message =
-          str("[optimize] only Hugging Face folders and GGUF files can be converted, but this is ",
-              input.format),
-      .field = "format",
-      .value = input.format};
+  return Error{.code = ErrorCode::unsupported,
+               .message = str("[optimize] only Hugging Face and MLX folders and GGUF files can be "
+                              "converted, but this is ",
+                              input.format),
+               .field = "format",
+               .value = input.format};
 }
 
 // The tokenizer's files are beside the model, where onnxruntime-genai looks for them.
@@ -91,6 +96,42 @@ Result<Artifact> convert_to_onnx(const Model& input, const Step& step, const Wor
   for (const char* name : {"model.onnx", "model.onnx.data", "genai_config.json", kVocabulary})
     artifact.files.push_back({.path = name});
   STROP_CHECK(keep_tokenizer(input.path, workspace.dir, "", artifact));
+  return artifact;
+}
+
+// Where a step finds an MLX folder: the model itself, or the artifact whose config.json is named.
+fs::path mlx_folder(const Model& input) {
+  const fs::path path = input.path;
+  return path.filename() == kConfig ? path.parent_path() : path;
+}
+
+// The tokenizer's files lie beside the weights, where mlx-lm looks for them.
+Result<Artifact> convert_to_mlx(const Model& input, const Step& step, const Workspace& workspace) {
+  if (input.format != "huggingface")
+    return Error{.code = ErrorCode::unsupported,
+                 .message = str("[optimize] only a Hugging Face folder can become an MLX folder, "
+                                "but this is ",
+                                input.format),
+                 .field = "format",
+                 .value = input.format};
+  STROP_TRY(const std::string to, param(step, "to"));
+  if (to != "mlx")
+    return Error{.code = ErrorCode::unsupported,
+                 .message = str("[optimize] quantising can go to mlx, or to a type of GGUF without "
+                                "to, but to is ",
+                                to),
+                 .field = "to",
+                 .value = to};
+  STROP_TRY(const MlxOptions options, mlx_options(step.params));
+  STROP_TRY(const MlxFolder made, huggingface_to_mlx(input.path, options, workspace));
+  Artifact artifact{.format = "mlx", .entry = kConfig, .notes = made.notes};
+  for (const std::string& file : made.files) artifact.files.push_back({.path = file});
+  std::error_code error;
+  for (const char* name : kMlxTokenizerFiles) {
+    if (!fs::is_regular_file(fs::path(input.path) / name, error)) continue;
+    STROP_CHECK(copy_whole(fs::path(input.path) / name, workspace.dir / name));
+    artifact.files.push_back({.path = name});
+  }
   return artifact;
 }
 
@@ -116,7 +157,12 @@ Result<Artifact> convert_step(const Model& input, const Step& step, const Worksp
     STROP_CHECK(extract_vocabulary(input.path, workspace.dir / kVocabulary));
     return artifact;
   }
-  if (input.format != "huggingface") return wrong_input(input);
+  if (input.format == "mlx" && type == "auto")
+    return Error{.code = ErrorCode::invalid_input,
+                 .message = "[optimize] an MLX folder's type must be f32, f16 or bf16, but is auto",
+                 .field = "type",
+                 .value = type};
+  if (input.format != "huggingface" && input.format != "mlx") return wrong_input(input);
   const auto wanted = float_type(type == "auto" ? input.precision : type);
   if (!wanted)
     return Error{.code = ErrorCode::invalid_input,
@@ -124,8 +170,9 @@ Result<Artifact> convert_step(const Model& input, const Step& step, const Worksp
                                 " of ", input.precision, " weights"),
                  .field = "type",
                  .value = type};
-  STROP_CHECK(huggingface_to_gguf(input.path, *wanted, workspace));
-  STROP_CHECK(keep_tokenizer(input.path, workspace.dir, kTokenizerFolder, artifact));
+  const fs::path folder = input.format == "mlx" ? mlx_folder(input) : fs::path(input.path);
+  STROP_CHECK(huggingface_to_gguf(folder, *wanted, workspace));
+  STROP_CHECK(keep_tokenizer(folder, workspace.dir, kTokenizerFolder, artifact));
   return artifact;
 }
 
@@ -161,6 +208,8 @@ Result<Artifact> ConvertBackend::build(const Model& input, const Recipe& recipe,
                                        const Workspace& workspace) const {
   const Step& asked = recipe.steps.at(step);
   if (asked.op == Operation::convert) return convert_step(input, asked, workspace);
+  if (asked.op == Operation::quantize && asked.params.contains("to"))
+    return convert_to_mlx(input, asked, workspace);
   if (asked.op == Operation::quantize) return quantize_step(input, asked, workspace);
   return Error{.code = ErrorCode::unsupported,
                .message = "[optimize] the convert worker converts and quantises",

@@ -1,6 +1,5 @@
 #include "decoder_source.h"
 
-#include <cmath>
 #include <set>
 
 #include "floats.h"
@@ -52,9 +51,12 @@ Result<void> check_supported(const HuggingFaceConfig& config) {
   return {};
 }
 
-Result<void> refuse_unknown(const SafetensorsModel& weights, const std::vector<TensorPlan>& plan,
-                            const HuggingFaceConfig& config) {
+using Packed = std::map<std::string, MlxMatrix>;
+
+Result<void> refuse_unknown(const SafetensorsModel& weights, const Packed& packed,
+                            const std::vector<TensorPlan>& plan, const HuggingFaceConfig& config) {
   std::set<std::string> known;
+  for (const auto& [name, matrix] : packed) known.insert({matrix.scales.name, matrix.biases.name});
   for (const TensorPlan& one : plan) known.insert(one.source);
   if (config.tied_embeddings) known.insert("lm_head.weight");  // a second copy of the embedding
   for (const SafeTensor& tensor : weights.tensors) {
@@ -68,60 +70,53 @@ Result<void> refuse_unknown(const SafetensorsModel& weights, const std::vector<T
   return {};
 }
 
+Error refused(const TensorPlan& plan, const std::string& rule) {
+  return Error{.code = ErrorCode::invalid_input,
+               .message = str("[optimize] the tensor ", plan.source, " ", rule),
+               .field = plan.source};
+}
+
+Result<void> expect_shape(const TensorPlan& plan, const std::vector<std::uint64_t>& shape) {
+  if (shape == plan.shape) return {};
+  std::string expected, got;
+  for (std::uint64_t d : plan.shape) expected += str(expected.empty() ? "" : "x", d);
+  for (std::uint64_t d : shape) got += str(got.empty() ? "" : "x", d);
+  return refused(plan, str("must be ", expected, " by config.json, but is ", got));
+}
+
+Result<void> check_there(const DecoderSource& source, const TensorPlan& plan) {
+  const auto packed = source.packed.find(plan.source);
+  if (packed != source.packed.end())
+    return expect_shape(plan, {packed->second.rows, packed->second.columns});
+  STROP_CHECK(expected_tensor(source.weights, plan));
+  return {};
+}
+
 }  // namespace
 
 Result<const SafeTensor*> expected_tensor(const SafetensorsModel& weights, const TensorPlan& plan) {
   const SafeTensor* tensor = weights.find(plan.source);
-  const auto refuse = [&](const std::string& rule) {
-    return Error{.code = ErrorCode::invalid_input,
-                 .message = str("[optimize] the tensor ", plan.source, " ", rule),
-                 .field = plan.source};
-  };
-  if (!tensor) return refuse("is missing");
-  if (tensor->shape != plan.shape) {
-    std::string expected, got;
-    for (std::uint64_t d : plan.shape) expected += str(expected.empty() ? "" : "x", d);
-    for (std::uint64_t d : tensor->shape) got += str(got.empty() ? "" : "x", d);
-    return refuse(str("must be ", expected, " by config.json, but is ", got));
-  }
+  if (!tensor) return refused(plan, "is missing");
+  STROP_CHECK(expect_shape(plan, tensor->shape));
   if (!float_type(tensor->type))
-    return refuse(str("must be f32, f16 or bf16, but is ", tensor->type));
+    return refused(plan, str("must be f32, f16 or bf16, but is ", tensor->type));
   return tensor;
 }
 
-std::vector<float> rotary_factors(const HuggingFaceConfig& config) {
-  if (!config.rope_scaling || config.rope_scaling->kind != "llama3") return {};
-  const RopeScaling& scaling = *config.rope_scaling;
-  const double low_wavelength = scaling.original_context / scaling.low_freq_factor;
-  const double high_wavelength = scaling.original_context / scaling.high_freq_factor;
-  std::vector<float> factors;
-  for (std::uint32_t i = 0; i < config.head_width; i += 2) {
-    const double frequency =
-        1.0 / std::pow(config.rope_base, static_cast<double>(i) / config.head_width);
-    const double wavelength = 2 * 3.14159265358979323846 / frequency;
-    if (wavelength < high_wavelength) {
-      factors.push_back(1);
-    } else if (wavelength > low_wavelength) {
-      factors.push_back(static_cast<float>(scaling.factor));
-    } else {
-      const double smooth = (scaling.original_context / wavelength - scaling.low_freq_factor) /
-                            (scaling.high_freq_factor - scaling.low_freq_factor);
-      factors.push_back(static_cast<float>(1.0 / ((1.0 - smooth) / scaling.factor + smooth)));
-    }
-  }
-  return factors;
-}
-
 Result<DecoderSource> read_decoder(const std::filesystem::path& folder) {
-  STROP_TRY(HuggingFaceConfig config, read_config(folder));
-  STROP_CHECK(check_supported(config));
-  STROP_TRY(HuggingFaceTokenizer tokenizer, read_tokenizer(folder));
-  STROP_TRY(SafetensorsModel weights, read_safetensors_folder(folder));
-  std::vector<TensorPlan> plan = decoder_tensors(config);
-  STROP_CHECK(refuse_unknown(weights, plan, config));
-  for (const TensorPlan& tensor : plan) STROP_CHECK(expected_tensor(weights, tensor));
-  return DecoderSource{std::move(config), std::move(tokenizer), std::move(weights),
-                       std::move(plan)};
+  DecoderSource source;
+  STROP_TRY(source.config, read_config(folder));
+  STROP_CHECK(check_supported(source.config));
+  STROP_TRY(source.tokenizer, read_tokenizer(folder));
+  STROP_TRY(source.weights, read_safetensors_folder(folder));
+  STROP_TRY(const auto quantization, read_mlx_quantization(folder));
+  if (quantization) {
+    STROP_TRY(source.packed, read_mlx_matrices(*quantization, source.weights));
+  }
+  source.plan = decoder_tensors(source.config);
+  STROP_CHECK(refuse_unknown(source.weights, source.packed, source.plan, source.config));
+  for (const TensorPlan& tensor : source.plan) STROP_CHECK(check_there(source, tensor));
+  return source;
 }
 
 }  // namespace strop::convert

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "decoder_layout.h"
 #include "formats/huggingface.h"
+#include "formats/mlx.h"
 #include "formats/safetensors.h"
 
 namespace strop::convert {
@@ -14,19 +17,16 @@ struct DecoderSource {
   formats::HuggingFaceConfig config;
   formats::HuggingFaceTokenizer tokenizer;
   formats::SafetensorsModel weights;
+  std::map<std::string, formats::MlxMatrix> packed;  // of an MLX folder, by name of the weight
   std::vector<TensorPlan> plan;  // every tensor of the model, each there in its shape
 };
 
-// Refuses a model that is no plain llama-type decoder, and a folder with tensors missing, misshapen
-// or of no known place.
+// Takes an MLX folder too. Refuses a model that is no plain llama-type decoder, and a folder with
+// tensors missing, misshapen or of no known place.
 Result<DecoderSource> read_decoder(const std::filesystem::path& folder);
 
 // The tensor that is planned, in its expected shape and a float type.
 Result<const formats::SafeTensor*> expected_tensor(const formats::SafetensorsModel& weights,
                                                    const TensorPlan& plan);
-
-// What the plain rotary frequencies are divided by, one factor per pair, in Llama 3.1's
-// long-context scaling (the model's own published formula). Empty where there is no such scaling.
-std::vector<float> rotary_factors(const formats::HuggingFaceConfig& config);
 
 }  // namespace strop::convert

@@ -1,5 +1,5 @@
-// A Hugging Face folder of a llama-type decoder -> GGUF, tensor by tensor, with memory for one
-// tensor at most.
+// A Hugging Face or MLX folder of a llama-type decoder -> GGUF, tensor by tensor, with memory for
+// one tensor at most.
 #pragma once
 
 #include <filesystem>
@@ -11,7 +11,8 @@
 namespace strop::convert {
 
 // Writes model.gguf and the vocabulary-only vocab.gguf into workspace.dir. Tensors are those of
-// llama.cpp's own converter, byte for byte: matrices in `type`, vectors in f32.
+// llama.cpp's own converter, byte for byte: matrices in `type`, vectors in f32. Matrices
+// of an MLX folder are scale * q + bias, computed in f32.
 Result<void> huggingface_to_gguf(const std::filesystem::path& folder, FloatType type,
                                  const Workspace& workspace);
 

@@ -1,11 +1,7 @@
 #include "formats/gguf.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <set>
 
 #include "formats/checked.h"
@@ -389,8 +385,6 @@ void put_key(std::string& out, const std::string& key, GgufType type) {
   put(out, static_cast<std::uint32_t>(type));
 }
 
-constexpr std::size_t kBufferBytes = 1 << 20;
-
 }  // namespace
 
 void GgufWriter::add(std::string key, std::string_view text) {
@@ -445,10 +439,7 @@ void GgufWriter::add_tensor(std::string name, const TensorType& type,
 }
 
 Result<void> GgufWriter::begin(const std::filesystem::path& path) {
-  path_ = path;
-  aside_ = path.parent_path() / str(".", path.filename().string(), ".part");
-  fd_.reset(::open(aside_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!fd_) return file_error("create", aside_, errno);
+  STROP_CHECK(file_.begin(path));
   std::string header(kMagic);
   put<std::uint32_t>(header, 3);
   put<std::uint64_t>(header, tensors_.size());
@@ -462,31 +453,11 @@ Result<void> GgufWriter::begin(const std::filesystem::path& path) {
     put(header, tensor.offset);
   }
   header.resize(*Checked(header.size()).aligned(kDefaultAlignment).value(), '\0');
-  return write(header);
-}
-
-Result<void> GgufWriter::write(std::string_view bytes) {
-  while (!bytes.empty()) {
-    if (buffer_.empty() && bytes.size() >= kBufferBytes) {
-      const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return file_error("write", path_, errno);
-      bytes.remove_prefix(static_cast<std::size_t>(written));
-      continue;
-    }
-    const std::size_t part = std::min(bytes.size(), kBufferBytes - buffer_.size());
-    buffer_.append(bytes.substr(0, part));
-    bytes.remove_prefix(part);
-    if (buffer_.size() < kBufferBytes) break;
-    const std::string full = std::move(buffer_);
-    buffer_.clear();
-    STROP_CHECK(write(full));
-  }
-  return {};
+  return file_.write(header);
 }
 
 Result<void> GgufWriter::append(std::string_view bytes) {
-  STROP_CHECK(write(bytes));
+  STROP_CHECK(file_.write(bytes));
   appended_ += bytes.size();
   return pad();
 }
@@ -496,7 +467,7 @@ Result<void> GgufWriter::pad() {
   for (const Declared& tensor : tensors_) {
     if (tensor.offset + tensor.bytes != appended_) continue;
     const std::uint64_t next = *Checked(appended_).aligned(kDefaultAlignment).value();
-    STROP_CHECK(write(std::string(next - appended_, '\0')));
+    STROP_CHECK(file_.write(std::string(next - appended_, '\0')));
     appended_ = next;
     break;
   }
@@ -504,28 +475,10 @@ Result<void> GgufWriter::pad() {
 }
 
 Result<void> GgufWriter::finish() {
-  if (appended_ != data_bytes_) {
-    return Error{.code = ErrorCode::io,
-                 .message = str("[formats] ", path_.string(), ": ", appended_,
-                                " bytes of tensors were written, but ", data_bytes_, " declared")};
-  }
-  std::string_view rest = buffer_;
-  while (!rest.empty()) {
-    const ssize_t written = ::write(fd_.get(), rest.data(), rest.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return file_error("write", path_, errno);
-    rest.remove_prefix(static_cast<std::size_t>(written));
-  }
-  buffer_.clear();
-  if (::fsync(fd_.get()) != 0) return file_error("sync", path_, errno);
-  fd_.reset();
-  if (::rename(aside_.c_str(), path_.c_str()) != 0) return file_error("rename to", path_, errno);
-  aside_.clear();
-  return {};
-}
-
-GgufWriter::~GgufWriter() {
-  if (!aside_.empty()) ::unlink(aside_.c_str());
+  if (appended_ == data_bytes_) return file_.finish();
+  return Error{.code = ErrorCode::io,
+               .message = str("[formats] ", file_.path().string(), ": ", appended_,
+                              " bytes of tensors were written, but ", data_bytes_, " declared")};
 }
 
 }  // namespace strop::formats

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "formats/mapped_file.h"
+#include "formats/streamed_file.h"
 #include "strop/result.h"
 
 namespace strop::formats {
@@ -116,7 +117,6 @@ class GgufWriter {
   Result<void> append(std::string_view bytes);
   // Fails with io when the bytes do not match the declared tensors.
   Result<void> finish();
-  ~GgufWriter();
 
  private:
   struct Declared {
@@ -125,15 +125,12 @@ class GgufWriter {
     std::vector<std::uint64_t> shape;
     std::uint64_t offset = 0, bytes = 0;
   };
-  Result<void> write(std::string_view bytes);
   Result<void> pad();
   std::string metadata_;
   std::uint64_t metadata_count_ = 0;
   std::vector<Declared> tensors_;
   std::uint64_t data_bytes_ = 0;
-  std::filesystem::path path_, aside_;
-  Descriptor fd_;
-  std::string buffer_;
+  StreamedFile file_;
   std::uint64_t appended_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <sstream>
 
 #include "core/files.h"
@@ -412,6 +413,29 @@ Result<HuggingFaceTokenizer> read_tokenizer(const fs::path& folder) {
     tokenizer.chat_template = std::string(file.bytes().substr(0, kMaxTemplateBytes));
   }
   return tokenizer;
+}
+
+std::vector<float> rotary_factors(const HuggingFaceConfig& config) {
+  if (!config.rope_scaling || config.rope_scaling->kind != "llama3") return {};
+  const RopeScaling& scaling = *config.rope_scaling;
+  const double low_wavelength = scaling.original_context / scaling.low_freq_factor;
+  const double high_wavelength = scaling.original_context / scaling.high_freq_factor;
+  std::vector<float> factors;
+  for (std::uint32_t i = 0; i < config.head_width; i += 2) {
+    const double frequency =
+        1.0 / std::pow(config.rope_base, static_cast<double>(i) / config.head_width);
+    const double wavelength = 2 * 3.14159265358979323846 / frequency;
+    if (wavelength < high_wavelength) {
+      factors.push_back(1);
+    } else if (wavelength > low_wavelength) {
+      factors.push_back(static_cast<float>(scaling.factor));
+    } else {
+      const double smooth = (scaling.original_context / wavelength - scaling.low_freq_factor) /
+                            (scaling.high_freq_factor - scaling.low_freq_factor);
+      factors.push_back(static_cast<float>(1.0 / ((1.0 - smooth) / scaling.factor + smooth)));
+    }
+  }
+  return factors;
 }
 
 std::string read_license(const fs::path& folder) { return front_matter(folder, "license"); }

@@ -59,6 +59,9 @@ struct HuggingFaceTokenizer {
 
 Result<HuggingFaceConfig> read_config(const std::filesystem::path& folder);
 Result<HuggingFaceTokenizer> read_tokenizer(const std::filesystem::path& folder);
+// What the plain rotary frequencies are divided by, one factor per pair, in Llama 3.1's
+// long-context scaling (the model's own published formula). Empty where there is no such scaling.
+std::vector<float> rotary_factors(const HuggingFaceConfig& config);
 // license of the README's front matter; empty when none is stated.
 std::string read_license(const std::filesystem::path& folder);
 std::string read_base_model(const std::filesystem::path& folder);

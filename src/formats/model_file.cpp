@@ -5,6 +5,7 @@
 
 #include "formats/gguf.h"
 #include "formats/huggingface.h"
+#include "formats/mlx.h"
 #include "formats/onnx.h"
 #include "formats/openvino_ir.h"
 #include "formats/safetensors.h"
@@ -62,12 +63,21 @@ std::optional<std::uint32_t> stated(std::uint32_t value) {
   return value ? std::optional(value) : std::nullopt;
 }
 
+// Packed matrices of an MLX folder; none in a folder that is not quantised.
+Result<std::map<std::string, MlxMatrix>> packed_matrices(
+    const std::optional<MlxQuantization>& quantization, const SafetensorsModel& weights) {
+  if (!quantization) return std::map<std::string, MlxMatrix>();
+  return read_mlx_matrices(*quantization, weights);
+}
+
 Result<Model> read_huggingface(const fs::path& folder) {
   STROP_CHECK(refuse_pickles(folder));
   STROP_TRY(const HuggingFaceConfig config, read_config(folder));
   STROP_TRY(const SafetensorsModel weights, read_safetensors_folder(folder));
+  STROP_TRY(const auto quantization, read_mlx_quantization(folder));
+  STROP_TRY(const auto packed, packed_matrices(quantization, weights));
   Model model{.path = folder.string(),
-              .format = "huggingface",
+              .format = quantization ? "mlx" : "huggingface",
               .architecture = family_of(config),
               .kind = kind_of(config.architecture)};
   Precision precision;
@@ -75,7 +85,12 @@ Result<Model> read_huggingface(const fs::path& folder) {
   for (const SafeTensor& tensor : weights.tensors) {
     parameters += tensor.elements();
     model.weight_bytes += tensor.data.size();
-    precision.count(tensor.type, tensor.data.size());
+    if (!packed.contains(tensor.name)) precision.count(tensor.type, tensor.data.size());
+  }
+  for (const auto& [name, matrix] : packed) {
+    parameters -= matrix.weight.elements() + matrix.scales.elements() + matrix.biases.elements();
+    parameters += matrix.rows * matrix.columns;
+    precision.count(str("int", matrix.grid.bits), matrix.weight.data.size());
   }
   model.parameter_count = parameters;
   model.precision = precision.most();

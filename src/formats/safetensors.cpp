@@ -85,7 +85,23 @@ Result<Ranged> parse_entry(const MappedFile& file, const std::string& name, cons
   return result;
 }
 
+const ElementSize* element_of(std::string_view type) {
+  const auto found = std::find_if(kElements.begin(), kElements.end(),
+                                  [&](const ElementSize& e) { return type == e.word; });
+  return found == kElements.end() ? nullptr : &*found;
+}
+
 }  // namespace
+
+std::uint64_t safetensors_element_bytes(std::string_view type) {
+  const ElementSize* element = element_of(type);
+  return element ? element->bytes : 0;
+}
+
+std::string_view safetensors_word(std::string_view type) {
+  const ElementSize* element = element_of(type);
+  return element ? element->name : "";
+}
 
 std::uint64_t SafeTensor::elements() const {
   std::uint64_t product = 1;

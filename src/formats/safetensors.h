@@ -27,6 +27,11 @@ struct SafetensorsModel {
   const SafeTensor* find(std::string_view name) const;
 };
 
+// Bytes of an element of that type, in our words; 0 for one that the format does not have.
+std::uint64_t safetensors_element_bytes(std::string_view type);
+// The format's own word for it: BF16 for bf16.
+std::string_view safetensors_word(std::string_view type);
+
 // The tensors of one file. Refuses a header over 100 MB, gaps, overlaps and ranges that do not
 // match shapes.
 Result<std::vector<SafeTensor>> read_safetensors(const MappedFile& file);

@@ -1,0 +1,87 @@
+#include "recipes.h"
+
+#include "formats/affine.h"
+#include "strop/result.h"
+
+namespace strop::mlx {
+namespace {
+
+using formats::AffineGrid;
+
+constexpr std::size_t kScaleBytes = 2;        // scales in the original's 16 bits
+constexpr std::uint32_t kStandInTokens = 64;  // some 40 seconds of MLX on two CPU cores
+// Of a llama-type layer's weights, those of its value and down projections.
+constexpr double kSensitiveShare = 0.28;
+
+// A model in f32 keeps its scales in f32.
+std::size_t scale_bytes(const Model& model) { return model.precision == "f32" ? 4 : kScaleBytes; }
+
+Recipe quantised(const Model& model, const std::string& name, const AffineGrid& grid,
+                 const std::string& note) {
+  return {.name = name,
+          .backend = "mlx",
+          .steps = {{"convert",
+                     Operation::quantize,
+                     {{"to", "mlx"}, {"bits", str(grid.bits)}, {"group_size", str(grid.group)}}}},
+          .bits_per_weight = formats::bits_per_weight(grid, scale_bytes(model)),
+          .note = note};
+}
+
+// The first and last eighth of the layers, and every third between.
+bool is_sensitive(std::uint32_t layer, std::uint32_t layers) {
+  const std::uint32_t eighth = layers / 8;
+  return layer < eighth || layer >= 7 * layers / 8 || (layer - eighth) % 3 == 2;
+}
+
+// Value and down projections of the sensitive layers at 6 bits, as in mlx-lm's mixed_4_6.
+Recipe mixed(const Model& model, const AffineGrid& low) {
+  Recipe recipe = quantised(model, "mixed_4_6", low,
+                            "4 bits, value and down projections of half the layers at 6");
+  std::string modules;
+  std::uint32_t more = 0;
+  for (std::uint32_t layer = 0; layer < *model.layer_count; ++layer) {
+    if (!is_sensitive(layer, *model.layer_count)) continue;
+    ++more;
+    for (const char* name : {"self_attn.v_proj", "mlp.down_proj"})
+      modules +=
+          str(modules.empty() ? "" : ",", "model.layers.", layer, ".", name, "=6/", low.group);
+  }
+  recipe.steps[0].params["modules"] = modules;
+  const double layers_share = model.parameter_count && model.vocabulary_size && model.width
+                                  ? 1 - static_cast<double>(*model.vocabulary_size) * *model.width /
+                                            static_cast<double>(*model.parameter_count)
+                                  : 1;
+  recipe.bits_per_weight += 2 * layers_share * kSensitiveShare * more / *model.layer_count;
+  return recipe;
+}
+
+}  // namespace
+
+std::vector<Recipe> recipes_for(const Model& model, bool stand_in) {
+  const std::uint32_t width = model.width.value_or(64);
+  if (width % 32 != 0) return {};
+  const std::uint32_t group = width % 64 == 0 ? 64 : 32;
+  const AffineGrid four{4, group};
+  std::vector<Recipe> recipes{
+      quantised(model, "int4", four, str("4 bits, groups of ", group, ": the usual choice")),
+      quantised(model, "int8", {8, group}, str("8 bits, groups of ", group, ": near the original")),
+      quantised(model, "int6", {6, group}, str("6 bits, groups of ", group))};
+  if (model.layer_count && *model.layer_count > 0) recipes.push_back(mixed(model, four));
+  recipes.push_back(quantised(model, "int5", {5, group}, str("5 bits, groups of ", group)));
+  recipes.push_back(quantised(model, "int3", {3, group}, str("3 bits, groups of ", group)));
+  if (group == 64)
+    recipes.push_back(quantised(model, "int4_g32", {4, 32}, "4 bits, groups of 32: finer, larger"));
+  for (Recipe& recipe : recipes) {
+    const auto& params = recipe.steps[0].params;
+    // Values of any affine 4-bit grid of that group, such as llama.cpp's q4_1, are met exactly.
+    if (params.at("bits") == "4" && params.at("group_size") == "32") recipe.source_grid = "q4_1";
+    if (stand_in)
+      recipe.stand_in =
+          StandIn{"llama_cpp",
+                  {{"convert", Operation::convert, {{"to", "gguf"}, {"type", "f32"}}}},
+                  kStandInTokens};
+  }
+  return recipes;
+}
+
+}  // namespace strop::mlx

@@ -1,0 +1,198 @@
+// MLX's own forward pass against the fp32 reference on the same weights, dequantised, and the laws
+// of a decoder session.
+#include <algorithm>
+
+#include "folders.h"
+
+namespace {
+
+using namespace strop;
+using namespace strop::mlx::test;
+
+constexpr double kClose = 2e-3;  // two orders of summation in f32
+
+const Artifact& small() {
+  static const Artifact artifact = quantised(small_model(), {{"bits", "4"}}, "small");
+  return artifact;
+}
+
+void check_against_reference(const std::map<std::string, std::string>& params,
+                             const std::string& name) {
+  CAPTURE(name);
+  const auto artifact = quantised(small_model(), params, name);
+  const auto ids = prompt(100, 128);
+  const auto session = opened(artifact);
+  const double difference = largest_difference(
+      evaluated(*session, 0, ids), reference_rows(dequantised(artifact, name + "-gguf"), ids));
+  MESSAGE(name << ": largest difference of a logit " << difference);
+  CHECK(difference < kClose);
+}
+
+void refused(const Result<void>& result, const std::string& field) {
+  REQUIRE_FALSE(result);
+  CHECK(result.error().code == ErrorCode::invalid_input);
+  CHECK(result.error().field == field);
+}
+
+const RowSink kIgnore = [](std::size_t, std::span<const float>) {};
+
+}  // namespace
+
+TEST_CASE("every grid gives the reference's logits on the dequantised weights") {
+  for (const auto* bits : {"2", "3", "4", "5", "6", "8"})
+    check_against_reference({{"bits", bits}}, str("small-int", bits));
+  check_against_reference({{"bits", "4"}, {"group_size", "32"}}, "small-g32");
+  check_against_reference({{"type", "bf16"}}, "small-bf16");
+  check_against_reference({{"modules", "*.v_proj=8/32,*.layers.1.*=6/64,lm_head=whole"}},
+                          "small-mixed");
+}
+
+TEST_CASE("the demo model: 64 tokens against the reference on the dequantised weights") {
+  const auto artifact = quantised(demo(), {{"bits", "4"}}, "demo-int4");
+  const auto ids = prompt(64, 49152);
+  const auto session = opened(artifact);
+  const auto rows = evaluated(*session, 0, ids);
+  const double difference =
+      largest_difference(rows, reference_rows(dequantised(artifact, "demo-gguf"), ids));
+  MESSAGE("largest difference of a logit " << difference << ", loaded in "
+                                           << session->info().load_seconds << " s");
+  CHECK(difference < 1e-2);
+}
+
+TEST_CASE("a sequence in pieces gives the logits of the whole, and only wanted rows") {
+  const auto session = opened(small());
+  const auto ids = prompt(90, 128);
+  const auto whole = evaluated(*session, 0, ids, {9, 89});
+  REQUIRE(whole.size() == 2);
+  evaluated(*session, 1, std::span(ids).first(33), {32});
+  const auto rest = evaluated(*session, 1, std::span(ids).subspan(33), {56});
+  CHECK(largest_difference({whole[1]}, rest) < kClose);
+}
+
+TEST_CASE("truncated and forked sequences go on as if they had never been longer") {
+  const auto session = opened(small());
+  const auto ids = prompt(40, 128);
+  const auto whole = evaluated(*session, 0, ids, {39});
+  REQUIRE(session->decoder()->truncate(0, 20));
+  REQUIRE(session->decoder()->fork(0, 3));
+  evaluated(*session, 3, prompt(7, 128));  // must not touch the sequence it was copied from
+  CHECK(largest_difference(whole, evaluated(*session, 0, std::span(ids).subspan(20), {19})) <
+        kClose);
+  REQUIRE(session->decoder()->truncate(3, 20));
+  CHECK(largest_difference(whole, evaluated(*session, 3, std::span(ids).subspan(20), {19})) <
+        kClose);
+}
+
+TEST_CASE("generation is greedy and has a clock") {
+  const auto session = opened(small());
+  const auto ids = prompt(10, 128);
+  const auto generation = taken(session->decoder()->generate(0, ids, 5, {}));
+  REQUIRE(generation.ids.size() == 5);
+  CHECK(std::is_sorted(generation.seconds.begin(), generation.seconds.end()));
+  auto all = ids;
+  all.insert(all.end(), generation.ids.begin(), generation.ids.end() - 1);
+  const auto rows = evaluated(*session, 1, all, {9, 10, 11, 12, 13});
+  for (std::size_t i = 0; i < 5; ++i)
+    CHECK(std::max_element(rows[i].begin(), rows[i].end()) - rows[i].begin() == generation.ids[i]);
+}
+
+TEST_CASE("a stopped generation leaves the sequence as it was") {
+  const auto session = opened(small());
+  std::stop_source stop;
+  stop.request_stop();
+  const auto generation = session->decoder()->generate(0, prompt(10, 128), 5, stop.get_token());
+  REQUIRE_FALSE(generation);
+  CHECK(generation.error().code == ErrorCode::cancelled);
+  CHECK(taken(session->decoder()->generate(0, prompt(10, 128), 5, {})).ids ==
+        taken(session->decoder()->generate(1, prompt(10, 128), 5, {})).ids);
+}
+
+TEST_CASE("what breaks a rule is refused by name") {
+  const auto session = opened(small(), {{"context", "64"}});
+  auto& decoder = *session->decoder();
+  refused(decoder.evaluate(0, prompt(65, 128), {}, kIgnore), "ids");
+  refused(decoder.evaluate(0, std::vector<TokenId>{128}, {}, kIgnore), "ids");
+  refused(decoder.evaluate(0, std::vector<TokenId>{-1}, {}, kIgnore), "ids");
+  refused(decoder.evaluate(8, prompt(1, 128), {}, kIgnore), "sequence");
+  refused(decoder.evaluate(0, prompt(2, 128), std::vector<std::uint32_t>{2}, kIgnore), "wanted");
+  CHECK(decoder.evaluate(0, prompt(64, 128), {}, kIgnore));
+  refused(decoder.evaluate(0, prompt(1, 128), {}, kIgnore), "ids");
+  CHECK_FALSE(decoder.generate(1, prompt(60, 128), 6, {}));
+  for (const auto& [name, value] : RunOptions{
+           {"threads", "1"}, {"precision_hint", "f8"}, {"context", "513"}, {"context ", "1"}}) {
+    const auto other = strop::mlx::MlxBackend().open(small(), {{name, value}}, {});
+    REQUIRE_FALSE(other);
+    CHECK(other.error().field == name);
+  }
+}
+
+TEST_CASE("a folder that is not what its config.json says never reaches MLX") {
+  const auto artifact = quantised(small_model(), {{"bits", "4"}}, "small-broken");
+  const auto config = std::filesystem::path(artifact.folder) / "config.json";
+  std::ifstream file(config);
+  const auto right = nlohmann::json::parse(file);
+  for (const auto& [field, value] :
+       {std::pair<const char*, nlohmann::json>{"hidden_size", 128},
+        {"num_attention_heads", 3},
+        {"head_dim", 17},
+        {"vocab_size", 127},
+        {"intermediate_size", 4096},
+        {"num_hidden_layers", 3},
+        {"hidden_act", "gelu"},
+        {"quantization", {{"bits", 8}, {"group_size", 64}}},
+        {"quantization", {{"bits", 7}, {"group_size", 64}}},
+        {"quantization", {{"bits", 4}, {"group_size", 64}, {"mode", "mxfp4"}}},
+        {"quantization", nullptr}}) {
+    CAPTURE(field);
+    auto wrong = right;
+    wrong[field] = value;
+    std::ofstream(config) << wrong.dump();
+    const auto session = strop::mlx::MlxBackend().open(artifact, {}, {});
+    REQUIRE_FALSE(session);
+    CHECK(!session.error().field.empty());
+  }
+}
+
+TEST_CASE("what is offered, and what is said of a machine without an Apple GPU") {
+  const strop::mlx::MlxBackend backend;
+  const auto model = demo();
+  const auto fit = backend.assess(model, {.local = true, .platform = "intel"});
+  CHECK(fit.supported);
+  const auto space = backend.space(model, {});
+  REQUIRE(!space.recipes.empty());
+  CHECK(space.recipes[0].name == "int4");
+  CHECK(space.recipes[0].bits_per_weight == 4.5);
+  const bool has_gpu = backend.info().devices.at(0).kind == DeviceKind::gpu;
+  CHECK(fit.untimed_reason.empty() == has_gpu);
+  for (const auto& recipe : space.recipes) {
+    CHECK(recipe.stand_in.has_value() != has_gpu);
+    CHECK((recipe.source_grid == "q4_1") == (recipe.name == "int4_g32"));
+  }
+  auto other = model;
+  other.architecture = "qwen2";
+  CHECK_FALSE(backend.assess(other, {}).supported);
+  CHECK(backend.space(other, {}).recipes.empty());
+}
+
+TEST_CASE("the nominal bits of every recipe are near the true ones") {
+  const auto model = demo();
+  for (const auto& recipe : strop::mlx::MlxBackend().space(model, {}).recipes) {
+    CAPTURE(recipe.name);
+    const auto artifact = step(model, recipe, 0, "bits-" + recipe.name);
+    const auto made = taken(read_model(artifact.folder));
+    CHECK(made.format == "mlx");
+    CHECK(made.parameter_count == model.parameter_count);
+    const double bits =
+        8.0 * static_cast<double>(made.weight_bytes) / static_cast<double>(*made.parameter_count);
+    CHECK(recipe.bits_per_weight == doctest::Approx(bits).epsilon(0.01));
+    std::filesystem::remove_all(artifact.folder);
+  }
+}
+
+TEST_CASE("the confined worker gives what the engine gives") {
+  const WorkerBackend worker(STROP_MLX_WORKER, {});
+  CHECK(worker.info().unavailable_reason.empty());
+  const auto session = taken(worker.open(small(), {}, {.dir = scratch()}));
+  CHECK(taken(session->session().decoder()->generate(0, prompt(10, 128), 8, {})).ids ==
+        taken(opened(small())->decoder()->generate(0, prompt(10, 128), 8, {})).ids);
+}
