@@ -1,4 +1,5 @@
 #include "formats/huggingface.h"
+#include "formats/mlx.h"
 #include "scratch_folder.h"
 
 using namespace strop;
@@ -10,6 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     folder.write(name, data, size);
   (void)formats::read_config(folder.path());
   (void)formats::read_tokenizer(folder.path());
+  (void)formats::read_mlx_quantization(folder.path());
   (void)formats::read_license(folder.path());
   return 0;
 }

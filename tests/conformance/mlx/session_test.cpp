@@ -59,6 +59,27 @@ TEST_CASE("the demo model: 64 tokens against the reference on the dequantised we
   CHECK(difference < 1e-2);
 }
 
+// What mlx_lm_check.py reads: folders, a prompt, and what our worker makes of it.
+TEST_CASE("the demo model for mlx-lm") {
+  const std::filesystem::path out = STROP_MLX_LM_FOLDER;
+  std::filesystem::remove_all(out);
+  std::filesystem::create_directories(out);
+  const auto model = demo();
+  for (const auto& recipe : strop::mlx::MlxBackend().space(model, {}).recipes) {
+    if (recipe.name != "int4" && recipe.name != "mixed_4_6") continue;
+    const auto artifact = step(model, recipe, 0, "lm-" + recipe.name);
+    std::filesystem::copy(artifact.folder, out / recipe.name,
+                          std::filesystem::copy_options::recursive);
+    if (recipe.name != "int4") continue;
+    const auto ids = prompt(16, 49152);
+    const auto session = opened(artifact);
+    const auto row = evaluated(*session, 0, ids, {15}).at(0);
+    const auto generation = taken(session->decoder()->generate(1, ids, 8, {}));
+    std::ofstream(out / "expected.json")
+        << nlohmann::json{{"prompt", ids}, {"logits", row}, {"generated", generation.ids}};
+  }
+}
+
 TEST_CASE("a sequence in pieces gives the logits of the whole, and only wanted rows") {
   const auto session = opened(small());
   const auto ids = prompt(90, 128);
