@@ -72,7 +72,7 @@ Fit MlxBackend::assess(const Model& model, const Target& target) const {
 RecipeSpace MlxBackend::space(const Model& model, const Target&) const {
   RecipeSpace space;
   if (!why_not(model).empty()) return space;
-  space.run_knobs = run_knobs();
+  space.run_knobs = knobs_of(knob_rules());
   space.recipes = recipes_for(model, !has_gpu());
   space.run_presets = {{"default", {}, "the engine's own defaults"}};
   if (space.recipes.empty())
@@ -100,10 +100,11 @@ Result<std::unique_ptr<Session>> MlxBackend::open(const Artifact& artifact,
                  .message = str("[mlx] format must be mlx, but got ", artifact.format, "."),
                  .field = "format",
                  .value = artifact.format};
-  STROP_TRY(const auto options, parse_options(run_options, has_gpu()));
+  STROP_TRY(auto options, options_in_force("mlx", knob_rules(), run_options));
   const auto entry = std::filesystem::path(artifact.folder) / artifact.entry;
-  return guard(str("opening ", artifact.entry),
-               [&] { return MlxSession::open(entry.parent_path(), options, workspace.stop); });
+  return guard(str("opening ", artifact.entry), [&] {
+    return MlxSession::open(entry.parent_path(), std::move(options), workspace.stop);
+  });
 }
 
 }  // namespace strop::mlx

@@ -104,8 +104,8 @@ mx::array forward(const Weights& weights, Cache& cache, std::span<const TokenId>
 }
 
 mx::array logits(const Weights& weights, const mx::array& hidden,
-                 std::span<const std::int32_t> rows) {
-  const mx::array wanted(rows.data(), {whole(rows.size())}, mx::int32);
+                 std::span<const std::uint32_t> rows) {
+  const mx::array wanted(rows.data(), {whole(rows.size())}, mx::uint32);
   const auto picked = mx::take(mx::squeeze(hidden, 0), wanted, 0);
   const Matrix& head = weights.head ? *weights.head : weights.embedding;
   auto result = mx::contiguous(mx::astype(product(picked, head), mx::float32));

@@ -57,6 +57,6 @@ mx::array forward(const Weights& weights, Cache& cache, std::span<const TokenId>
 
 // Logits f32 [rows][vocabulary] of some of the positions that forward gave.
 mx::array logits(const Weights& weights, const mx::array& hidden,
-                 std::span<const std::int32_t> rows);
+                 std::span<const std::uint32_t> rows);
 
 }  // namespace strop::mlx

@@ -2,6 +2,7 @@
 // of a decoder session.
 #include <algorithm>
 
+#include "conformance/decoder_laws.h"
 #include "folders.h"
 
 namespace {
@@ -27,14 +28,6 @@ void check_against_reference(const std::map<std::string, std::string>& params,
   MESSAGE(name << ": largest difference of a logit " << difference);
   CHECK(difference < kClose);
 }
-
-void refused(const Result<void>& result, const std::string& field) {
-  REQUIRE_FALSE(result);
-  CHECK(result.error().code == ErrorCode::invalid_input);
-  CHECK(result.error().field == field);
-}
-
-const RowSink kIgnore = [](std::size_t, std::span<const float>) {};
 
 }  // namespace
 
@@ -80,71 +73,34 @@ TEST_CASE("the demo model for mlx-lm") {
   }
 }
 
-TEST_CASE("a sequence in pieces gives the logits of the whole, and only wanted rows") {
-  const auto session = opened(small());
-  const auto ids = prompt(90, 128);
-  const auto whole = evaluated(*session, 0, ids, {9, 89});
-  REQUIRE(whole.size() == 2);
-  evaluated(*session, 1, std::span(ids).first(33), {32});
-  const auto rest = evaluated(*session, 1, std::span(ids).subspan(33), {56});
-  CHECK(largest_difference({whole[1]}, rest) < kClose);
+TEST_CASE("the laws of a decoder session") {
+  const laws::Open open = [](const RunOptions& options) { return opened(small(), options); };
+  laws::sequences(open, kClose, 300);  // more than a chunk, and a cache that grows
+  laws::generation(open, kClose);
+  laws::refusals(open);
 }
 
-TEST_CASE("truncated and forked sequences go on as if they had never been longer") {
+TEST_CASE("a copied sequence and its original do not touch each other") {
   const auto session = opened(small());
   const auto ids = prompt(40, 128);
   const auto whole = evaluated(*session, 0, ids, {39});
   REQUIRE(session->decoder()->truncate(0, 20));
   REQUIRE(session->decoder()->fork(0, 3));
-  evaluated(*session, 3, prompt(7, 128));  // must not touch the sequence it was copied from
+  evaluated(*session, 3, prompt(7, 128));
   CHECK(largest_difference(whole, evaluated(*session, 0, std::span(ids).subspan(20), {19})) <
         kClose);
-  REQUIRE(session->decoder()->truncate(3, 20));
-  CHECK(largest_difference(whole, evaluated(*session, 3, std::span(ids).subspan(20), {19})) <
-        kClose);
 }
 
-TEST_CASE("generation is greedy and has a clock") {
-  const auto session = opened(small());
-  const auto ids = prompt(10, 128);
-  const auto generation = taken(session->decoder()->generate(0, ids, 5, {}));
-  REQUIRE(generation.ids.size() == 5);
-  CHECK(std::is_sorted(generation.seconds.begin(), generation.seconds.end()));
-  auto all = ids;
-  all.insert(all.end(), generation.ids.begin(), generation.ids.end() - 1);
-  const auto rows = evaluated(*session, 1, all, {9, 10, 11, 12, 13});
-  for (std::size_t i = 0; i < 5; ++i)
-    CHECK(std::max_element(rows[i].begin(), rows[i].end()) - rows[i].begin() == generation.ids[i]);
-}
-
-TEST_CASE("a stopped generation leaves the sequence as it was") {
-  const auto session = opened(small());
-  std::stop_source stop;
-  stop.request_stop();
-  const auto generation = session->decoder()->generate(0, prompt(10, 128), 5, stop.get_token());
-  REQUIRE_FALSE(generation);
-  CHECK(generation.error().code == ErrorCode::cancelled);
-  CHECK(taken(session->decoder()->generate(0, prompt(10, 128), 5, {})).ids ==
-        taken(session->decoder()->generate(1, prompt(10, 128), 5, {})).ids);
-}
-
-TEST_CASE("what breaks a rule is refused by name") {
-  const auto session = opened(small(), {{"context", "64"}});
-  auto& decoder = *session->decoder();
-  refused(decoder.evaluate(0, prompt(65, 128), {}, kIgnore), "ids");
-  refused(decoder.evaluate(0, std::vector<TokenId>{128}, {}, kIgnore), "ids");
-  refused(decoder.evaluate(0, std::vector<TokenId>{-1}, {}, kIgnore), "ids");
-  refused(decoder.evaluate(8, prompt(1, 128), {}, kIgnore), "sequence");
-  refused(decoder.evaluate(0, prompt(2, 128), std::vector<std::uint32_t>{2}, kIgnore), "wanted");
-  CHECK(decoder.evaluate(0, prompt(64, 128), {}, kIgnore));
-  refused(decoder.evaluate(0, prompt(1, 128), {}, kIgnore), "ids");
-  CHECK_FALSE(decoder.generate(1, prompt(60, 128), 6, {}));
+TEST_CASE("run options outside their range are refused by name") {
   for (const auto& [name, value] : RunOptions{
            {"threads", "1"}, {"precision_hint", "f8"}, {"context", "513"}, {"context ", "1"}}) {
-    const auto other = strop::mlx::MlxBackend().open(small(), {{name, value}}, {});
-    REQUIRE_FALSE(other);
-    CHECK(other.error().field == name);
+    const auto session = strop::mlx::MlxBackend().open(small(), {{name, value}}, {});
+    REQUIRE_FALSE(session);
+    CHECK(session.error().field == name);
   }
+  const auto info = opened(small(), {{"precision_hint", "bf16"}})->info();
+  CHECK(info.run_options.at("precision_hint") == "bf16");
+  CHECK(info.run_options.at("context") == "512");
 }
 
 TEST_CASE("a folder that is not what its config.json says never reaches MLX") {
