@@ -71,6 +71,28 @@ $ORIGIN/../../lib/strop/onnxruntime;$ORIGIN/../../lib/strop/mlx/mlx/lib")
   install(TARGETS ${target} RUNTIME DESTINATION libexec/strop COMPONENT strop)
 endfunction()
 
+# Puts what every worker in Python needs, and each backend's toolchain under its name, into `folder`
+# and into the installation.
+function(strop_toolchains folder)
+  file(GLOB shared CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/toolchain/python/*.py")
+  file(MAKE_DIRECTORY "${folder}")
+  foreach(file IN LISTS shared)
+    configure_file("${file}" "${folder}" COPYONLY)
+  endforeach()
+  install(FILES ${shared} DESTINATION share/strop/toolchains)
+  file(GLOB toolchains CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/backends/*/toolchain/toolchain.json")
+  foreach(manifest IN LISTS toolchains)
+    cmake_path(GET manifest PARENT_PATH toolchain)
+    file(READ "${manifest}" text)
+    string(JSON name GET "${text}" name)
+    file(MAKE_DIRECTORY "${folder}/${name}")
+    foreach(file toolchain.json requirements.txt worker.py)
+      configure_file("${toolchain}/${file}" "${folder}/${name}" COPYONLY)
+      install(FILES "${toolchain}/${file}" DESTINATION share/strop/toolchains/${name})
+    endforeach()
+  endforeach()
+endfunction()
+
 # strop_app(NAME [DEPENDS modules...] [LIBS libraries...]): one folder of apps/, as bin/NAME. It
 # sees the public headers only.
 function(strop_app name)

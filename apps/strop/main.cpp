@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include <array>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -14,6 +15,7 @@
 #include "request.h"
 #include "strop/json.h"
 #include "strop/run.h"
+#include "strop/toolchain.h"
 #include "values.h"
 #include "watch.h"
 
@@ -214,6 +216,67 @@ int backends_verb(const Invocation& in) {
   return all_passed;
 }
 
+std::string show_bytes(std::uint64_t bytes) { return str((bytes + 500'000) / 1'000'000, " MB"); }
+
+void print_toolchain(const ToolchainInfo& info) {
+  constexpr std::array words{"not installed", "installed", "broken"};
+  std::cout << info.name << ": " << words.at(static_cast<std::size_t>(info.state))
+            << (info.problem.empty() ? "" : ": " + info.problem) << "\n  " << info.title << ": "
+            << info.purpose << "\n";
+  if (info.disk_bytes)
+    std::cout << "  takes " << show_bytes(*info.disk_bytes) << " in " << info.folder
+              << (info.python.empty() ? "" : ", Python " + info.python) << "\n";
+  if (info.state == ToolchainState::not_installed)
+    std::cout << "  strop toolchain install " << info.name << " downloads "
+              << show_bytes(info.download_bytes) << " and takes "
+              << show_bytes(info.installed_bytes) << "\n";
+  if (info.state == ToolchainState::broken)
+    std::cout << "  strop toolchain install " << info.name << " makes it anew\n";
+}
+
+// Of `list` without a name: every one, as `check` goes through them.
+int every_toolchain(const Invocation& in, bool check) {
+  auto all = toolchains();
+  if (!all) return complain(all.error(), in.json);
+  bool whole = true;
+  for (ToolchainInfo& info : *all) {
+    if (check) {
+      auto checked = check_toolchain(info.name);
+      if (!checked) return complain(checked.error(), in.json);
+      info = *std::move(checked);
+    }
+    whole = whole && info.state != ToolchainState::broken;
+    if (!in.json) print_toolchain(info);
+  }
+  if (in.json) std::cout << to_json(*all) << "\n";
+  return check && !whole ? could_not_finish : all_passed;
+}
+
+int toolchain_verb(const Invocation& in, const std::string& action, const std::string& name) {
+  if (name.empty() && (action == "list" || action == "check"))
+    return every_toolchain(in, action == "check");
+  if (name.empty() != (action == "list"))
+    return complain({.code = ErrorCode::invalid_input,
+                     .message = action == "list" ? "list takes no name"
+                                                 : str(action, " needs the name of a toolchain"),
+                     .hint = "Try: strop toolchain list",
+                     .field = "NAME"},
+                    in.json);
+  Interrupts interrupts;
+  Watch watch(is_terminal(STDERR_FILENO));
+  const auto info = action == "install"  ? install_toolchain(name, watch, interrupts.token())
+                    : action == "remove" ? remove_toolchain(name)
+                                         : check_toolchain(name);
+  watch.clear();
+  if (!info) return complain(info.error(), in.json);
+  if (in.json)
+    std::cout << to_json(*info) << "\n";
+  else
+    print_toolchain(*info);
+  return action == "check" && info->state != ToolchainState::installed ? could_not_finish
+                                                                       : all_passed;
+}
+
 std::vector<std::string> known_words(const CLI::App& app) {
   std::vector<std::string> words;
   for (const CLI::App* sub : app.get_subcommands({})) words.push_back(sub->get_name());
@@ -295,6 +358,30 @@ int main_body(int argc, char** argv) {
       app.add_subcommand("backends", "Every engine's worker, and whether it can run here");
   list->add_flag("!--no-confine", in.request.confine, "Ask them without confinement");
   list->callback([&] { code = backends_verb(in); });
+
+  CLI::App* tools = app.add_subcommand(
+      "toolchain", "Python tools of the frameworks, each in an environment of its own");
+  auto action = std::make_shared<std::string>();
+  auto tool = std::make_shared<std::string>();
+  tools
+      ->add_option(
+          "ACTION", *action,
+          "list: what there is, what is installed, what it takes\n"
+          "install NAME: download it, pinned by hashes, or repair it; then it works offline\n"
+          "check [NAME]: compare every file with what was installed\n"
+          "remove NAME: free its disk space")
+      ->required()
+      ->check(CLI::IsMember({"list", "install", "remove", "check"}))
+      ->type_name("");
+  tools->add_option("NAME", *tool, "Name of the toolchain, as strop toolchain list shows it")
+      ->type_name("");
+  tools->add_flag("--json", in.json, "JSON on stdout");
+  tools->footer(
+      "Example:\n  strop toolchain install nncf\nRecipes that need a toolchain which is not "
+      "installed are listed as not tried; the rest of a run goes on.\nInstalls with uv when it is "
+      "there, else with venv and pip, from the package index that these are set up for.\nRefused "
+      "or broken: exit code 1. STROP_PYTHON names the Python to use.");
+  tools->callback([&code, &in, action, tool] { code = toolchain_verb(in, *action, *tool); });
 
   CLI::App* schema =
       app.add_subcommand("schema", "JSON Schema of report.json or of the worker protocol");

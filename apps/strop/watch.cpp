@@ -68,7 +68,8 @@ void Watch::status(const Event& event) {
   if (event.subject == subject_ && event.kind != Event::Kind::done && now - last_ < kRefresh)
     return;
   last_ = now;
-  std::string text = str("[", word(event.stage), "] ", event.subject);
+  std::string text =
+      event.stage == Stage::none ? event.subject : str("[", word(event.stage), "] ", event.subject);
   if (event.fraction > 0 && event.fraction < 1)
     text += str(" ", static_cast<int>(event.fraction * 100), " %");
   if (!event.text.empty()) text += str(" - ", event.text);

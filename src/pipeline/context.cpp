@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "core/files.h"
+#include "pipeline/toolchains.h"
 
 namespace fs = std::filesystem;
 
@@ -66,7 +67,10 @@ WorkerBackend Context::worker(const std::string& name) const {
   for (const fs::path& program : installed_workers()) {
     if (program.filename() == file) return WorkerBackend(program, policy());
   }
-  return WorkerBackend(places_.workers / file, policy());  // missing: said when it is started
+  for (WorkerCommand& command : toolchain_workers()) {
+    if (command.name == name) return {std::move(command), policy()};
+  }
+  return {places_.workers / file, policy()};  // missing: said when it is started
 }
 
 Result<fs::path> Context::scratch() {

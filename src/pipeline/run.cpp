@@ -8,6 +8,7 @@
 #include "core/lock.h"
 #include "formats/model_file.h"
 #include "pipeline/stages.h"
+#include "pipeline/toolchains.h"
 #include "strop/json.h"
 #include "strop/version.h"
 
@@ -167,6 +168,8 @@ std::vector<BackendInfo> backends(bool confine) {
   if (const auto store = open_store()) policy.cache = store->workers_cache();
   for (const fs::path& program : installed_workers())
     all.push_back(WorkerBackend(program, policy).info());
+  for (WorkerCommand& command : toolchain_workers())
+    all.push_back(WorkerBackend(std::move(command), policy).info());
   return all;
 }
 

@@ -246,6 +246,24 @@ Error impossible_limit(const std::vector<Candidate>& candidates, const Goal& goa
                "Take a larger target or a smaller model.");
 }
 
+// Recipes that no worker can make here are no candidates; each says what would enable it.
+Assessment without_missing(Assessment assessment,
+                           const std::map<std::string, std::string>& missing_workers,
+                           std::vector<NotTried>& not_tried) {
+  for (BackendFit& fit : assessment.fits) {
+    std::erase_if(fit.space.recipes, [&](const Recipe& recipe) {
+      for (const Step& step : recipe.steps) {
+        const auto missing = missing_workers.find(step.worker);
+        if (missing == missing_workers.end()) continue;
+        not_tried.push_back({fit.backend, recipe.name, missing->second});
+        return true;
+      }
+      return false;
+    });
+  }
+  return assessment;
+}
+
 struct Selection {
   std::vector<Candidate> candidates;
   std::vector<NotTried> not_tried;
@@ -306,9 +324,11 @@ std::vector<Candidate> all_candidates(const Reference& reference,
 }  // namespace
 
 Result<Plan> make_plan(const Goal& goal, const Model& model, const Target& target,
-                       const Assessment& assessment, const Rules& rules) {
-  STROP_CHECK(check_goal(goal, assessment, rules));
+                       const Assessment& asked, const Rules& rules,
+                       const std::map<std::string, std::string>& missing_workers) {
   Plan made;
+  const Assessment assessment = without_missing(asked, missing_workers, made.not_tried);
+  STROP_CHECK(check_goal(goal, assessment, rules));
   const std::vector<BackendFit> usable = usable_fits(goal, assessment, rules, made.not_tried);
   if (usable.empty()) return nothing_can_run(made.not_tried);
 

@@ -1,6 +1,9 @@
 // Assessment + Goal -> Plan: which recipes are tried, in which order, and why.
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "plan/rules.h"
 #include "strop/assessment.h"
 #include "strop/goal.h"
@@ -11,9 +14,12 @@
 
 namespace strop {
 
-// Pure: the same values give the same plan. Fails with invalid_input when the goal names an unknown
-// framework or sets limits that no recipe can meet, with unsupported when nothing can run.
+// `missing_workers`: why a worker that steps may name cannot be started; recipes that need it are
+// not tried. Pure: the same values give the same plan. Fails with invalid_input when the goal names
+// an unknown framework or sets limits that no recipe can meet, with unsupported when nothing can
+// run.
 Result<Plan> make_plan(const Goal& goal, const Model& model, const Target& target,
-                       const Assessment& assessment, const Rules& rules);
+                       const Assessment& assessment, const Rules& rules,
+                       const std::map<std::string, std::string>& missing_workers = {});
 
 }  // namespace strop

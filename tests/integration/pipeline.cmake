@@ -22,6 +22,13 @@ if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
   add_test(NAME integration.pipeline
     COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/pipeline" $<TARGET_FILE:strop> "${tiny}" "${text}"
             "${PROJECT_BINARY_DIR}/fault/libexec/strop")
+  if(TARGET strop-worker-openvino)
+    add_test(NAME integration.toolchain
+      COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/toolchain" $<TARGET_FILE:strop> "${tiny}" "${text}")
+    set_tests_properties(integration.toolchain PROPERTIES
+      FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 1200 LABELS real)
+  endif()
+
   set(kill "${CMAKE_CURRENT_SOURCE_DIR}/kill_resume" $<TARGET_FILE:strop>)
   add_test(NAME integration.kill_resume COMMAND ${kill} "${tiny}" 3 --data "${text}")
   add_test(NAME integration.kill_resume_often COMMAND ${kill} "${tiny}" 50 --data "${text}")

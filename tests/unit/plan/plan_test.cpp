@@ -318,3 +318,19 @@ TEST_CASE("the rank does not depend on the order in which workers answered") {
   std::reverse(turned.assessment.fits.begin(), turned.assessment.fits.end());
   CHECK(c.plan()->choices == turned.plan()->choices);
 }
+
+TEST_CASE("recipes of a worker that is missing are not tried, and say what would enable them") {
+  Case c;
+  Recipe compressed = recipe("openvino", "compressed", 4.25);
+  compressed.steps.push_back({.worker = "absent", .op = Operation::quantize, .params = {}});
+  c.assessment.fits[1].space.recipes.push_back(compressed);
+  const auto tried = names(*c.plan(), Role::candidate);
+  CHECK(std::find(tried.begin(), tried.end(), "openvino compressed") != tried.end());
+
+  const Plan plan = *make_plan(c.goal, c.model, c.target, c.assessment, rules(),
+                               {{"absent", "absent is not installed; install it"}});
+  const auto left = names(plan, Role::candidate);
+  CHECK(std::find(left.begin(), left.end(), "openvino compressed") == left.end());
+  CHECK(std::count(plan.not_tried.begin(), plan.not_tried.end(),
+                   NotTried{"openvino", "compressed", "absent is not installed; install it"}) == 1);
+}
