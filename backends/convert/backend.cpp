@@ -5,6 +5,7 @@
 #include <array>
 
 #include "core/files.h"
+#include "encoder_to_onnx.h"
 #include "formats/gguf.h"
 #include "quantize.h"
 #include "strop/version.h"
@@ -81,6 +82,20 @@ Error wrong_input(const Model& input) {
                .value = input.format};
 }
 
+Result<Artifact> convert_encoder(const Model& input, const OnnxOptions& options,
+                                 const Workspace& workspace) {
+  if (options.blocks || options.floats != FloatType::f32)
+    return Error{.code = ErrorCode::unsupported,
+                 .message = "[optimize] type must be f32 for an encoder",
+                 .field = "type"};
+  Artifact artifact{.format = "onnx", .entry = "model.onnx"};
+  STROP_TRY(artifact.notes, encoder_to_onnx(input.path, workspace));
+  for (const char* name : {"model.onnx", "model.onnx.data"})
+    artifact.files.push_back({.path = name});
+  STROP_CHECK(keep_tokenizer(input.path, workspace.dir, "", artifact));
+  return artifact;
+}
+
 // The tokenizer's files are beside the model, where onnxruntime-genai looks for them.
 Result<Artifact> convert_to_onnx(const Model& input, const Step& step, const Workspace& workspace) {
   if (input.format != "huggingface")
@@ -91,6 +106,7 @@ Result<Artifact> convert_to_onnx(const Model& input, const Step& step, const Wor
         .field = "format",
         .value = input.format};
   STROP_TRY(const OnnxOptions options, onnx_options(step.params));
+  if (input.kind == ModelKind::embedding) return convert_encoder(input, options, workspace);
   STROP_CHECK(huggingface_to_onnx(input.path, options, workspace));
   Artifact artifact{.format = "onnx", .entry = "model.onnx"};
   for (const char* name : {"model.onnx", "model.onnx.data", "genai_config.json", kVocabulary})

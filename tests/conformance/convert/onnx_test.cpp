@@ -189,3 +189,13 @@ TEST_CASE("weights that are no numbers, or leave the type's range, are refused b
   check_refused(model, {{"type", "f16"}}, ErrorCode::corrupt, name);
   CHECK(Conversion().run(model, {{"type", "f32"}}));
 }
+
+TEST_CASE("an encoder that is no plain BERT, or is wanted in blocks, is refused") {
+  TinyModel model = wide_model();
+  model.config["architectures"] = {"BertModel"};
+  check_refused(model, {{"type", "int8"}}, ErrorCode::unsupported, "type");
+  check_refused(model, {{"type", "f32"}}, ErrorCode::unsupported, "hidden_act");
+  model.config["hidden_act"] = "gelu";
+  check_refused(model, {{"type", "f32"}}, ErrorCode::invalid_input,
+                "embeddings.word_embeddings.weight");
+}

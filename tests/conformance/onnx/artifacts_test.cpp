@@ -8,11 +8,13 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <random>
 
 #include "core/files.h"
 #include "core/json.h"
 #include "core/proxy.h"
 #include "formats/model_file.h"
+#include "support/bytes.h"
 
 namespace fs = std::filesystem;
 using namespace strop;
@@ -36,10 +38,12 @@ fs::path worker(const std::string& name) {
   return fs::path(STROP_WORKERS_FOLDER) / ("strop-worker-" + name);
 }
 
-Artifact made(const std::string& name, std::map<std::string, std::string> params) {
+Artifact made(const std::string& name, std::map<std::string, std::string> params,
+              const fs::path& original = STROP_DEMO_MODEL) {
   const fs::path folder = kOut / name;
+  fs::remove_all(folder);
   fs::create_directories(folder);
-  const Model model = taken(read_model(STROP_DEMO_MODEL));
+  const Model model = taken(read_model(original));
   const Recipe recipe{.name = name, .steps = {{"convert", Operation::convert, std::move(params)}}};
   Artifact artifact =
       taken(WorkerBackend(worker("convert"), {}).build(model, recipe, 0, {.dir = folder}));
@@ -82,14 +86,86 @@ Json continuation(DecoderSession& session, const std::vector<TokenId>& prompt) {
   return {{"prompt", prompt}, {"continuation", made.ids}, {"gaps", gaps}};
 }
 
+// A BERT of two layers with drawn weights, mean pooling and normalisation.
+struct TinyEncoder {
+  static constexpr std::uint64_t kWidth = 32, kInner = 64, kWords = 50, kLength = 40;
+  Json header = Json::object();
+  std::string data;
+  std::mt19937 generator{5};
+
+  void tensor(const std::string& name, const std::vector<std::uint64_t>& shape) {
+    std::normal_distribution<float> normal(name.ends_with("LayerNorm.weight") ? 1.0f : 0.0f, 0.2f);
+    const std::size_t begin = data.size();
+    std::uint64_t count = 1;
+    for (const std::uint64_t dimension : shape) count *= dimension;
+    for (std::uint64_t i = 0; i < count; ++i) data += test::raw(normal(generator));
+    header[name] = {{"dtype", "F32"}, {"shape", shape}, {"data_offsets", {begin, data.size()}}};
+  }
+  void linear(const std::string& name, std::uint64_t from, std::uint64_t to) {
+    tensor(name + ".weight", {to, from});
+    tensor(name + ".bias", {to});
+  }
+  void norm(const std::string& name) {
+    tensor(name + ".weight", {kWidth});
+    tensor(name + ".bias", {kWidth});
+  }
+
+  void write_to(const fs::path& folder) {
+    tensor("embeddings.word_embeddings.weight", {kWords, kWidth});
+    tensor("embeddings.position_embeddings.weight", {kLength, kWidth});
+    tensor("embeddings.token_type_embeddings.weight", {2, kWidth});
+    norm("embeddings.LayerNorm");
+    for (int layer = 0; layer < 2; ++layer) {
+      const std::string name = str("encoder.layer.", layer, ".");
+      for (const char* side : {"query", "key", "value"})
+        linear(str(name, "attention.self.", side), kWidth, kWidth);
+      linear(name + "attention.output.dense", kWidth, kWidth);
+      norm(name + "attention.output.LayerNorm");
+      linear(name + "intermediate.dense", kWidth, kInner);
+      linear(name + "output.dense", kInner, kWidth);
+      norm(name + "output.LayerNorm");
+    }
+    linear("pooler.dense", kWidth, kWidth);
+    fs::create_directories(folder / "1_Pooling");
+    const Json config = {{"architectures", {"BertModel"}},
+                         {"model_type", "bert"},
+                         {"vocab_size", kWords},
+                         {"hidden_size", kWidth},
+                         {"num_hidden_layers", 2},
+                         {"num_attention_heads", 4},
+                         {"intermediate_size", kInner},
+                         {"hidden_act", "gelu"},
+                         {"max_position_embeddings", kLength},
+                         {"layer_norm_eps", 1e-12}};
+    const Json modules = {
+        {{"path", ""}, {"type", "sentence_transformers.models.Transformer"}},
+        {{"path", "1_Pooling"}, {"type", "sentence_transformers.models.Pooling"}},
+        {{"path", "2_Normalize"}, {"type", "sentence_transformers.models.Normalize"}}};
+    REQUIRE(write_whole(folder / "config.json", config.dump()));
+    REQUIRE(write_whole(folder / "modules.json", modules.dump()));
+    REQUIRE(write_whole(folder / "1_Pooling" / "config.json",
+                        Json{{"pooling_mode_mean_tokens", true}}.dump()));
+    REQUIRE(write_whole(folder / "model.safetensors", test::safetensors(header.dump(), data)));
+  }
+};
+
 }  // namespace
+
+TEST_CASE("an encoder is made, beside its original") {
+  const fs::path original = kOut / "encoder_original";
+  fs::remove_all(original);
+  fs::create_directories(original);
+  TinyEncoder().write_to(original);
+  const Artifact artifact = made("encoder", {{"to", "onnx"}, {"type", "f32"}}, original);
+  CHECK(artifact.format == "onnx");
+  CHECK(artifact.notes.empty());
+}
 
 TEST_CASE("the demo model is made in every type, beside its reference") {
   if (!fs::exists(STROP_DEMO_MODEL)) {
     std::cout << "skipped: the demo model is missing (tools/demo-model makes it)" << std::endl;
     std::exit(77);
   }
-  fs::remove_all(kOut);
   const Artifact reference = made("gguf_f32", {{"to", "gguf"}, {"type", "f32"}});
   made("f32", {{"to", "onnx"}, {"type", "f32"}});
   made("f16", {{"to", "onnx"}, {"type", "f16"}});

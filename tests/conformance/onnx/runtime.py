@@ -3,9 +3,11 @@
 Every artifact: logits near the reference's by its precision; logits_start and a cache that grows change nothing;
 onnxruntime-genai continues prompts as our own greedy loop does. F32 and F16: as llama.cpp does. Two best logits that
 lie nearer to each other than NEAR_TIE may come in either order: such a place is printed and ends the comparison.
+The encoder: states and sentence embeddings as numpy computes them in double precision.
 """
 
 import json
+import math
 import pathlib
 import sys
 
@@ -102,8 +104,70 @@ def generated(model, prompt, count):
     return ids
 
 
+def safetensors(path):
+    raw = path.read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8:8 + length])
+    return {name: numpy.frombuffer(raw[8 + length:], numpy.float32, offset=entry["data_offsets"][0],
+                                   count=(entry["data_offsets"][1] - entry["data_offsets"][0]) // 4)
+            .reshape(entry["shape"]).astype(numpy.float64)
+            for name, entry in header.items() if entry.get("dtype") == "F32"}
+
+
+def encoded(config, tensors, ids, mask, types):
+    """BERT's forward pass of one text in double precision, and the direction of its tokens' mean."""
+    def linear(x, name):
+        return x @ tensors[name + ".weight"].T + tensors[name + ".bias"]
+
+    def normalised(x, name):
+        x = x - x.mean(-1, keepdims=True)
+        x = x / numpy.sqrt((x**2).mean(-1, keepdims=True) + config["layer_norm_eps"])
+        return x * tensors[name + ".weight"] + tensors[name + ".bias"]
+
+    def heads(x):
+        return x.reshape(len(ids), config["num_attention_heads"], -1).transpose(1, 0, 2)
+
+    tables = "embeddings.{}_embeddings.weight"
+    x = tensors[tables.format("word")][ids] + tensors[tables.format("token_type")][types]
+    x = normalised(x + tensors[tables.format("position")][:len(ids)], "embeddings.LayerNorm")
+    for layer in range(config["num_hidden_layers"]):
+        name = f"encoder.layer.{layer}."
+        query, key, value = (heads(linear(x, f"{name}attention.self.{side}")) for side in ("query", "key", "value"))
+        scores = query @ key.transpose(0, 2, 1) / numpy.sqrt(query.shape[-1]) + numpy.where(mask, 0, -1e30)
+        shares = numpy.exp(scores - scores.max(-1, keepdims=True))
+        attended = (shares / shares.sum(-1, keepdims=True) @ value).transpose(1, 0, 2).reshape(x.shape)
+        x = normalised(x + linear(attended, name + "attention.output.dense"), name + "attention.output.LayerNorm")
+        inner = linear(x, name + "intermediate.dense")
+        inner = inner / 2 * (1 + numpy.vectorize(math.erf)(inner / math.sqrt(2)))
+        x = normalised(x + linear(inner, name + "output.dense"), name + "output.LayerNorm")
+    mean = (x * numpy.array(mask)[:, None]).sum(0) / sum(mask)
+    return x, mean / numpy.linalg.norm(mean)
+
+
+def check_encoder(folder, original):
+    """Two texts of different length in one batch, against each alone."""
+    config = json.loads((original / "config.json").read_text(encoding="utf-8"))
+    tensors = safetensors(original / "model.safetensors")
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    random = numpy.random.default_rng(3)
+    ids = random.integers(0, config["vocab_size"], (2, 17))
+    types = random.integers(0, 2, ids.shape)
+    mask = numpy.ones_like(ids)
+    mask[1, 11:] = 0
+    states, sentences = session.run(["last_hidden_state", "sentence_embedding"],
+                                    {"input_ids": ids, "attention_mask": mask, "token_type_ids": types})
+    worst = 0
+    for row in range(2):
+        expected, sentence = encoded(config, tensors, ids[row], mask[row], types[row])
+        kept = mask[row] == 1
+        worst = max(worst, numpy.abs(states[row] - expected)[kept].max(), numpy.abs(sentences[row] - sentence).max())
+    print(f"encoder: {worst:.3g} away at most")
+    assert worst < 1e-4, worst
+
+
 def main(folder):
     folder = pathlib.Path(folder)
+    check_encoder(folder / "encoder", folder / "encoder_original")
     reference = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
     ids = reference["ids"]
     logits = numpy.fromfile(folder / "logits.f32", numpy.float32).reshape(len(ids), -1)

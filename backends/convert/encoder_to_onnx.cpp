@@ -1,0 +1,341 @@
+#include "encoder_to_onnx.h"
+
+#include <cmath>
+#include <set>
+
+#include "core/json.h"
+#include "formats/huggingface.h"
+#include "formats/mapped_file.h"
+#include "formats/onnx_writer.h"
+#include "formats/safetensors.h"
+#include "onnx_weights.h"
+
+namespace fs = std::filesystem;
+
+namespace strop::convert {
+namespace {
+
+using namespace formats;
+using Names = std::vector<std::string>;
+
+constexpr std::int64_t kOpset = 18;
+// Added to the scores of masked positions: far below any score, and finite in bf16.
+constexpr float kMasked = -1e30f;
+
+Error unsupported(const std::string& field, const std::string& rule, const std::string& value) {
+  return Error{.code = ErrorCode::unsupported,
+               .message = str("[optimize] config.json: ", field, " ", rule, ", but is ", value),
+               .field = field,
+               .value = value};
+}
+
+Result<void> check_supported(const HuggingFaceConfig& config) {
+  if (config.architecture != "BertModel")
+    return unsupported("architectures", "must be BertModel", config.architecture);
+  for (const auto& [field, value] : {std::pair{"vocab_size", config.vocabulary},
+                                     {"hidden_size", config.width},
+                                     {"num_hidden_layers", config.layers},
+                                     {"num_attention_heads", config.heads},
+                                     {"intermediate_size", config.feed_forward},
+                                     {"max_position_embeddings", config.context}}) {
+    if (value == 0) return unsupported(field, "must be stated", "missing");
+  }
+  if (config.activation != "gelu")
+    return unsupported("hidden_act", "must be gelu", config.activation);
+  if (config.width != config.heads * config.head_width)
+    return unsupported("hidden_size", "must be num_attention_heads times the heads' width",
+                       str(config.width));
+  return {};
+}
+
+Result<Json> read_json(const fs::path& folder, const std::string& name) {
+  STROP_TRY(const MappedFile file, MappedFile::open_inside(folder, name));
+  return parse_json(file.bytes(), file.path().string());
+}
+
+struct Pooling {
+  bool mean = false, normalise = false;
+  std::string left_out;  // why there is no sentence_embedding, where the folder asks for one
+};
+
+bool is_true(const Json& json, const std::string& key) {
+  return json.is_object() && json.value(key, Json()) == Json(true);
+}
+
+// What comes after the encoder, by sentence-transformers' modules.json.
+Result<Pooling> read_pooling(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::exists(folder / "modules.json", error)) return Pooling{};
+  STROP_TRY(const Json modules, read_json(folder, "modules.json"));
+  Pooling pooling;
+  const auto leave_out = [](const std::string& why) {
+    return Pooling{.left_out = "sentence_embedding is left out: " + why};
+  };
+  if (!modules.is_array()) return leave_out("modules.json is no list");
+  for (const Json& module : modules) {
+    const Json type = module.is_object() ? module.value("type", Json()) : Json();
+    const std::string name = type.is_string() ? type.get<std::string>() : "";
+    if (name.ends_with(".Transformer")) continue;
+    if (name.ends_with(".Normalize") && pooling.mean) {
+      pooling.normalise = true;
+      continue;
+    }
+    const Json path = module.is_object() ? module.value("path", Json()) : Json();
+    if (!name.ends_with(".Pooling") || pooling.mean || path != Json("1_Pooling"))
+      return leave_out(str("the module ", name, " is not known here"));
+    STROP_TRY(const Json config, read_json(folder / "1_Pooling", "config.json"));
+    if (!config.is_object()) return leave_out("1_Pooling/config.json is no object");
+    for (const auto& [key, value] : config.items()) {
+      if (key.starts_with("pooling_mode_") && key != "pooling_mode_mean_tokens" &&
+          value == Json(true))
+        return leave_out(key + " is not known here");
+    }
+    pooling.mean = is_true(config, "pooling_mode_mean_tokens");
+    if (!pooling.mean) return leave_out("1_Pooling states no mean over tokens");
+  }
+  return pooling;
+}
+
+template <class T>
+std::string raw(const std::vector<T>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
+}
+
+class EncoderGraph {
+ public:
+  EncoderGraph(OnnxWriter& writer, const SafetensorsModel& tensors, const HuggingFaceConfig& config,
+               const Pooling& pooling, const Workspace& workspace)
+      : writer_(writer),
+        tensors_(tensors),
+        config_(config),
+        pooling_(pooling),
+        workspace_(workspace),
+        weights_(writer, tensors, workspace) {}
+
+  Result<void> write() {
+    writer_.opset("", kOpset);
+    for (const char* name : {"input_ids", "attention_mask", "token_type_ids"})
+      writer_.input({name, OnnxType::i64, {"batch_size", "sequence_length"}});
+    writer_.output({"last_hidden_state",
+                    OnnxType::f32,
+                    {"batch_size", "sequence_length", std::int64_t{config_.width}}});
+    constants();
+    mask();
+    STROP_CHECK(embeddings());
+    for (std::uint32_t layer = 0; layer < config_.layers; ++layer) {
+      if (workspace_.progress)
+        workspace_.progress->report(static_cast<double>(layer) / config_.layers,
+                                    str("layer ", layer));
+      STROP_CHECK(encoder_layer(layer));
+    }
+    writer_.add({"Identity", {stream_}, {"last_hidden_state"}});
+    if (pooling_.mean) sentence();
+    return refuse_unknown();
+  }
+
+ private:
+  void floats(const std::string& name, float value) {
+    writer_.constant(name, OnnxType::f32, {}, raw(std::vector<float>{value}));
+  }
+  void integers(const std::string& name, const std::vector<std::int64_t>& values) {
+    writer_.constant(name, OnnxType::i64, {static_cast<std::int64_t>(values.size())}, raw(values));
+  }
+
+  void constants() {
+    const std::int64_t heads = config_.heads, head_width = config_.head_width;
+    integers("split_heads", {0, 0, heads, head_width});
+    integers("join_heads", {0, 0, heads * head_width});
+    integers("axes_of_heads_and_rows", {1, 2});
+    integers("axis_1", {1});
+    integers("axis_last", {-1});
+    for (const auto& [name, value] :
+         {std::pair{"index_0", std::int64_t{0}}, {"index_1", std::int64_t{1}}})
+      writer_.constant(name, OnnxType::i64, {}, raw(std::vector<std::int64_t>{value}));
+    floats("one", 1);
+    floats("half", 0.5f);
+    floats("root_half", std::sqrt(0.5f));
+    floats("masked", kMasked);
+    floats("score_scale", 1.0f / std::sqrt(static_cast<float>(head_width)));
+    floats("least", 1e-12f);
+    floats("least_tokens", 1e-9f);
+  }
+
+  // 0 where attention may look, kMasked where not: [batch, 1, 1, sequence].
+  void mask() {
+    writer_.add({"Cast", {"attention_mask"}, {"mask_f32"}, {{"to", std::int64_t{1}}}});
+    writer_.add({"Sub", {"one", "mask_f32"}, {"hidden_mask"}});
+    writer_.add({"Mul", {"hidden_mask", "masked"}, {"mask_rows"}});
+    writer_.add({"Unsqueeze", {"mask_rows", "axes_of_heads_and_rows"}, {"mask_bias"}});
+  }
+
+  // The tensor in that shape, counted as used.
+  Result<Stacked> tensor(const std::string& name, const std::vector<std::uint64_t>& shape) {
+    STROP_TRY(const SafeTensor* found,
+              expected_tensor(tensors_, {.source = name, .name = name, .shape = shape}));
+    used_.insert(name);
+    return Stacked{{found}};
+  }
+
+  Result<void> table(const std::string& name, std::uint64_t rows) {
+    STROP_TRY(const Stacked matrix, tensor(name, {rows, config_.width}));
+    return weights_.write(name, matrix, FloatType::f32);
+  }
+
+  Result<void> embeddings() {
+    const std::string prefix = "embeddings.";
+    const std::string words = prefix + "word_embeddings.weight",
+                      positions = prefix + "position_embeddings.weight",
+                      types = prefix + "token_type_embeddings.weight";
+    STROP_CHECK(table(words, config_.vocabulary));
+    STROP_CHECK(table(positions, config_.context));
+    const SafeTensor* type_tensor = tensors_.find(types);
+    STROP_CHECK(
+        table(types, type_tensor && !type_tensor->shape.empty() ? type_tensor->shape[0] : 1));
+    writer_.add({"Shape", {"input_ids"}, {"ids_shape"}});
+    writer_.add({"Gather", {"ids_shape", "index_1"}, {"length"}});
+    writer_.add({"Range", {"index_0", "length", "index_1"}, {"position_ids"}});
+    writer_.add({"Gather", {words, "input_ids"}, {"of_words"}});
+    writer_.add({"Gather", {positions, "position_ids"}, {"of_positions"}});
+    writer_.add({"Gather", {types, "token_type_ids"}, {"of_types"}});
+    writer_.add({"Add", {"of_words", "of_types"}, {"of_words_and_types"}});
+    writer_.add({"Add", {"of_words_and_types", "of_positions"}, {"embedded"}});
+    return normalise(prefix + "LayerNorm", "embedded", "stream");
+  }
+
+  Result<void> vector(const std::string& name, std::uint64_t width) {
+    STROP_TRY(const Stacked values, tensor(name, {width}));
+    return weights_.write(name, values, FloatType::f32);
+  }
+
+  Result<void> normalise(const std::string& name, const std::string& input,
+                         const std::string& output) {
+    for (const char* part : {".weight", ".bias"}) STROP_CHECK(vector(name + part, config_.width));
+    writer_.add(
+        {"LayerNormalization",
+         {input, name + ".weight", name + ".bias"},
+         {output},
+         {{"axis", std::int64_t{-1}}, {"epsilon", static_cast<float>(config_.norm_epsilon)}}});
+    stream_ = output;
+    return {};
+  }
+
+  Result<void> linear(const std::string& name, std::uint64_t from, std::uint64_t to,
+                      const std::string& input, const std::string& output) {
+    STROP_TRY(const Stacked matrix, tensor(name + ".weight", {to, from}));
+    STROP_CHECK(weights_.write_transposed(name + ".weight", matrix, FloatType::f32));
+    STROP_CHECK(vector(name + ".bias", to));
+    writer_.add({"MatMul", {input, name + ".weight"}, {output + "_product"}});
+    writer_.add({"Add", {output + "_product", name + ".bias"}, {output}});
+    return {};
+  }
+
+  Result<void> encoder_layer(std::uint32_t layer) {
+    const std::string source = str("encoder.layer.", layer, "."), own = str("layer_", layer, "_");
+    const auto out = [&](const std::string& what) { return own + what; };
+    const std::string input = stream_;
+    const std::uint64_t width = config_.width;
+    for (const char* side : {"query", "key", "value"}) {
+      STROP_CHECK(linear(str(source, "attention.self.", side), width, width, input, out(side)));
+      writer_.add({"Reshape", {out(side), "split_heads"}, {out(side) + "_split"}});
+      // Keys are turned, so that queries multiply them as they are.
+      const bool is_key = side == std::string_view("key");
+      writer_.add({"Transpose",
+                   {out(side) + "_split"},
+                   {out(side) + "_heads"},
+                   {{"perm", is_key ? std::vector<std::int64_t>{0, 2, 3, 1}
+                                    : std::vector<std::int64_t>{0, 2, 1, 3}}}});
+    }
+    writer_.add({"MatMul", {out("query_heads"), out("key_heads")}, {out("products")}});
+    writer_.add({"Mul", {out("products"), "score_scale"}, {out("scores")}});
+    writer_.add({"Add", {out("scores"), "mask_bias"}, {out("masked_scores")}});
+    writer_.add({"Softmax", {out("masked_scores")}, {out("shares")}, {{"axis", std::int64_t{-1}}}});
+    writer_.add({"MatMul", {out("shares"), out("value_heads")}, {out("attended_heads")}});
+    writer_.add({"Transpose",
+                 {out("attended_heads")},
+                 {out("attended_rows")},
+                 {{"perm", std::vector<std::int64_t>{0, 2, 1, 3}}}});
+    writer_.add({"Reshape", {out("attended_rows"), "join_heads"}, {out("attended")}});
+    STROP_CHECK(
+        linear(source + "attention.output.dense", width, width, out("attended"), out("change")));
+    writer_.add({"Add", {out("change"), input}, {out("attention_sum")}});
+    STROP_CHECK(normalise(source + "attention.output.LayerNorm", out("attention_sum"),
+                          out("attention_output")));
+    return feed_forward(source, own);
+  }
+
+  // GELU in its exact form: x / 2 * (1 + erf(x / sqrt(2))).
+  Result<void> feed_forward(const std::string& source, const std::string& own) {
+    const std::string input = stream_;
+    const std::uint64_t width = config_.width, inner = config_.feed_forward;
+    STROP_CHECK(linear(source + "intermediate.dense", width, inner, input, own + "inner"));
+    writer_.add({"Mul", {own + "inner", "root_half"}, {own + "inner_scaled"}});
+    writer_.add({"Erf", {own + "inner_scaled"}, {own + "erf"}});
+    writer_.add({"Add", {own + "erf", "one"}, {own + "erf_1"}});
+    writer_.add({"Mul", {own + "inner", own + "erf_1"}, {own + "twice"}});
+    writer_.add({"Mul", {own + "twice", "half"}, {own + "activated"}});
+    STROP_CHECK(
+        linear(source + "output.dense", inner, width, own + "activated", own + "inner_change"));
+    writer_.add({"Add", {own + "inner_change", input}, {own + "sum"}});
+    return normalise(source + "output.LayerNorm", own + "sum", own + "output");
+  }
+
+  // The mean of the tokens that the mask keeps, and where asked for its direction.
+  void sentence() {
+    writer_.output(
+        {"sentence_embedding", OnnxType::f32, {"batch_size", std::int64_t{config_.width}}});
+    const OnnxAttribute flat{"keepdims", std::int64_t{0}};
+    writer_.add({"Unsqueeze", {"mask_f32", "axis_last"}, {"mask_column"}});
+    writer_.add({"Mul", {stream_, "mask_column"}, {"kept"}});
+    writer_.add({"ReduceSum", {"kept", "axis_1"}, {"kept_sum"}, {flat}});
+    writer_.add({"ReduceSum", {"mask_column", "axis_1"}, {"tokens"}, {flat}});
+    writer_.add({"Max", {"tokens", "least_tokens"}, {"some_tokens"}});
+    const std::string mean = pooling_.normalise ? "mean" : "sentence_embedding";
+    writer_.add({"Div", {"kept_sum", "some_tokens"}, {mean}});
+    if (!pooling_.normalise) return;
+    writer_.add({"ReduceL2", {"mean", "axis_last"}, {"length_of_mean"}});
+    writer_.add({"Max", {"length_of_mean", "least"}, {"some_length"}});
+    writer_.add({"Div", {"mean", "some_length"}, {"sentence_embedding"}});
+  }
+
+  // The pooler serves the next-sentence task that the encoder was trained on, and no embedding.
+  Result<void> refuse_unknown() const {
+    for (const SafeTensor& one : tensors_.tensors) {
+      if (used_.contains(one.name) || one.name == "embeddings.position_ids" ||
+          one.name.starts_with("pooler.dense."))
+        continue;
+      return Error{.code = ErrorCode::unsupported,
+                   .message = str("[optimize] the tensor ", one.name,
+                                  " has no place in a BERT-type encoder"),
+                   .hint = "The model is a variant that this conversion does not know.",
+                   .field = one.name};
+    }
+    return {};
+  }
+
+  OnnxWriter& writer_;
+  const SafetensorsModel& tensors_;
+  const HuggingFaceConfig& config_;
+  const Pooling& pooling_;
+  const Workspace& workspace_;
+  OnnxWeights weights_;
+  std::set<std::string> used_;
+  std::string stream_;  // name of what the next layer reads
+};
+
+}  // namespace
+
+Result<std::vector<std::string>> encoder_to_onnx(const fs::path& folder,
+                                                 const Workspace& workspace) {
+  STROP_TRY(const HuggingFaceConfig config, read_config(folder));
+  STROP_CHECK(check_supported(config));
+  STROP_TRY(const Pooling pooling, read_pooling(folder));
+  STROP_TRY(const SafetensorsModel tensors, read_safetensors_folder(folder));
+  OnnxWriter writer;
+  STROP_CHECK(writer.begin(workspace.dir / "model.onnx"));
+  STROP_CHECK(EncoderGraph(writer, tensors, config, pooling, workspace).write());
+  STROP_CHECK(writer.finish());
+  if (pooling.left_out.empty()) return std::vector<std::string>{};
+  return std::vector{pooling.left_out};
+}
+
+}  // namespace strop::convert
