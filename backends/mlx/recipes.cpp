@@ -9,7 +9,7 @@ namespace {
 using formats::AffineGrid;
 
 constexpr std::size_t kScaleBytes = 2;        // scales in the original's 16 bits
-constexpr std::uint32_t kStandInTokens = 64;  // some 40 seconds of MLX on two CPU cores
+constexpr std::uint32_t kStandInTokens = 64;  // some 10 seconds of MLX on two CPU cores
 // Of a llama-type layer's weights, those of its value and down projections.
 constexpr double kSensitiveShare = 0.28;
 
