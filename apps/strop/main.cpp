@@ -216,7 +216,7 @@ int backends_verb(const Invocation& in) {
   return all_passed;
 }
 
-std::string show_bytes(std::uint64_t bytes) { return str((bytes + 500'000) / 1'000'000, " MB"); }
+std::string show_bytes(std::uint64_t bytes) { return str(bytes >> 20, " MiB"); }
 
 void print_toolchain(const ToolchainInfo& info) {
   constexpr std::array words{"not installed", "installed", "broken"};

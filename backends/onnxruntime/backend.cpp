@@ -10,6 +10,7 @@
 #include "decoder.h"
 #include "engine.h"
 #include "formats/onnx.h"
+#include "olive_recipes.h"
 #include "recipes.h"
 #include "tensors.h"
 
@@ -168,6 +169,8 @@ RecipeSpace OnnxRuntimeBackend::space(const Model& model, const Target& target) 
   if (!why_not(model, target).empty()) return space;
   const bool tensors = model.format == "onnx";
   space.recipes = tensors ? tensor_recipes(model) : decoder_recipes();
+  for (Recipe& recipe : tensors ? olive_tensor_recipes() : olive_decoder_recipes())
+    space.recipes.push_back(std::move(recipe));
   if (!tensors)
     space.skipped.push_back("f16: the CPU kernels compute in f32, so it would only be slower");
   space.run_knobs = knobs_of(tensors ? session_knobs() : knobs_with(kMostContext));

@@ -34,24 +34,34 @@ constexpr auto kDescribe =
     "    'libraries': sorted(set(path for path in paths if os.path.isdir(path)))}))\n";
 
 Result<fs::path> folder_of(const Manifest& manifest, const fs::path& root) {
-  STROP_TRY(const std::string lock, read_text(manifest.lock(), 4u << 20));
+  STROP_TRY(std::string lock, read_text(manifest.lock(), 4u << 20));
+  if (manifest.builds) {
+    for (const std::string& name : {manifest.builds->plain, manifest.builds->accelerated}) {
+      STROP_TRY(const std::string more, read_text(manifest.folder / name, 4u << 20));
+      lock += more;
+    }
+  }
   return root / manifest.name / sha256_hex(lock).substr(0, kDigestDigits);
 }
 
 Result<Stamp> stamp_from(const Json& json, const std::string& place) {
   std::optional<Error> error;
   const RuleReader reader(json, place, error);
-  reader.only({"python", "executable", "libraries"});
+  reader.only({"python", "executable", "libraries", "locks"});
   Stamp stamp{.python = reader.text("python"),
               .executable = reader.text("executable"),
               .libraries = reader.words("libraries")};
+  // An interpreter that describes itself knows nothing of lock files.
+  if (reader.has("locks")) stamp.locks = reader.words("locks");
   if (error) return *error;
   return stamp;
 }
 
 Json json_of(const Stamp& stamp) {
-  return {
-      {"python", stamp.python}, {"executable", stamp.executable}, {"libraries", stamp.libraries}};
+  return {{"python", stamp.python},
+          {"executable", stamp.executable},
+          {"libraries", stamp.libraries},
+          {"locks", stamp.locks}};
 }
 
 Result<Stamp> describe(const fs::path& python, std::stop_token stop) {
@@ -109,7 +119,7 @@ Result<void> check_space(const Manifest& manifest, const fs::path& root) {
                .hint = "Free space there, or set STROP_STORE to a folder on another disk."};
 }
 
-// A way to make an environment and to fill it.
+// A way to make an environment and to fill it: the lock file's path comes last.
 struct Installer {
   std::string name;
   Command make;
@@ -127,14 +137,16 @@ std::vector<Installer> installers(const Manifest& manifest, const fs::path& pyth
          {uv, {"venv", "--quiet", "--python", python.string(), aside.string()}},
          {uv,
           {"pip", "install", "--python", inside, "--no-deps", "--require-hashes", "--only-binary",
-           ":all:", "--link-mode", "copy", "--compile-bytecode", "-r", manifest.lock().string()}}});
+           ":all:", "--link-mode", "copy", "--compile-bytecode", "-r"}}});
   }
   all.push_back({"pip",
                  {python, {"-I", "-m", "venv", aside.string()}},
                  {aside / "bin" / "python",
                   {"-I", "-m", "pip", "install", "--no-deps", "--require-hashes", "--only-binary",
                    ":all:", "--no-input", "--disable-pip-version-check", "--progress-bar", "off",
-                   "--no-warn-script-location", "-r", manifest.lock().string()}}});
+                   "--no-warn-script-location", "-r"}}});
+  // pip's settings are where an index with plain builds is named.
+  if (manifest.builds) std::reverse(all.begin(), all.end());
   return all;
 }
 
@@ -146,18 +158,13 @@ std::size_t packages_in(const fs::path& lock) {
   return std::max<std::size_t>(count, 1);
 }
 
-Result<void> fill(const Manifest& manifest, const Installer& installer, const Tell& tell,
-                  std::stop_token stop) {
-  STROP_TRY(const Finished made, run(installer.make, stop));
-  if (made.status != 0)
-    return Error{
-        .code = ErrorCode::io,
-        .message = str("[toolchain] ", installer.name, " could not make an environment for ",
-                       manifest.name, ": ", made.last_lines),
-        .hint = "Install the venv module of Python (Debian: python3-venv) or uv."};
-  const auto packages = static_cast<double>(packages_in(manifest.lock()));
+Result<void> fill_from(const fs::path& lock, const Manifest& manifest, const Installer& installer,
+                       const Tell& tell, std::stop_token stop) {
+  const auto packages = static_cast<double>(packages_in(lock));
   double begun = 0;
-  STROP_TRY(const Finished filled, run(installer.fill, stop, [&](std::string_view line) {
+  Command command = installer.fill;
+  command.arguments.push_back(lock.string());
+  STROP_TRY(const Finished filled, run(command, stop, [&](std::string_view line) {
               if (line.starts_with("Collecting") || line.starts_with("Downloaded") ||
                   line.starts_with("+ "))
                 ++begun;
@@ -171,6 +178,30 @@ Result<void> fill(const Manifest& manifest, const Installer& installer, const Te
                            " is set up for, then run the same command again: strop toolchain "
                            "install ",
                            manifest.name)};
+}
+
+// The names of the lock files that it took.
+Result<std::vector<std::string>> fill(const Manifest& manifest, const Installer& installer,
+                                      const Tell& tell, std::stop_token stop) {
+  STROP_TRY(const Finished made, run(installer.make, stop));
+  if (made.status != 0)
+    return Error{
+        .code = ErrorCode::io,
+        .message = str("[toolchain] ", installer.name, " could not make an environment for ",
+                       manifest.name, ": ", made.last_lines),
+        .hint = "Install the venv module of Python (Debian: python3-venv) or uv."};
+  STROP_CHECK(fill_from(manifest.lock(), manifest, installer, tell, stop));
+  std::vector<std::string> locks{manifest.lock().filename()};
+  if (!manifest.builds) return locks;
+  const Builds& builds = *manifest.builds;
+  auto plain = fill_from(manifest.folder / builds.plain, manifest, installer, tell, stop);
+  if (!plain && plain.error().code == ErrorCode::cancelled) return plain.error();
+  locks.push_back(plain ? builds.plain : builds.accelerated);
+  if (plain) return locks;
+  tell(0.5, str("the index has no plain builds: ", bytes_text(builds.download_bytes),
+                " more to download"));
+  STROP_CHECK(fill_from(manifest.folder / builds.accelerated, manifest, installer, tell, stop));
+  return locks;
 }
 
 Result<void> sync_all(const fs::path& folder) {
@@ -188,8 +219,10 @@ Result<void> remove_folder(const fs::path& folder) {
   return {};
 }
 
-Result<void> publish(const fs::path& aside, const fs::path& folder, std::stop_token stop) {
-  STROP_TRY(const Stamp stamp, describe(aside / "bin" / "python", stop));
+Result<void> publish(const fs::path& aside, const fs::path& folder,
+                     const std::vector<std::string>& locks, std::stop_token stop) {
+  STROP_TRY(Stamp stamp, describe(aside / "bin" / "python", stop));
+  stamp.locks = locks;
   STROP_CHECK(sync_all(aside));
   STROP_CHECK(write_whole(aside / kStamp, json_of(stamp).dump(2)));
   STROP_CHECK(remove_folder(folder));
@@ -253,10 +286,12 @@ Result<std::vector<std::string>> differences(const Manifest& manifest,
   if (!environment.stamp) return std::vector<std::string>{"it is not installed"};
   if (!environment.problem.empty()) return std::vector{environment.problem};
   std::vector<std::string> found;
-  const Command verify{
-      .program = environment.python(),
-      .arguments = {"-I", "-B", (manifest.folder.parent_path() / "verify.py").string(),
-                    manifest.lock().string()}};
+  Command verify{.program = environment.python(),
+                 .arguments = {"-I", "-B", (manifest.folder.parent_path() / "verify.py").string()}};
+  if (environment.stamp->locks.empty())
+    return std::vector{std::string("it does not say what it was filled from")};
+  for (const std::string& lock : environment.stamp->locks)
+    verify.arguments.push_back((manifest.folder / lock).string());
   STROP_TRY(const Finished finished,
             run(verify, stop, [&](std::string_view line) { found.emplace_back(line); }));
   if (finished.status != 0)
@@ -274,15 +309,18 @@ Result<void> make(const Manifest& manifest, const fs::path& root, const Tell& te
   STROP_TRY(const fs::path python, find_python(manifest, stop));
   const fs::path aside = folder.parent_path() / str(".", folder.filename().string(), ".part");
   Result<void> made;
+  std::vector<std::string> locks;
   for (const Installer& installer : installers(manifest, python, aside)) {
     STROP_CHECK(remove_folder(aside));
     tell(0, str("making an environment with ", installer.name));
-    made = fill(manifest, installer, tell, stop);
+    auto filled = fill(manifest, installer, tell, stop);
+    made = filled ? Result<void>() : Result<void>(filled.error());
+    if (filled) locks = *std::move(filled);
     if (made || made.error().code == ErrorCode::cancelled) break;
   }
   if (made) {
     tell(0.97, "writing it to the disk");
-    made = publish(aside, folder, stop);
+    made = publish(aside, folder, locks, stop);
   }
   if (!made) fs::remove_all(aside, error);
   return made;

@@ -17,9 +17,10 @@ namespace strop::toolchain {
 
 // What the stamp says of a finished environment.
 struct Stamp {
-  std::string python;                  // version
-  std::string executable;              // the interpreter itself, behind every link
-  std::vector<std::string> libraries;  // folders of the interpreter's own library
+  std::string python;                   // version
+  std::string executable;               // the interpreter itself, behind every link
+  std::vector<std::string> libraries;   // folders of the interpreter's own library
+  std::vector<std::string> locks = {};  // names of the lock files that it was filled from
   bool operator==(const Stamp&) const = default;
 };
 

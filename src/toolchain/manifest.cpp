@@ -32,7 +32,7 @@ Result<Manifest> read_manifest(const fs::path& folder) {
   std::optional<Error> error;
   const RuleReader reader(json, file.string(), error);
   reader.only({"name", "title", "purpose", "python_oldest", "python_newest", "download_bytes",
-               "disk_bytes", "environment"});
+               "disk_bytes", "environment", "builds"});
   Manifest manifest{.name = reader.text("name"),
                     .title = reader.text("title"),
                     .purpose = reader.text("purpose"),
@@ -42,6 +42,13 @@ Result<Manifest> read_manifest(const fs::path& folder) {
                     .disk_bytes = bytes_in(reader, "disk_bytes"),
                     .environment = reader.words_by_name("environment"),
                     .folder = folder};
+  if (reader.has("builds")) {
+    const RuleReader row = reader.object("builds");
+    row.only({"plain", "accelerated", "download_bytes"});
+    manifest.builds = Builds{.plain = row.text("plain"),
+                             .accelerated = row.text("accelerated"),
+                             .download_bytes = bytes_in(row, "download_bytes")};
+  }
   if (manifest.name != folder.filename()) reader.refuse("name", "must be that of the folder");
   if (error) return *error;
   return manifest;

@@ -23,6 +23,14 @@ struct Version {
 std::optional<Version> parse_version(std::string_view text);
 std::string to_text(const Version& version);
 
+// Packages of which there are two builds: one with the libraries of accelerators and one without.
+// The plain one is taken where the user's index has it.
+struct Builds {
+  std::string plain;                 // file name of the lock
+  std::string accelerated;           // likewise
+  std::uint64_t download_bytes = 0;  // of the accelerated one
+};
+
 struct Manifest {
   std::string name;
   std::string title;
@@ -33,6 +41,7 @@ struct Manifest {
   std::uint64_t disk_bytes = 0;
   // Variables of its worker, such as those that keep it off the network and from reporting home.
   std::map<std::string, std::string> environment;
+  std::optional<Builds> builds;
   std::filesystem::path folder;
 
   std::filesystem::path lock() const { return folder / "requirements.txt"; }

@@ -1,7 +1,7 @@
 """Says what is wrong with the environment that runs it: packages that are missing or of another version than the lock, files
 that are missing or changed, compared with the digests their installer noted. One problem a line, nothing when all is well.
 
-Usage: ENVIRONMENT/bin/python verify.py requirements.txt"""
+Usage: ENVIRONMENT/bin/python verify.py requirements.txt..."""
 import base64
 import hashlib
 import importlib.metadata
@@ -34,14 +34,14 @@ def digest(path, algorithm):
     return base64.urlsafe_b64encode(hashed.digest()).rstrip(b"=").decode()
 
 
-def problems(lock):
-    for name, version in pinned(lock):
+def problems(locks):
+    for name, version in (pair for lock in locks for pair in pinned(lock)):
         try:
             package = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
             yield f"the package {name} is missing"
             continue
-        if package.version.split("+")[0] != version:
+        if version not in (package.version, package.version.split("+")[0]):
             yield f"the package {name} must be {version}, but is {package.version}"
         if not package.files:
             yield f"the package {name} has no list of its files"
@@ -55,7 +55,7 @@ def problems(lock):
                 yield f"{file} of {name} is missing"
 
 
-for count, problem in enumerate(problems(sys.argv[1])):
+for count, problem in enumerate(problems(sys.argv[1:])):
     if count == MOST:
         print("and more")
         break
