@@ -51,6 +51,18 @@ Result<void> check_supported(const HuggingFaceConfig& config) {
   return {};
 }
 
+Result<void> check_match(const HuggingFaceTokenizer& tokenizer, const HuggingFaceConfig& config) {
+  if (tokenizer.tokens.size() > config.vocabulary) {
+    return Error{.code = ErrorCode::invalid_input,
+                 .message = str("[optimize] the tokenizer has ", tokenizer.tokens.size(),
+                                " words, but the model's vocabulary ", config.vocabulary),
+                 .hint = "Tokenizer and weights are of different models; fetch the folder again.",
+                 .field = "vocab_size",
+                 .value = str(config.vocabulary)};
+  }
+  return {};
+}
+
 using Packed = std::map<std::string, MlxMatrix>;
 
 Result<void> refuse_unknown(const SafetensorsModel& weights, const Packed& packed,
@@ -108,6 +120,7 @@ Result<DecoderSource> read_decoder(const std::filesystem::path& folder) {
   STROP_TRY(source.config, read_config(folder));
   STROP_CHECK(check_supported(source.config));
   STROP_TRY(source.tokenizer, read_tokenizer(folder));
+  STROP_CHECK(check_match(source.tokenizer, source.config));
   STROP_TRY(source.weights, read_safetensors_folder(folder));
   STROP_TRY(const auto quantization, read_mlx_quantization(folder));
   if (quantization) {

@@ -55,14 +55,6 @@ bool looks_special(const std::string& token) {
 
 Result<void> add_tokenizer(GgufWriter& writer, const HuggingFaceTokenizer& tokenizer,
                            const HuggingFaceConfig& config) {
-  if (tokenizer.tokens.size() > config.vocabulary) {
-    return Error{.code = ErrorCode::invalid_input,
-                 .message = str("[optimize] the tokenizer has ", tokenizer.tokens.size(),
-                                " words, but the model's vocabulary ", config.vocabulary),
-                 .hint = "Tokenizer and weights are of different models; fetch the folder again.",
-                 .field = "vocab_size",
-                 .value = str(config.vocabulary)};
-  }
   std::vector<std::string> tokens = tokenizer.tokens;
   std::vector<std::int32_t> types(tokens.size(), normal);
   tokens.resize(config.vocabulary);

@@ -26,8 +26,8 @@ std::vector<Recipe> decoder_recipes() {
   asymmetric.source_grid = "q4_1";
   return {converted("int8", 9, {{"type", "int8"}, {"block_size", "32"}},
                     "8 bits, blocks of 32: near the original"),
-          converted("int4", 5, {{"type", "int4"}, {"block_size", "32"}},
-                    "4 bits, blocks of 32: small and quick to decode"),
+          converted("int4", 5, {{"type", "int4"}, {"block_size", "32"}, {"embedding", "int8"}},
+                    "4 bits, blocks of 32, the embedding in 8: small and quick to decode"),
           asymmetric, f32};
 }
 

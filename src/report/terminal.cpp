@@ -323,8 +323,10 @@ void write_unquantised(Writer& writer, const Summary& summary) {
   if (ratio)
     writer.field("Unquantised",
                  full_text(*ratio) + " against the fastest unquantised artifact, " + name);
-  else
+  else if (summary.recommended->trial == summary.fastest_unquantised)
     writer.field("Unquantised", "the recommended artifact is itself the fastest unquantised one");
+  else
+    writer.field("Unquantised", "the recommended artifact was not timed here");
 }
 
 // A screenful counts: beyond a few lines the HTML page is the better place.
