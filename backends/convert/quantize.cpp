@@ -119,10 +119,12 @@ Result<std::vector<std::string>> quantize(const fs::path& in, const std::string&
   const std::uint32_t failed = llama_model_quantize(in.c_str(), aside.c_str(), &params);
   llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
   if (failed != 0) {
+    // The library does not say why its stream failed; the input's size bounds what it had to write.
     std::error_code error;
-    const bool full = fs::space(out.parent_path(), error).available < (1u << 20);
+    const bool full = fs::space(out.parent_path(), error).available < fs::file_size(in, error);
     fs::remove(aside, error);
-    return Error{.code = full ? ErrorCode::no_space : ErrorCode::backend,
+    if (full) return file_error("write", out, ENOSPC);
+    return Error{.code = ErrorCode::backend,
                  .message = str("[optimize] llama.cpp could not quantise to ", type, ": ",
                                 watcher.last_error)};
   }

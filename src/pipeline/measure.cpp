@@ -58,14 +58,12 @@ Result<Trial> with_quality(Trial trial, const EvaluationText& text,
   const auto score = [&]() -> Result<Trial> {
     const Stopwatch watch;
     Trial scored;
-    auto metrics = measure_quality(trial, text, reference, report, context);
-    if (metrics) {
-      scored.measurement = Measurement{.artifact_id = trial.artifact->id,
-                                       .target_id = report.target->id,
-                                       .metrics = *std::move(metrics)};
+    auto measurement = measure_quality(trial, text, reference, report, context);
+    if (measurement) {
+      scored.measurement = *std::move(measurement);
     } else {
-      if (ends_the_run(metrics.error())) return std::move(metrics).error();
-      mark_failed(scored, metrics.error());
+      if (ends_the_run(measurement.error())) return std::move(measurement).error();
+      mark_failed(scored, measurement.error());
     }
     scored.wall_seconds = watch.seconds();
     return scored;

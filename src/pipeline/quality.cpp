@@ -83,9 +83,9 @@ Result<fs::path> make_quality_reference(const Trial& reference, const Evaluation
   return path;
 }
 
-Result<std::vector<Metric>> measure_quality(const Trial& trial, const EvaluationText& text,
-                                            const fs::path& reference, const Report& report,
-                                            Context& context) {
+Result<Measurement> measure_quality(const Trial& trial, const EvaluationText& text,
+                                    const fs::path& reference, const Report& report,
+                                    Context& context) {
   Trial scored = trial;
   std::optional<Metric> agreed;
   if (trial.recipe.stand_in) {
@@ -101,10 +101,15 @@ Result<std::vector<Metric>> measure_quality(const Trial& trial, const Evaluation
   const std::string name =
       str("quality-", trial.recipe.backend, "-", trial.recipe.name, "-", trial.id, ".json");
   STROP_CHECK(measure::write_samples(samples, folder / name));
-  auto metrics = measure::summarise(samples, str("samples/", name),
-                                    {.resampling = {.resamples = 1000, .seed = report.goal.seed}});
-  if (agreed) metrics.push_back(*std::move(agreed));
-  return metrics;
+  Measurement measurement{
+      .artifact_id = trial.artifact->id,
+      .target_id = report.target->id,
+      .run_options = worker->session().info().run_options,
+      .conditions = conditions_of(scored, *worker, report),
+      .metrics = measure::summarise(samples, str("samples/", name),
+                                    {.resampling = {.resamples = 1000, .seed = report.goal.seed}})};
+  if (agreed) measurement.metrics.push_back(*std::move(agreed));
+  return measurement;
 }
 
 }  // namespace strop::pipeline

@@ -12,9 +12,10 @@ Result<std::filesystem::path> make_quality_reference(const Trial& reference,
                                                      const EvaluationText& text,
                                                      const Report& report, Context& context);
 
-// Quality metrics of the trial, with its raw samples in the run folder.
-Result<std::vector<Metric>> measure_quality(const Trial& trial, const EvaluationText& text,
-                                            const std::filesystem::path& reference,
-                                            const Report& report, Context& context);
+// Quality metrics of the trial and the conditions of its worker, with the raw samples in the run
+// folder.
+Result<Measurement> measure_quality(const Trial& trial, const EvaluationText& text,
+                                    const std::filesystem::path& reference, const Report& report,
+                                    Context& context);
 
 }  // namespace strop::pipeline

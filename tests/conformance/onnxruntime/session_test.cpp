@@ -1,4 +1,5 @@
 // The demo model in ONNX Runtime: the laws of a session, the fp32 reference's logits, refusals.
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -204,11 +205,11 @@ TEST_CASE("an ONNX file is taken as it is, with its weights") {
       .path = (fs::path(from.folder) / from.entry).string(), .format = "onnx", .precision = "f32"};
   const OnnxRuntimeBackend backend;
   const auto recipes = backend.space(model, {.arch = "x86_64"}).recipes;
-  REQUIRE(recipes.size() == 1);
-  CHECK(recipes[0].lossless);
+  const auto lossless = std::ranges::find_if(recipes, &Recipe::lossless);
+  REQUIRE(lossless != recipes.end());
   const auto folder = scratch() / "copy";
   fs::create_directories(folder);
-  auto artifact = taken(backend.build(model, recipes[0], 0, {.dir = folder}));
+  auto artifact = taken(backend.build(model, *lossless, 0, {.dir = folder}));
   artifact.folder = folder.string();
   CHECK(OnnxRuntimeBackend().open(artifact, {}, {}));
 }
