@@ -1,0 +1,114 @@
+// One verb per stage: the output of one is the input of the next.
+#include <unistd.h>
+
+#include <array>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+
+#include "console.h"
+#include "request.h"
+#include "strop/json.h"
+#include "strop/run.h"
+#include "verbs.h"
+#include "watch.h"
+
+namespace strop::cli {
+namespace {
+
+struct Invocation {
+  RunRequest request;
+  std::string input;
+  bool json = false;
+};
+
+struct Verb {
+  const char* name;
+  Stage stage;
+  const char* help;
+};
+
+constexpr std::array kVerbs{
+    Verb{"assess", Stage::assess, "What the model and the target are, and which frameworks fit"},
+    Verb{"plan", Stage::plan, "Which recipes to try, in which order, and why"},
+    Verb{"optimize", Stage::optimize, "Make the plan's artifacts"},
+    Verb{"measure", Stage::measure, "Measure the artifacts: speed, memory, quality"},
+    Verb{"gate", Stage::gate, "Judge the measurements, find the front, recommend"},
+    Verb{"report", Stage::report, "Write the report for people"}};
+
+Result<Report> read_report(const std::string& path) {
+  std::string text;
+  if (path == "-") {
+    text.assign(std::istreambuf_iterator<char>(std::cin), {});
+  } else {
+    std::ifstream file(path, std::ios::binary);
+    if (!file)
+      return Error{.code = ErrorCode::not_found,
+                   .message = str("cannot read ", path),
+                   .hint = "Give the JSON that the verb before printed.",
+                   .field = "input",
+                   .value = path};
+    text.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  return report_from_json(text);
+}
+
+// What the verb before left; its model, target and goal become the request's.
+Result<Report> report_before(Invocation& in, Stage stage) {
+  STROP_TRY(Report report, read_report(in.input));
+  if (report.finished_stage == Stage::none ||
+      static_cast<int>(report.finished_stage) + 1 < static_cast<int>(stage)) {
+    return Error{.code = ErrorCode::invalid_input,
+                 .message = str(in.input, " is not the output of the stage before"),
+                 .hint = "The order is assess, plan, optimize, measure, gate, report.",
+                 .field = "finished_stage"};
+  }
+  in.request.goal = report.goal;
+  if (report.model) in.request.model = report.model->path;
+  if (report.target && !report.target->local) in.request.target = report.target->name;
+  return report;
+}
+
+int stage_verb(Invocation& in, Stage stage) {
+  Report report;
+  if (stage == Stage::assess) {
+    in.request.model = in.input;
+  } else {
+    auto before = report_before(in, stage);
+    if (!before) return complain(before.error(), in.json);
+    report = *std::move(before);
+  }
+  Interrupts interrupts;
+  Watch watch(is_terminal(STDERR_FILENO));
+  const auto advanced = advance(stage, std::move(report), in.request, watch, interrupts.token());
+  watch.clear();
+  if (!advanced) return complain(advanced.error(), in.json);
+  // A person at the terminal reads the table; a pipe gets what the next verb takes.
+  if (is_terminal(STDOUT_FILENO) && !in.json)
+    print_table(*advanced);
+  else
+    std::cout << to_json(*advanced) << "\n";
+  return stage >= Stage::gate ? verdict_code(*advanced) : all_passed;
+}
+
+}  // namespace
+
+void add_stage_verbs(CLI::App& program, int& code) {
+  for (const Verb& verb : kVerbs) {
+    const bool first = verb.stage == Stage::assess;
+    CLI::App* sub = program.add_subcommand(verb.name, verb.help);
+    const auto in = std::make_shared<Invocation>();
+    sub->add_option(
+           first ? "MODEL" : "INPUT", in->input,
+           first ? "Model folder or file" : "JSON of the stage before; - for standard input")
+        ->required();
+    if (first) add_goal_flags(*sub, in->request);
+    if (verb.stage == Stage::measure || verb.stage == Stage::report)
+      add_out_flag(*sub, in->request, true);
+    sub->add_flag("--json", in->json, "JSON on stdout even at a terminal");
+    sub->callback([&code, in, stage = verb.stage] { code = stage_verb(*in, stage); });
+  }
+}
+
+}  // namespace strop::cli
