@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/clock.h"
+
 namespace strop::onnxruntime {
 namespace {
 
@@ -68,8 +70,8 @@ class OnnxTensorSession final : public TensorSession {
 
   const SessionInfo& info() const override { return info_; }
 
-  Result<std::vector<Tensor>> infer(std::span<const Tensor> given) override {
-    return guard("an inference", [&]() -> Result<std::vector<Tensor>> {
+  Result<Inference> infer(std::span<const Tensor> given) override {
+    return guard("an inference", [&]() -> Result<Inference> {
       std::vector<const char*> names, wanted;
       std::vector<Ort::Value> values;
       STROP_CHECK(check_names(given));
@@ -85,14 +87,15 @@ class OnnxTensorSession final : public TensorSession {
                                                   engine_type(tensor->type)));
       }
       for (const auto& name : outputs_) wanted.push_back(name.c_str());
+      const Stopwatch watch;
       const auto answers = session_.Run(Ort::RunOptions{nullptr}, names.data(), values.data(),
                                         values.size(), wanted.data(), wanted.size());
-      std::vector<Tensor> results;
+      Inference inference{.outputs = {}, .seconds = watch.seconds()};
       for (std::size_t i = 0; i < answers.size(); ++i) {
         STROP_TRY(auto tensor, tensor_of(outputs_[i], answers[i]));
-        results.push_back(std::move(tensor));
+        inference.outputs.push_back(std::move(tensor));
       }
-      return results;
+      return inference;
     });
   }
 

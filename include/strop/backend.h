@@ -78,6 +78,12 @@ struct Tensor {
   std::vector<std::byte> data;  // row-major, dense
 };
 
+// What a tensor model gave back, with the clock inside the worker.
+struct Inference {
+  std::vector<Tensor> outputs;
+  double seconds = 0;  // of the engine's call alone (steady clock)
+};
+
 class DecoderSession;
 class TensorSession;
 
@@ -111,7 +117,9 @@ class DecoderSession : public Session {
 class TensorSession : public Session {
  public:
   TensorSession* tensors() final { return this; }
-  virtual Result<std::vector<Tensor>> infer(std::span<const Tensor> inputs) = 0;
+  // Every input of the model by name, once. Fails with invalid_input for another name, type or
+  // shape than the artifact takes.
+  virtual Result<Inference> infer(std::span<const Tensor> inputs) = 0;
 };
 
 // Stateless: any call may come from any thread.

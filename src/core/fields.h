@@ -240,7 +240,7 @@ void fields(auto& v, Same<TensorPlace> auto& x) {
   v("name", x.name), v("type", x.type), v("shape", x.shape), v("offset", x.offset);
 }
 void fields(auto& v, Same<Inputs> auto& x) { v("inputs", x.inputs); }
-void fields(auto& v, Same<Outputs> auto& x) { v("outputs", x.outputs); }
+void fields(auto& v, Same<Outputs> auto& x) { v("outputs", x.outputs), v("seconds", x.seconds); }
 void fields(auto& v, Same<Vocabulary> auto& x) { v("vocabulary", x.vocabulary); }
 void fields(auto& v, Same<Encode> auto& x) {
   v("text", x.text), v("add_special", x.add_special), v("parse_special", x.parse_special);

@@ -80,6 +80,7 @@ struct Inputs {
 };
 struct Outputs {
   std::vector<TensorPlace> outputs;
+  double seconds = 0;  // of the engine's call, by the worker's steady clock
 };
 
 // A text worker's.

@@ -1,6 +1,7 @@
 #include "core/proxy.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace fs = std::filesystem;
 
@@ -113,12 +114,16 @@ class ProxyTensors : public TensorSession {
       : process_(process), info_(std::move(info)), patience_(patience) {}
   const SessionInfo& info() const override { return info_; }
 
-  Result<std::vector<Tensor>> infer(std::span<const Tensor> inputs) override {
+  Result<Inference> infer(std::span<const Tensor> inputs) override {
     STROP_TRY(auto places, tensors_to(inputs, process_.block().bytes()));
     STROP_TRY(const auto answer,
               ask<protocol::Outputs>(process_, "infer", protocol::Inputs{std::move(places)},
                                      {.timeout = patience_}));
-    return tensors_from(answer.outputs, process_.block().bytes());
+    if (!(answer.seconds >= 0) || !std::isfinite(answer.seconds))
+      return lied("an inference that took no time there is");
+    Inference inference{.outputs = {}, .seconds = answer.seconds};
+    STROP_TRY(inference.outputs, tensors_from(answer.outputs, process_.block().bytes()));
+    return inference;
   }
 
  private:

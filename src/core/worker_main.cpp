@@ -221,9 +221,9 @@ class SessionHost {
   Result<Outputs> infer(const Inputs& request) {
     if (!session_ || !session_->tensors()) return bad_request("needs an open tensor session");
     STROP_TRY(const auto inputs, tensors_from(request.inputs, block_.bytes()));
-    STROP_TRY(const auto outputs, session_->tensors()->infer(inputs));
-    STROP_TRY(auto places, tensors_to(outputs, block_.bytes()));
-    return Outputs{std::move(places)};
+    STROP_TRY(const auto inference, session_->tensors()->infer(inputs));
+    STROP_TRY(auto places, tensors_to(inference.outputs, block_.bytes()));
+    return Outputs{std::move(places), inference.seconds};
   }
 
  private:

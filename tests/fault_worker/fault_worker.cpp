@@ -192,7 +192,8 @@ class FaultDecoder : public DecoderSession {
 class EchoTensors : public TensorSession {
  public:
   const SessionInfo& info() const override { return info_; }
-  Result<std::vector<Tensor>> infer(std::span<const Tensor> inputs) override {
+  explicit EchoTensors(double seconds) : seconds_(seconds) {}
+  Result<Inference> infer(std::span<const Tensor> inputs) override {
     std::vector<Tensor> outputs(inputs.begin(), inputs.end());
     for (Tensor& tensor : outputs) {
       if (tensor.type != ElementType::f32) continue;
@@ -203,10 +204,11 @@ class EchoTensors : public TensorSession {
         std::memcpy(tensor.data.data() + i, &value, sizeof value);
       }
     }
-    return outputs;
+    return Inference{std::move(outputs), seconds_};
   }
 
  private:
+  double seconds_;
   SessionInfo info_;
 };
 
@@ -278,7 +280,9 @@ class FaultBackend : public Backend {
     std::getline(file, fault);
     if (!(file >> vocabulary)) vocabulary = kVocabulary;
     if (options.contains("fault")) fault = options.at("fault");
-    if (fault == "tensors") return std::unique_ptr<Session>(std::make_unique<EchoTensors>());
+    if (fault == "tensors") return std::unique_ptr<Session>(std::make_unique<EchoTensors>(0.25));
+    if (fault == "tensors_in_no_time")
+      return std::unique_ptr<Session>(std::make_unique<EchoTensors>(-1));
     if (fault.starts_with("open:")) misbehave(fault.substr(5));
     return std::unique_ptr<Session>(std::make_unique<FaultDecoder>(fault, vocabulary));
   }

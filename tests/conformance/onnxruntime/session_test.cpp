@@ -177,7 +177,9 @@ TEST_CASE("a tensor model is a function of named tensors") {
   CHECK(opened->decoder() == nullptr);
   auto& session = *opened->tensors();
   const std::vector inputs{floats("x", {2, 3}, {1, 2, 3, 4, 5, 6})};
-  const auto outputs = taken(session.infer(inputs));
+  const Inference inference = taken(session.infer(inputs));
+  const auto& outputs = inference.outputs;
+  CHECK(inference.seconds > 0);
   REQUIRE(outputs.size() == 1);
   CHECK(outputs[0].name == "y");
   CHECK(outputs[0].shape == std::vector<std::int64_t>{2, 3});

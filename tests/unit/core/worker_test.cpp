@@ -180,12 +180,23 @@ TEST_CASE("tensors cross the shared block in both directions") {
   const std::vector<float> values{1, 2, 3, 4, 5, 6};
   input.data.resize(values.size() * sizeof(float));
   std::memcpy(input.data.data(), values.data(), input.data.size());
-  const auto outputs = (*session)->session().tensors()->infer(std::vector<Tensor>{input});
-  REQUIRE(outputs);
-  REQUIRE(outputs->size() == 1);
+  const auto inference = (*session)->session().tensors()->infer(std::vector<Tensor>{input});
+  REQUIRE(inference);
+  const auto& outputs = inference->outputs;
+  REQUIRE(outputs.size() == 1);
   std::vector<float> doubled(6);
-  std::memcpy(doubled.data(), (*outputs)[0].data.data(), (*outputs)[0].data.size());
+  std::memcpy(doubled.data(), outputs[0].data.data(), outputs[0].data.size());
   CHECK(doubled == std::vector<float>{2, 4, 6, 8, 10, 12});
+  CHECK(inference->seconds == 0.25);  // the worker's clock, not the time that the answer took
+}
+
+TEST_CASE("an inference that took less than no time is a broken protocol") {
+  const Folder folder;
+  auto session = open("tensors_in_no_time", folder);
+  REQUIRE(session);
+  const auto inference = (*session)->session().tensors()->infer({});
+  REQUIRE_FALSE(inference);
+  CHECK(inference.error().code == ErrorCode::corrupt);
 }
 
 TEST_CASE("a confined worker cannot reach outside of its workspace") {
