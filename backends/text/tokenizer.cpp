@@ -67,7 +67,8 @@ Result<void> check_text(std::string_view text, const std::string& field) {
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> LlamaTokenizer::open(const std::filesystem::path& vocabulary) {
-  STROP_CHECK(formats::GgufFile::open(vocabulary));  // the engine aborts on some malformed files
+  // The engine aborts on some malformed files.
+  STROP_TRY(const formats::GgufFile file, formats::GgufFile::open(vocabulary));
   auto params = llama_model_default_params();
   params.vocab_only = true;
   take_engine_errors();
@@ -75,11 +76,15 @@ Result<std::unique_ptr<Tokenizer>> LlamaTokenizer::open(const std::filesystem::p
   if (!model) return cannot_load(vocabulary);
   auto pre_tokenizer = metadata(*model, "tokenizer.ggml.pre");
   STROP_CHECK(check_pre_tokenizer(*llama_model_get_vocab(model.get()), pre_tokenizer));
-  return std::unique_ptr<Tokenizer>(new LlamaTokenizer(std::move(model), std::move(pre_tokenizer)));
+  return std::unique_ptr<Tokenizer>(
+      new LlamaTokenizer(std::move(model), std::move(pre_tokenizer), BytePairs::of(file)));
 }
 
-LlamaTokenizer::LlamaTokenizer(ModelPtr model, std::string pre_tokenizer)
-    : model_(std::move(model)), vocabulary_(llama_model_get_vocab(model_.get())) {
+LlamaTokenizer::LlamaTokenizer(ModelPtr model, std::string pre_tokenizer,
+                               std::optional<BytePairs> byte_pairs)
+    : model_(std::move(model)),
+      vocabulary_(llama_model_get_vocab(model_.get())),
+      byte_pairs_(std::move(byte_pairs)) {
   info_ = {static_cast<std::uint32_t>(llama_vocab_n_tokens(vocabulary_)), std::move(pre_tokenizer),
            llama_vocab_bos(vocabulary_), llama_vocab_eos(vocabulary_),
            llama_model_chat_template(model_.get(), nullptr) != nullptr};
@@ -88,6 +93,18 @@ LlamaTokenizer::LlamaTokenizer(ModelPtr model, std::string pre_tokenizer)
 Result<std::vector<TokenId>> LlamaTokenizer::encode(std::string_view text, bool add_special,
                                                     bool parse_special) {
   STROP_CHECK(check_text(text, "text"));
+  if (!byte_pairs_ || !byte_pairs_->lacks_any_of(text))
+    return engine_ids(text, add_special, parse_special);
+  STROP_TRY(const auto plain, engine_ids(text, false, parse_special));
+  auto ids = with_lacking_bytes(text, plain);
+  if (!ids) return Error{ErrorCode::backend, "[text] the engine's ids are not those of this text."};
+  if (add_special && llama_vocab_get_add_bos(vocabulary_)) ids->insert(ids->begin(), info_.bos);
+  if (add_special && llama_vocab_get_add_eos(vocabulary_)) ids->push_back(info_.eos);
+  return *std::move(ids);
+}
+
+Result<std::vector<TokenId>> LlamaTokenizer::engine_ids(std::string_view text, bool add_special,
+                                                        bool parse_special) const {
   const auto length = static_cast<std::int32_t>(text.size());
   std::vector<TokenId> ids(text.size() + 4);  // at most one per byte, and those around it
   const auto count = [&] {
@@ -102,6 +119,49 @@ Result<std::vector<TokenId>> LlamaTokenizer::encode(std::string_view text, bool 
   if (found < 0) return Error{ErrorCode::backend, "[text] the engine does not tokenize this text."};
   ids.resize(static_cast<std::size_t>(found));
   return ids;
+}
+
+// Keeps the engine's special tokens, and encodes the stretches between them anew where they hold a
+// byte that the vocabulary lacks. Nothing when the ids do not spell the text.
+std::optional<std::vector<TokenId>> LlamaTokenizer::with_lacking_bytes(
+    std::string_view text, std::span<const TokenId> ids) const {
+  std::vector<TokenId> result;
+  std::size_t at = 0, stretch_text = 0, stretch_id = 0;
+  const auto end_stretch = [&](std::size_t id) {
+    const auto stretch = text.substr(stretch_text, at - stretch_text);
+    const auto theirs = ids.subspan(stretch_id, id - stretch_id);
+    const auto own = byte_pairs_->lacks_any_of(stretch)
+                         ? byte_pairs_->encode(stretch)
+                         : std::vector<TokenId>(theirs.begin(), theirs.end());
+    result.insert(result.end(), own.begin(), own.end());
+  };
+  const auto skip_lacking = [&](std::string_view next) {
+    while (at < text.size() && !byte_pairs_->has(text[at]) && !text.substr(at).starts_with(next))
+      ++at;
+  };
+  constexpr int kSpecial =
+      LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_USER_DEFINED | LLAMA_TOKEN_ATTR_UNKNOWN;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto spelled = piece(ids[i]);
+    if (llama_vocab_get_attr(vocabulary_, ids[i]) & kSpecial) {
+      skip_lacking(spelled);
+      if (!text.substr(at).starts_with(spelled)) return std::nullopt;
+      end_stretch(i);
+      result.push_back(ids[i]);
+      at += spelled.size();
+      stretch_text = at, stretch_id = i + 1;
+      continue;
+    }
+    for (const char byte : spelled) {
+      skip_lacking({&byte, 1});
+      if (at == text.size() || text[at] != byte) return std::nullopt;
+      ++at;
+    }
+  }
+  while (at < text.size() && !byte_pairs_->has(text[at])) ++at;
+  if (at != text.size()) return std::nullopt;
+  end_stretch(ids.size());
+  return result;
 }
 
 Result<std::string> LlamaTokenizer::decode(std::span<const TokenId> ids) {

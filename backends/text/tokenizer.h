@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "byte_pairs.h"
 #include "strop/text.h"
 
 namespace strop::text {
@@ -27,7 +28,11 @@ class LlamaTokenizer final : public Tokenizer {
                            bool add_generation_prompt) override;
 
  private:
-  LlamaTokenizer(ModelPtr model, std::string pre_tokenizer);
+  LlamaTokenizer(ModelPtr model, std::string pre_tokenizer, std::optional<BytePairs> byte_pairs);
+  Result<std::vector<TokenId>> engine_ids(std::string_view text, bool add_special,
+                                          bool parse_special) const;
+  std::optional<std::vector<TokenId>> with_lacking_bytes(std::string_view text,
+                                                         std::span<const TokenId> ids) const;
   std::string piece(TokenId id) const;
   std::string joined_pieces(std::span<const TokenId> ids) const;
   std::string detokenized(std::span<const TokenId> ids) const;
@@ -35,6 +40,7 @@ class LlamaTokenizer final : public Tokenizer {
   ModelPtr model_;
   const llama_vocab* vocabulary_;
   TokenizerInfo info_;
+  std::optional<BytePairs> byte_pairs_;  // where the vocabulary lacks bytes
 };
 
 class LlamaTextBackend final : public TextBackend {

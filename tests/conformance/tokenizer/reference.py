@@ -16,6 +16,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 CONTROL, USER_DEFINED = 3, 4  # token types of GGUF
 SEED = 20240611
 GENERATED = 10_000  # whose bytes all have a token; others come on top
+LACKING = 10_000  # with at least one byte that has none
 
 
 class Gguf:
@@ -146,6 +147,22 @@ def generated_texts(missing):
         yield text
 
 
+def lacking_texts(missing):
+    """Bytes without a token between bytes that would merge: within words, at their edges, beside special tokens."""
+    generator = random.Random(SEED + 1)
+    lost = [c for c in characters((0x00, 0x1F), (0x40000, 0x40010), (0x8FF00, 0x8FF10), (0xBFFF0, 0xBFFFF)) if not missing.isdisjoint(c.encode())]
+    assert lost, "the vocabulary has every byte"
+    neighbours = [list("etaoin shrdlu"), characters((0x20, 0x7E)), characters((0xA1, 0x24F)), characters((0x900, 0x97F)), characters((0x4E00, 0x4E7F)), ALPHABETS[-1], ALPHABETS[-2]]
+    for _ in range(LACKING):
+        parts = [generator.choice(lost)]
+        for _ in range(generator.randrange(1, 6)):
+            parts += generator.choices(generator.choice(neighbours), k=generator.randrange(1, 8))
+            parts += generator.choices(lost, k=generator.randrange(0, 3))
+        position = generator.randrange(len(parts))
+        yield "".join(parts[position:] + parts[:position])
+    yield from ["\x14" * 5000, "a\x14" * 5000, "\U00040000" * 3000, " " * 3000 + "\x1d" + " " * 3000]
+
+
 def texts(folder, missing):
     for path in sorted(Path(folder).glob("*.txt")):
         # newline="": the bytes of the file, with no line ending changed
@@ -155,6 +172,8 @@ def texts(folder, missing):
         yield "hostile", text
     for text in generated_texts(missing):
         yield "generated", text
+    for text in lacking_texts(missing):
+        yield "lacking", text
 
 
 def main(gguf, folder, out, tokenizer_json=None):

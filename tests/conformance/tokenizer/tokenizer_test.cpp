@@ -9,6 +9,8 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "words.h"
+
 namespace {
 
 // Why it failed; doctest wants the words even when nothing did.
@@ -50,30 +52,38 @@ std::string shown(const json& record) { return record["text"].dump(-1, ' ', true
 
 TEST_CASE("gives the ids of Hugging Face's tokenizers") {
   const auto tokenizer = opened();
-  std::size_t tokens = 0, texts = 0, wrong = 0, unrepresentable = 0, apart = 0;
+  const bool all = strop::text::knows_words("smollm");
+  std::size_t tokens = 0, texts = 0, wrong = 0, lacking = 0;
   for (const auto& record : reference()) {
+    if (!record["representable"] && !all) continue;
     const auto ids = tokenizer->encode(record["text"].get<std::string>(), false, true);
     REQUIRE_MESSAGE(ids, shown(record));
     const bool same = *ids == record["ids"].get<std::vector<TokenId>>();
-    const bool representable = record["representable"];
     ++texts;
     tokens += ids->size();
-    unrepresentable += !representable;
-    apart += !same && !representable;
-    if (!same) CHECK(*tokenizer->decode(*ids) == record["decoded"].get<std::string>());
-    wrong += !same && representable;
-    if (!same && representable && wrong <= 10) {
+    lacking += !record["representable"].get<bool>();
+    wrong += !same;
+    if (!same && wrong <= 10) {
       const std::string source = record["source"];
       FAIL_CHECK(source << " " << shown(record) << "\n  ours   " << json(*ids).dump().substr(0, 200)
                         << "\n  theirs " << record["ids"].dump().substr(0, 200));
     }
   }
   CHECK(wrong == 0);
-  // Bytes that the vocabulary lacks are dropped by both, by Hugging Face's before it merges and by
-  // llama.cpp after: their neighbours may come out merged or not (docs/backends/text.md).
-  CHECK(apart < unrepresentable);
-  MESSAGE(texts << " texts of " << tokens << " tokens; of " << unrepresentable
-                << " with bytes that the vocabulary lacks, " << apart << " differ");
+  CHECK((lacking >= 10'000 || !all));
+  MESSAGE(texts << " texts of " << tokens << " tokens, " << lacking
+                << " of them with bytes that the vocabulary lacks");
+}
+
+TEST_CASE("a text with bytes that the vocabulary lacks gets what the model wants around it") {
+  const auto tokenizer = opened();
+  const auto plain = tokenizer->encode("a\x14<|im_start|>b", false, true);
+  REQUIRE(plain);
+  CHECK(*plain == *tokenizer->encode("a<|im_start|>b", false, true));
+  CHECK(*tokenizer->encode("a\x14<|im_start|>b", true, true) ==
+        *tokenizer->encode("a<|im_start|>b", true, true));
+  CHECK(tokenizer->encode("\x14<|im_start|>", false, false)->size() > 1);
+  CHECK(tokenizer->encode("\x14", false, false)->empty());
 }
 
 TEST_CASE("decodes as Hugging Face's tokenizers do") {
