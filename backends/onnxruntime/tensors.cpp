@@ -1,66 +1,30 @@
 #include "tensors.h"
 
-#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "core/clock.h"
+#include "core/tensor_inputs.h"
 
 namespace strop::onnxruntime {
 namespace {
 
-struct Port {
-  std::string name;
-  std::vector<std::int64_t> dimensions;  // -1: any
-  std::optional<ElementType> type;
-};
-
-Port port_of(std::string name, const Ort::TypeInfo& info) {
-  if (info.GetONNXType() != ONNX_TYPE_TENSOR) return {std::move(name), {}, std::nullopt};
-  const auto tensor = info.GetTensorTypeAndShapeInfo();
-  return {std::move(name), tensor.GetShape(), element_type(tensor.GetElementType())};
-}
-
-std::string shape_text(const std::vector<std::int64_t>& dimensions) {
-  std::string text = "[";
-  for (const auto dimension : dimensions)
-    text += str(text.size() > 1 ? ", " : "", dimension < 0 ? "any" : std::to_string(dimension));
-  return text + "]";
-}
-
-Error bad_input(const std::string& name, const std::string& what, const std::string& value) {
-  return {ErrorCode::invalid_input,
-          str("[onnxruntime] the input ", name, " ", what, ", but got ", value, "."),
-          {},
-          name,
-          value};
-}
-
-Result<void> check(const Port& port, const Tensor& tensor) {
-  if (tensor.type != port.type)
-    return bad_input(port.name, "must be of the model's type", "another");
-  const bool fits = tensor.shape.size() == port.dimensions.size() &&
-                    std::equal(tensor.shape.begin(), tensor.shape.end(), port.dimensions.begin(),
-                               [](std::int64_t given, std::int64_t wanted) {
-                                 return given >= 0 && (wanted < 0 || given == wanted);
-                               });
-  if (!fits)
-    return bad_input(port.name, "must have the shape " + shape_text(port.dimensions),
-                     shape_text(tensor.shape));
-  std::size_t bytes = bytes_of(tensor.type);
-  for (const auto dimension : tensor.shape) {
-    if (__builtin_mul_overflow(bytes, static_cast<std::size_t>(dimension), &bytes))
-      return bad_input(port.name, "must be addressable", shape_text(tensor.shape));
+Result<InputPort> port_of(std::string name, const Ort::TypeInfo& info) {
+  if (info.GetONNXType() == ONNX_TYPE_TENSOR) {
+    const auto tensor = info.GetTensorTypeAndShapeInfo();
+    if (const auto type = element_type(tensor.GetElementType()))
+      return InputPort{std::move(name), *type, tensor.GetShape()};
   }
-  if (bytes != tensor.data.size())
-    return bad_input(port.name, str("must have ", bytes, " bytes"),
-                     std::to_string(tensor.data.size()));
-  return {};
+  return Error{ErrorCode::unsupported,
+               str("[onnxruntime] the input ", name,
+                   " is no tensor of numbers, which is all that can be fed here."),
+               {},
+               name};
 }
 
 class OnnxTensorSession final : public TensorSession {
  public:
-  OnnxTensorSession(Ort::Session session, std::vector<Port> inputs,
+  OnnxTensorSession(Ort::Session session, std::vector<InputPort> inputs,
                     std::vector<std::string> outputs, SessionInfo info)
       : session_(std::move(session)),
         memory_(Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault)),
@@ -74,12 +38,9 @@ class OnnxTensorSession final : public TensorSession {
     return guard("an inference", [&]() -> Result<Inference> {
       std::vector<const char*> names, wanted;
       std::vector<Ort::Value> values;
-      STROP_CHECK(check_names(given));
-      for (const Port& port : inputs_) {
-        const auto tensor = std::find_if(given.begin(), given.end(),
-                                         [&](const Tensor& t) { return t.name == port.name; });
-        STROP_CHECK(check(port, *tensor));
-        names.push_back(port.name.c_str());
+      STROP_TRY(const auto tensors, in_order("onnxruntime", inputs_, given));
+      for (const Tensor* tensor : tensors) {
+        names.push_back(tensor->name.c_str());
         // The engine only reads it.
         auto* data = const_cast<std::byte*>(tensor->data.data());  // NOLINT
         values.push_back(Ort::Value::CreateTensor(memory_, data, tensor->data.size(),
@@ -100,22 +61,6 @@ class OnnxTensorSession final : public TensorSession {
   }
 
  private:
-  // Each of the model's inputs, once, and no other.
-  Result<void> check_names(std::span<const Tensor> given) const {
-    std::string known;
-    for (const Port& port : inputs_) {
-      known += str(known.empty() ? "" : ", ", port.name);
-      const auto times = std::count_if(given.begin(), given.end(),
-                                       [&](const Tensor& t) { return t.name == port.name; });
-      if (times != 1) return bad_input(port.name, "must be given once", str(times, " times"));
-    }
-    if (given.size() == inputs_.size()) return {};
-    return Error{ErrorCode::invalid_input,
-                 str("[onnxruntime] the model takes ", known, " and nothing else."),
-                 {},
-                 "inputs"};
-  }
-
   static Result<Tensor> tensor_of(const std::string& name, const Ort::Value& value) {
     const auto shape = value.GetTensorTypeAndShapeInfo();
     const auto type = element_type(shape.GetElementType());
@@ -134,7 +79,7 @@ class OnnxTensorSession final : public TensorSession {
 
   Ort::Session session_;
   Ort::MemoryInfo memory_;
-  std::vector<Port> inputs_;
+  std::vector<InputPort> inputs_;
   std::vector<std::string> outputs_;
   SessionInfo info_;
 };
@@ -144,17 +89,11 @@ class OnnxTensorSession final : public TensorSession {
 Result<std::unique_ptr<Session>> make_tensor_session(Ort::Session session, RunOptions options,
                                                      double load_seconds) {
   Ort::AllocatorWithDefaultOptions allocator;
-  std::vector<Port> inputs;
+  std::vector<InputPort> inputs;
   for (std::size_t i = 0; i < session.GetInputCount(); ++i) {
-    inputs.push_back(
-        port_of(session.GetInputNameAllocated(i, allocator).get(), session.GetInputTypeInfo(i)));
-    if (!inputs.back().type) {
-      return Error{ErrorCode::unsupported,
-                   str("[onnxruntime] the input ", inputs.back().name,
-                       " is no tensor of numbers, which is all that can be fed here."),
-                   {},
-                   inputs.back().name};
-    }
+    STROP_TRY(auto port, port_of(session.GetInputNameAllocated(i, allocator).get(),
+                                 session.GetInputTypeInfo(i)));
+    inputs.push_back(std::move(port));
   }
   std::vector<std::string> outputs;
   for (std::size_t i = 0; i < session.GetOutputCount(); ++i)

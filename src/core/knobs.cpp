@@ -24,13 +24,14 @@ std::string joined(const std::vector<std::string>& words) {
 // Empty when it holds.
 std::string broken_rule(const KnobRule& rule, const std::string& text) {
   const auto& words = rule.knob.values;
-  if (!words.empty()) {
-    const bool known = std::find(words.begin(), words.end(), text) != words.end();
-    return known ? std::string() : "one of " + joined(words);
-  }
+  if (words.empty() && rule.most == 0) return {};
+  if (std::find(words.begin(), words.end(), text) != words.end()) return {};
   const auto value = whole_number(text);
-  return value && *value >= 1 && *value <= rule.most ? std::string()
-                                                     : str("a whole number from 1 to ", rule.most);
+  if (rule.most > 0 && value && *value >= 1 && *value <= rule.most) return {};
+  std::string broken = words.empty() ? "" : "one of " + joined(words);
+  if (rule.most > 0)
+    broken += str(words.empty() ? "" : ", or ", "a whole number from 1 to ", rule.most);
+  return broken;
 }
 
 Error unknown(const std::string& worker, std::span<const KnobRule> rules, const std::string& name,

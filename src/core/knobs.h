@@ -11,7 +11,8 @@
 
 namespace strop {
 
-// knob.values are the words that it may be; without any it is a whole number from 1 to `most`.
+// knob.values are the words that it may be; with `most` also a whole number from 1 to it. Neither:
+// any text, which the worker reads.
 struct KnobRule {
   Knob knob;
   std::uint32_t most = 0;

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "core/message.h"
+#include "core/tensor_inputs.h"
 
 namespace strop {
 using protocol::TensorPlace;
@@ -10,6 +11,23 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kMaxTensors = 1024;
+
+Error broken(const std::string& what) {
+  return Error{.code = ErrorCode::corrupt,
+               .message = str("a tensor of the worker protocol ", what)};
+}
+
+// Bytes of a dense tensor of that shape; fails on overflow or a negative dimension.
+Result<std::size_t> bytes_of(const Tensor& tensor) {
+  std::size_t bytes = element_bytes(tensor.type);
+  for (std::int64_t dimension : tensor.shape) {
+    if (dimension < 0 || __builtin_mul_overflow(bytes, static_cast<std::size_t>(dimension), &bytes))
+      return broken(str(tensor.name, " has an impossible shape"));
+  }
+  return bytes;
+}
+
+}  // namespace
 
 std::size_t element_bytes(ElementType type) {
   switch (type) {
@@ -28,23 +46,6 @@ std::size_t element_bytes(ElementType type) {
   }
   return 1;
 }
-
-Error broken(const std::string& what) {
-  return Error{.code = ErrorCode::corrupt,
-               .message = str("a tensor of the worker protocol ", what)};
-}
-
-// Bytes of a dense tensor of that shape; fails on overflow or a negative dimension.
-Result<std::size_t> bytes_of(const Tensor& tensor) {
-  std::size_t bytes = element_bytes(tensor.type);
-  for (std::int64_t dimension : tensor.shape) {
-    if (dimension < 0 || __builtin_mul_overflow(bytes, static_cast<std::size_t>(dimension), &bytes))
-      return broken(str(tensor.name, " has an impossible shape"));
-  }
-  return bytes;
-}
-
-}  // namespace
 
 Result<std::vector<TensorPlace>> tensors_to(std::span<const Tensor> tensors,
                                             std::span<std::byte> block) {
