@@ -38,6 +38,15 @@ if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
       FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 1200 LABELS slow)
   endif()
 
+  # 345 MiB to download, 1.6 GiB on disk: likewise.
+  if(TARGET strop-worker-openvino)
+    add_test(NAME integration.toolchain_optimum
+      COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/toolchain_optimum" $<TARGET_FILE:strop> "${tiny}"
+              "${PROJECT_BINARY_DIR}/toolchain-store")
+    set_tests_properties(integration.toolchain_optimum PROPERTIES
+      FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 1200 LABELS slow)
+  endif()
+
   set(kill "${CMAKE_CURRENT_SOURCE_DIR}/kill_resume" $<TARGET_FILE:strop>)
   add_test(NAME integration.kill_resume COMMAND ${kill} "${tiny}" 3 --data "${text}")
   add_test(NAME integration.kill_resume_often COMMAND ${kill} "${tiny}" 50 --data "${text}")

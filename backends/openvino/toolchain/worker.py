@@ -14,8 +14,9 @@ NAME = "nncf"
 # backends/openvino/rewrite.cpp puts positions into these; in 8 bits the model would be wrong at depth.
 POSITION_TABLES = ("rope_cos_table", "rope_sin_table")
 SWITCHES = ("awq", "scale_estimation", "gptq", "all_layers")
-WEIGHTS = ("method", "mode", "group_size", "ratio", *SWITCHES)
-ACTIVATIONS = ("method", "model_type", "preset", "max_drop")
+WEIGHTS = ("method", "mode", "group_size", "ratio", "calibration", *SWITCHES)
+ACTIVATIONS = ("method", "model_type", "preset", "max_drop", "calibration")
+MOST_SAMPLES = 1 << 16
 
 
 def switch(params, name):
@@ -44,6 +45,20 @@ def show_progress(task):
     track.__iter__, track.update = iterate, update
 
 
+def flatten_activations():
+    """Decoders of the GGUF frontend have activations of four dimensions, of which GPTQ of NNCF 3.4 knows at most three."""
+    from nncf.quantization.algorithms.weight_compression.gptq import GPTQ
+
+    calculate = GPTQ._calculate_hessian
+
+    def of_rows(self, node, inputs, is_3d_weight=False):
+        if not is_3d_weight:
+            inputs = [rows.reshape((-1, rows.shape[-1])) if len(rows.shape) > 3 else rows for rows in inputs]
+        return calculate(self, node, inputs, is_3d_weight)
+
+    GPTQ._calculate_hessian = of_rows
+
+
 def position_tables(model):
     """Operations that read the tables: they must stay as they are."""
     readers = set()
@@ -60,8 +75,10 @@ def samples_for(model, request):
     import numpy
 
     inputs = {name for port in model.inputs for name in port.get_names()}
+    _, params = protocol.params_of(request)
+    most = protocol.number(NAME, params, "calibration", 1, MOST_SAMPLES, MOST_SAMPLES)
     feeds = []
-    for path in protocol.samples(request):
+    for path in protocol.samples(request)[:most]:
         try:
             with numpy.load(path, allow_pickle=False) as arrays:
                 feed = {name: arrays[name] for name in arrays.files}
@@ -110,6 +127,7 @@ def compress_weights(model, params, request):
     if wanted:
         feeds = samples_for(model, request)
         needs_samples(feeds, " and ".join(wanted))
+        flatten_activations()
         options |= {name: True for name in wanted}
         options |= {"dataset": nncf.Dataset(feeds), "subset_size": len(feeds)}
     notes = [f"NNCF weight compression {mode}" + (f", groups of {options['group_size']}" if four_bits else "") +

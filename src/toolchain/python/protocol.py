@@ -264,11 +264,13 @@ def bring(source, target):
         shutil.copyfile(source, target)
 
 
+# A decoder's tokenizer for Strop, and what lies beside the graph of an encoder.
+BESIDE = ("vocab.gguf", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "config.json")
+
+
 def bring_tokenizer(source, workspace):
     """The tokenizer beside the input travels with the artifact; the names of its files."""
-    names = []
-    if (source / "vocab.gguf").is_file():
-        names.append(pathlib.Path("vocab.gguf"))
+    names = [pathlib.Path(name) for name in BESIDE if (source / name).is_file()]
     if (source / "tokenizer").is_dir():
         names += [pathlib.Path("tokenizer") / path.name for path in sorted((source / "tokenizer").iterdir()) if path.is_file()]
     for name in names:
