@@ -12,6 +12,7 @@
 #include "engine.h"
 #include "formats/gguf.h"
 #include "formats/openvino_ir.h"
+#include "ir_files.h"
 #include "rewrite.h"
 
 namespace fs = std::filesystem;
@@ -20,10 +21,6 @@ namespace strop::openvino {
 namespace {
 
 namespace gguf_pass = ov::frontend::gguf::pass;
-
-// What travels with every artifact, when the input has it.
-constexpr auto kVocabulary = "vocab.gguf";
-constexpr auto kTokenizer = "tokenizer";
 
 using ModelPtr = std::shared_ptr<ov::Model>;
 
@@ -37,13 +34,6 @@ Result<ModelPtr> read_gguf(const fs::path& gguf) {
   });
 }
 
-bool has_input(const ov::Model& model, const std::string& name) {
-  const auto& inputs = model.inputs();
-  return std::any_of(inputs.begin(), inputs.end(), [&](const ov::Output<const ov::Node>& input) {
-    return input.get_names().count(name) != 0;
-  });
-}
-
 // Brings the frontend's model into the form of OpenVINO GenAI, with logits of all positions.
 Result<void> rewrite(const ModelPtr& model, std::uint32_t context) {
   STROP_CHECK(use_rope_tables(*model, context));
@@ -51,24 +41,12 @@ Result<void> rewrite(const ModelPtr& model, std::uint32_t context) {
   ov::pass::Manager passes;
   passes.register_pass<gguf_pass::AdaptToGenAI>();
   passes.run_passes(model);
-  for (const auto* name : {"input_ids", "attention_mask", "position_ids", "beam_idx"}) {
-    if (!has_input(*model, name))
-      return Error{ErrorCode::backend,
-                   str("[openvino] the converted model lacks the input ", name, ".")};
-  }
+  if (!is_text_decoder(*model))
+    return Error{ErrorCode::backend,
+                 "[openvino] the converted model lacks the inputs of OpenVINO GenAI's decoders."};
   STROP_CHECK(end_with_logits(*model));
   name_operations(*model);
   return {};
-}
-
-Result<void> check_space(const fs::path& dir, std::uint64_t needed) {
-  std::error_code error;
-  const auto space = fs::space(dir, error);
-  if (error || space.available >= needed) return {};
-  return Error{ErrorCode::no_space,
-               str("[openvino] ", dir.string(), " has ", space.available, " bytes free, but ",
-                   needed, " are needed."),
-               "Free space there and run the same command again; finished work is kept."};
 }
 
 // Reads the files as a user's engine will, and checks what nobody would notice.
@@ -80,64 +58,6 @@ Result<void> check_written(const fs::path& xml, std::uint32_t context) {
   if (rows == context) return {};
   return Error{ErrorCode::corrupt, str("[openvino] the position tables have ", rows,
                                        " rows instead of ", context, ".")};
-}
-
-// Syncs, then renames; the folder is synced by the caller.
-Result<void> publish(const fs::path& from, const fs::path& to) {
-  STROP_CHECK(sync_file(from));
-  std::error_code error;
-  fs::rename(from, to, error);
-  if (error) return file_error("rename to", to, error.value());
-  return {};
-}
-
-Result<void> save(const ModelPtr& model, std::uint32_t context, const fs::path& dir) {
-  const auto aside = dir / ".part";
-  std::error_code error;
-  fs::create_directories(aside, error);
-  if (error) return file_error("create", aside, error.value());
-  STROP_CHECK(guard("writing the model", [&]() -> Result<void> {
-    // Compression would turn the f32 tables into f16; the weights have their type already.
-    constexpr bool compress_to_f16 = false;
-    ov::save_model(model, (aside / "openvino_model.xml").string(), compress_to_f16);
-    return check_written(aside / "openvino_model.xml", context);
-  }));
-  STROP_CHECK(publish(aside / "openvino_model.bin", dir / "openvino_model.bin"));
-  STROP_CHECK(publish(aside / "openvino_model.xml", dir / "openvino_model.xml"));
-  fs::remove_all(aside, error);
-  return sync_folder(dir);
-}
-
-// A link where the file system has them, else a copy; the store never changes a file in place.
-Result<void> bring(const fs::path& from, const fs::path& to) {
-  std::error_code error;
-  fs::create_directories(to.parent_path(), error);
-  fs::create_hard_link(from, to, error);
-  if (!error) return {};
-  const auto aside = to.parent_path() / str(".", to.filename().string(), ".part");
-  if (!fs::copy_file(from, aside, fs::copy_options::overwrite_existing, error))
-    return file_error("copy", from, error.value());
-  return publish(aside, to);
-}
-
-Result<void> bring_tokenizer(const fs::path& from, const fs::path& to, Artifact& artifact) {
-  std::vector<fs::path> names;
-  std::error_code error;
-  if (fs::is_regular_file(from / kVocabulary, error)) names.emplace_back(kVocabulary);
-  for (const auto& entry : fs::directory_iterator(from / kTokenizer, error)) {
-    if (entry.is_regular_file(error))
-      names.push_back(fs::path(kTokenizer) / entry.path().filename());
-  }
-  std::sort(names.begin(), names.end());
-  for (const auto& name : names) {
-    STROP_CHECK(bring(from / name, to / name));
-    artifact.files.push_back({.path = name.string()});
-  }
-  return {};
-}
-
-void report(const Workspace& workspace, double fraction, std::string_view what) {
-  if (workspace.progress != nullptr) workspace.progress->report(fraction, what);
 }
 
 }  // namespace
@@ -156,9 +76,10 @@ Result<Artifact> convert_gguf(const fs::path& gguf, std::uint32_t context,
   if (workspace.stop.stop_requested())
     return Error{ErrorCode::cancelled, "[openvino] the conversion was stopped."};
   report(workspace, 0.5, "writing the IR");
-  STROP_CHECK(save(model, context, workspace.dir));
-  Artifact artifact{.format = "openvino_ir", .entry = "openvino_model.xml"};
-  artifact.files = {{.path = "openvino_model.xml"}, {.path = "openvino_model.bin"}};
+  // Compression would turn the f32 tables into f16; the weights have their type already.
+  STROP_CHECK(save_ir(model, Floats::as_they_are, workspace.dir,
+                      [context](const fs::path& xml) { return check_written(xml, context); }));
+  Artifact artifact = ir_artifact();
   artifact.notes = {str("Positions are encoded by f32 tables of ", context,
                         " rows, so that the model is right in bf16 too.")};
   STROP_CHECK(bring_tokenizer(gguf.parent_path(), workspace.dir, artifact));

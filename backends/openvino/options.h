@@ -1,44 +1,35 @@
-// The run knobs of the CPU plug-in: what they are called, what they may be, and the values in
+// The run knobs of OpenVINO's sessions: what they are called, what they may be, and the values in
 // force.
 #pragma once
 
-#include <cstdint>
+#include <filesystem>
 #include <openvino/runtime/compiled_model.hpp>
 #include <string>
 #include <vector>
 
-#include "strop/recipe.h"
-#include "strop/result.h"
+#include "core/knobs.h"
+#include "devices.h"
 
 namespace strop::openvino {
 
 inline constexpr auto kDefault = "default";  // the value that leaves a knob to the plug-in
 
-struct Options {
-  std::uint32_t threads = 0;  // at least 1 once parsed
-  std::uint32_t context =
-      0;  // tokens of a sequence; 0: as many as the artifact's position tables have
-  std::string precision_hint = kDefault;
-  std::string kv_cache_precision = kDefault;
-  std::string dynamic_quantization_group = kDefault;
-};
+enum class SessionKind { decoder, tensors };
 
-// An unknown name or a value outside its range is invalid_input with the name in Error.field.
-Result<Options> parse_options(const RunOptions& options);
+// Every knob with the value asked for or its default. An unknown name or a value outside its range
+// is invalid_input, a device that is not here unsupported, with the name in Error.field.
+Result<RunOptions> parse_options(SessionKind kind, const Devices& devices, const RunOptions& given);
 
-// As the plug-in wants them.
-ov::AnyMap to_properties(const Options& options);
+// As the plug-ins want them.
+ov::AnyMap to_properties(const RunOptions& options, const Devices& devices);
 
-// Puts the values in force into options; unsupported when the plug-in runs with another value than
-// asked for.
-Result<void> resolve(const ov::CompiledModel& compiled, Options& options);
-
-RunOptions to_run_options(const Options& options);
+// Puts the values in force into options and adds execution_devices; unsupported when the plug-in
+// runs with another value than asked for, or knows no such knob.
+Result<void> resolve(const ov::CompiledModel& compiled, const RunOptions& given,
+                     RunOptions& options);
 
 // `precisions`: those that the CPU can compute in.
-std::vector<Knob> run_knobs(const std::vector<std::string>& precisions);
-
-// Processors this process may use.
-std::uint32_t usable_cores();
+std::vector<Knob> run_knobs(SessionKind kind, const Devices& devices,
+                            const std::vector<std::string>& precisions);
 
 }  // namespace strop::openvino

@@ -8,6 +8,10 @@
 namespace strop::openvino {
 namespace {
 
+// Calibration reads no more than this.
+constexpr std::uint32_t kMostSamples = 128;
+constexpr std::uint32_t kMostTexts = 32;  // a decoder's
+
 // When a model does not say how long its texts may be.
 constexpr std::uint32_t kUsualContext = 4096;
 
@@ -31,6 +35,7 @@ struct Compression {
   double offset_bits;
   const char* grid;
   const char* note;
+  std::array<const char*, 2> methods = {};  // that fit to calibration samples
 };
 
 constexpr std::array kCompressions{
@@ -42,6 +47,41 @@ constexpr std::array kCompressions{
     Compression{"nncf_int4_g128", "int4_sym", 128, 1, 0, "", "4 bits, groups of 128"},
     Compression{"nncf_mixed", "int4_asym", 64, 0.8, 4, "",
                 "4 bits with an offset, the most sensitive fifth of the layers in 8"},
+    Compression{"nncf_int4_g32", "int4_sym", 32, 1, 0, "", "4 bits, groups of 32"},
+    Compression{"nncf_int4_asym_g128", "int4_asym", 128, 1, 4, "",
+                "4 bits with an offset, groups of 128"},
+    Compression{"nncf_int4_awq_g64",
+                "int4_sym",
+                64,
+                1,
+                0,
+                "",
+                "4 bits, groups of 64, weights and scales fitted to activations",
+                {"awq", "scale_estimation"}},
+    Compression{"nncf_int4_asym_scale_g64",
+                "int4_asym",
+                64,
+                1,
+                4,
+                "",
+                "4 bits with an offset, groups of 64, scales fitted to activations",
+                {"scale_estimation"}},
+    Compression{"nncf_int4_gptq_g64",
+                "int4_sym",
+                64,
+                1,
+                0,
+                "",
+                "4 bits, groups of 64, errors made good column by column",
+                {"gptq"}},
+    Compression{"nncf_mixed_awq",
+                "int4_asym",
+                64,
+                0.8,
+                4,
+                "",
+                "4 bits with an offset fitted to activations, the most sensitive fifth in 8",
+                {"awq", "scale_estimation"}},
     // The values of the grid, so a model that lies on it is kept as it is.
     Compression{"nncf_int4_asym_g32", "int4_asym", 32, 1, 4, "q4_1",
                 "4 bits with an offset, groups of 32"},
@@ -72,6 +112,12 @@ Recipe compressed(const Model& model, const Compression& how) {
     step.params["group_size"] = std::to_string(how.group);
     step.params["ratio"] = number_text(how.ratio);
   }
+  for (const char* method : how.methods) {
+    if (method == nullptr) continue;
+    step.params[method] = "on";
+    step.params["calibration"] = std::to_string(kMostTexts);
+    made.calibration = Calibration{.samples = kMostTexts};
+  }
   made.steps.push_back(std::move(step));
   return made;
 }
@@ -83,6 +129,30 @@ bool fits(const Compression& how, const Model& model) {
 
 bool contains(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// The steps that make the graph an IR; the convert worker writes an encoder's folder as ONNX.
+std::vector<Step> to_ir(const Model& model, const std::string& type) {
+  std::vector<Step> steps;
+  if (model.format == "huggingface")
+    steps.push_back({"convert", Operation::convert, {{"to", "onnx"}, {"type", "f32"}}});
+  steps.push_back({"openvino", Operation::convert, {{"type", type}}});
+  return steps;
+}
+
+Recipe quantised_graph(const Model& model, const std::string& name,
+                       std::map<std::string, std::string> params, const std::string& note) {
+  Recipe made{.name = name,
+              .backend = "openvino",
+              .steps = to_ir(model, "original"),
+              .bits_per_weight = 8,
+              .note = note + "; by NNCF"};
+  if (params.contains("calibration")) {
+    made.calibration = Calibration{.samples = kMostSamples};
+    if (model.kind == ModelKind::embedding) params["model_type"] = "transformer";
+  }
+  made.steps.push_back({"nncf", Operation::quantize, std::move(params)});
+  return made;
 }
 
 }  // namespace
@@ -99,16 +169,59 @@ std::vector<Recipe> recipes_for(const Model& model) {
   return recipes;
 }
 
-std::vector<RunPreset> presets_for(const std::vector<std::string>& precisions) {
-  std::vector<RunPreset> presets{{"default", {}, "the plug-in's own defaults"},
-                                 {"whole_activations",
-                                  {{"dynamic_quantization_group", "0"}},
-                                  "activations are not rounded to 8 bits: nearer to the original"},
-                                 {"kv_f16",
-                                  {{"kv_cache_precision", "f16"}},
-                                  "cached keys and values in 16 bits: no conversion"}};
+std::vector<Recipe> tensor_recipes(const Model& model) {
+  const std::string samples = std::to_string(kMostSamples);
+  const bool is_16_bits = model.precision == "f16" || model.precision == "bf16";
+  Recipe original{.name = model.precision.empty() ? "original" : model.precision,
+                  .backend = "openvino",
+                  .steps = to_ir(model, "original"),
+                  .bits_per_weight = is_16_bits ? 16.0 : 32.0,
+                  .lossless = true,
+                  .note = "weights as they are"};
+  Recipe half{.name = "f16",
+              .backend = "openvino",
+              .steps = to_ir(model, "f16"),
+              .bits_per_weight = 16,
+              .note = "weights in 16 bits"};
+  std::vector<Recipe> recipes{
+      quantised_graph(model, "nncf_int8", {{"method", "post_training"}, {"calibration", samples}},
+                      "8 bits, weights and activations, calibrated"),
+      quantised_graph(
+          model, "nncf_int8_accurate",
+          {{"method", "accuracy_aware"}, {"calibration", samples}, {"max_drop", "0.01"}},
+          "8 bits where the outputs keep within 0.01 of the original's"),
+      quantised_graph(model, "nncf_int8_weights", {{"method", "weights"}, {"mode", "int8_asym"}},
+                      "8 bits, weights alone"),
+      original};
+  if (!is_16_bits) recipes.insert(recipes.end() - 1, half);
+  return recipes;
+}
+
+std::vector<Recipe> exported_recipes() {
+  const auto exported = [](const std::string& name, double bits, const std::string& note) {
+    Recipe made{.name = "optimum_" + name,
+                .backend = "openvino",
+                .bits_per_weight = bits,
+                .note = note + "; exported by optimum-intel"};
+    made.steps = {{"optimum", Operation::convert, {{"type", name}}}};
+    return made;
+  };
+  return {exported("int8", 8, "8 bits with an offset, a scale per row"),
+          exported("f16", 16, "weights in 16 bits")};
+}
+
+std::vector<RunPreset> presets_for(SessionKind kind, const std::vector<std::string>& precisions) {
+  std::vector<RunPreset> presets{{"default", {}, "the plug-in's own defaults"}};
+  if (kind == SessionKind::decoder) {
+    presets.push_back({"whole_activations",
+                       {{"dynamic_quantization_group", "0"}},
+                       "activations are not rounded to 8 bits: nearer to the original"});
+    presets.push_back({"kv_f16",
+                       {{"kv_cache_precision", "f16"}},
+                       "cached keys and values in 16 bits: no conversion"});
+  }
   if (contains(precisions, "bf16"))
-    presets.push_back({"f32", {{"precision_hint", "f32"}}, "exact arithmetic: slower prompts"});
+    presets.push_back({"f32", {{"precision_hint", "f32"}}, "exact arithmetic, slower"});
   return presets;
 }
 

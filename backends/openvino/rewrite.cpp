@@ -1,5 +1,7 @@
 #include "rewrite.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <openvino/core/graph_util.hpp>
 #include <openvino/op/ops.hpp>
@@ -14,6 +16,7 @@ namespace v0 = ov::op::v0;
 namespace v1 = ov::op::v1;
 namespace v8 = ov::op::v8;
 
+constexpr std::uint32_t kMostPositions = 1u << 24;
 constexpr auto kCosTable = "rope_cos_table";
 constexpr auto kSinTable = "rope_sin_table";
 
@@ -215,6 +218,15 @@ void name_operations(ov::Model& model) {
   }
 }
 
+bool is_text_decoder(const ov::Model& model) {
+  const auto has = [&](const std::string& name) {
+    const auto& inputs = model.inputs();
+    return std::any_of(inputs.begin(), inputs.end(),
+                       [&](const auto& input) { return input.get_names().count(name) != 0; });
+  };
+  return has("input_ids") && has("beam_idx");
+}
+
 Result<std::uint32_t> rope_table_rows(const ov::Model& model) {
   std::set<std::size_t> rows;
   std::size_t tables = 0;
@@ -231,6 +243,23 @@ Result<std::uint32_t> rope_table_rows(const ov::Model& model) {
                  "Let Strop make the artifact from the original."};
   }
   return static_cast<std::uint32_t>(*rows.begin());
+}
+
+Result<std::uint32_t> most_positions(const ov::Model& model) {
+  const std::vector<std::string> place{"strop", "context_length"};
+  if (!model.has_rt_info(place)) return rope_table_rows(model);
+  const auto text = model.get_rt_info<std::string>(place);
+  std::uint32_t positions = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, positions);
+  if (error == std::errc() && stop == end && positions >= 1 && positions <= kMostPositions)
+    return positions;
+  return Error{ErrorCode::corrupt,
+               str("[openvino] strop.context_length in the IR must be a whole number from 1 to ",
+                   kMostPositions, ", but is ", text.substr(0, 40), "."),
+               {},
+               "context_length",
+               text.substr(0, 40)};
 }
 
 Result<void> select_wanted_rows(ov::Model& model) {

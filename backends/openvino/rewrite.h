@@ -26,8 +26,15 @@ Result<void> end_with_logits(ov::Model& model);
 // before.
 void name_operations(ov::Model& model);
 
+// Whether it has the inputs of OpenVINO GenAI's decoders.
+bool is_text_decoder(const ov::Model& model);
+
 // Rows of the f32 tables; corrupt when they are not there or of another type.
 Result<std::uint32_t> rope_table_rows(const ov::Model& model);
+
+// How many positions a decoder was made for: the rows of its tables, or what the file says where it
+// has none because it was exported another way.
+Result<std::uint32_t> most_positions(const ov::Model& model);
 
 // On a loaded model: adds the input `wanted_rows`, positions whose logits are computed, as a
 // generator would do.

@@ -52,11 +52,12 @@ Result<void> check_wanted(std::span<const std::uint32_t> wanted, std::size_t ids
                "wanted"};
 }
 
-// Puts the length in force into options, or says why it cannot be had.
-Result<void> resolve_context(std::uint32_t limit, Options& options) {
-  if (options.context == 0) options.context = limit;
-  if (options.context <= limit) return {};
-  const auto asked = std::to_string(options.context);
+// Tokens a sequence may hold: those asked for, or all that the artifact was made for.
+Result<std::uint32_t> context_in_force(std::uint32_t limit, RunOptions& options) {
+  auto& asked = options.at("context");
+  if (asked.empty()) asked = std::to_string(limit);
+  const auto context = number_of(options, "context");
+  if (context <= limit) return context;
   return Error{ErrorCode::invalid_input,
                str("[openvino] context must be at most ", limit,
                    ", for which the artifact was made, but got ", asked, "."),
@@ -71,29 +72,22 @@ Error stopped(const char* what) {
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> OpenVinoSession::open(const std::filesystem::path& xml,
-                                                       Options options, std::stop_token stop) {
-  const auto start = Clock::now();
-  ov::Core core;
-  const auto model = core.read_model(xml.string());
-  STROP_TRY(const auto limit, rope_table_rows(*model));
-  STROP_CHECK(resolve_context(limit, options));
-  STROP_CHECK(select_wanted_rows(*model));
-  if (stop.stop_requested()) return stopped("loading");
-  auto compiled = core.compile_model(model, "CPU", to_properties(options));
-  STROP_CHECK(resolve(compiled, options));
-  const auto width = compiled.output("logits").get_partial_shape()[2].get_length();
-  return std::unique_ptr<Session>(
-      new OpenVinoSession(std::move(core), std::move(compiled),
-                          {.vocabulary_size = static_cast<std::uint32_t>(width),
-                           .context_length = options.context,
-                           .run_options = to_run_options(options),
-                           .cpu_variant = options.precision_hint,
-                           .load_seconds = seconds_since(start)}));
+Result<std::unique_ptr<Session>> OpenVinoSession::open(Loaded loaded, const RunOptions& given,
+                                                       const Workspace& workspace) {
+  STROP_CHECK(choose(loaded, SessionKind::decoder, given, workspace));
+  STROP_TRY(const auto limit, most_positions(*loaded.model));
+  STROP_TRY(const auto context, context_in_force(limit, loaded.options));
+  STROP_CHECK(select_wanted_rows(*loaded.model));
+  STROP_CHECK(compile(loaded));
+  auto info = info_of(loaded);
+  const auto width = loaded.compiled.output("logits").get_partial_shape()[2].get_length();
+  info.vocabulary_size = static_cast<std::uint32_t>(width);
+  info.context_length = context;
+  return std::unique_ptr<Session>(new OpenVinoSession(std::move(loaded), std::move(info)));
 }
 
-OpenVinoSession::OpenVinoSession(ov::Core core, ov::CompiledModel compiled, SessionInfo info)
-    : core_(std::move(core)), compiled_(std::move(compiled)), info_(std::move(info)) {}
+OpenVinoSession::OpenVinoSession(Loaded loaded, SessionInfo info)
+    : loaded_(std::move(loaded)), info_(std::move(info)) {}
 
 Result<OpenVinoSession::Sequence*> OpenVinoSession::sequence_at(SequenceId id) {
   if (id >= kSequences) {
@@ -105,7 +99,7 @@ Result<OpenVinoSession::Sequence*> OpenVinoSession::sequence_at(SequenceId id) {
   }
   auto found = sequences_.find(id);
   if (found == sequences_.end())
-    found = sequences_.emplace(id, Sequence{compiled_.create_infer_request(), {}}).first;
+    found = sequences_.emplace(id, Sequence{loaded_.compiled.create_infer_request(), {}}).first;
   return &found->second;
 }
 

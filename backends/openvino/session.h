@@ -1,19 +1,17 @@
-// An IR file opened in the CPU plug-in.
+// A decoder's IR file opened on a device.
 #pragma once
 
-#include <filesystem>
 #include <map>
-#include <openvino/runtime/core.hpp>
 
-#include "options.h"
-#include "strop/backend.h"
+#include "load.h"
 
 namespace strop::openvino {
 
 class OpenVinoSession final : public DecoderSession {
  public:
-  static Result<std::unique_ptr<Session>> open(const std::filesystem::path& xml, Options options,
-                                               std::stop_token stop);
+  // `given`: the run options.
+  static Result<std::unique_ptr<Session>> open(Loaded loaded, const RunOptions& given,
+                                               const Workspace& workspace);
 
   const SessionInfo& info() const override { return info_; }
   Result<void> evaluate(SequenceId sequence, std::span<const TokenId> ids,
@@ -30,7 +28,7 @@ class OpenVinoSession final : public DecoderSession {
     std::vector<TokenId> ids;  // those it holds
   };
 
-  OpenVinoSession(ov::Core core, ov::CompiledModel compiled, SessionInfo info);
+  OpenVinoSession(Loaded loaded, SessionInfo info);
 
   Result<Sequence*> sequence_at(SequenceId id);
   Result<void> check_ids(const Sequence& sequence, std::span<const TokenId> ids) const;
@@ -43,8 +41,7 @@ class OpenVinoSession final : public DecoderSession {
   Result<void> replay(Sequence& sequence, const std::vector<TokenId>& ids);
   Result<void> cut(Sequence& sequence, std::size_t length);
 
-  ov::Core core_;
-  ov::CompiledModel compiled_;
+  Loaded loaded_;
   std::map<SequenceId, Sequence> sequences_;
   SessionInfo info_;
 };

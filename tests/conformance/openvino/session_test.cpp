@@ -185,13 +185,27 @@ TEST_CASE("run options outside their range are refused by name") {
 TEST_CASE("what cannot be converted is not supported, in a sentence") {
   const openvino::OpenVinoBackend backend;
   auto other = demo();
-  other.architecture = "qwen2";
+  other.architecture = "mamba";
   const auto fit = backend.assess(other, machine());
   CHECK_FALSE(fit.supported);
   REQUIRE(fit.reasons.size() == 1);
   CHECK(fit.reasons[0].ends_with("."));
   CHECK(backend.space(other, machine()).recipes.empty());
   CHECK(backend.assess(demo(), machine()).supported);
+}
+
+TEST_CASE("a decoder without a native route is offered what the export makes, and nothing else") {
+  const openvino::OpenVinoBackend backend;
+  auto other = demo();
+  other.architecture = "qwen2";
+  CHECK(backend.assess(other, machine()).supported);
+  const auto recipes = backend.space(other, machine()).recipes;
+  REQUIRE_FALSE(recipes.empty());
+  for (const auto& recipe : recipes) CHECK(recipe.steps.front().worker == "optimum");
+  for (const auto& recipe : backend.space(demo(), machine()).recipes)
+    CHECK(recipe.steps.front().worker != "optimum");
+  other.format = "gguf";
+  CHECK_FALSE(backend.assess(other, machine()).supported);
 }
 
 TEST_CASE("a build refuses what it does not know") {
