@@ -176,6 +176,20 @@ class ProxyTokenizer : public Tokenizer {
   TokenizerInfo info_;
 };
 
+// The user's folder; or his file and those beside it that begin with its name: a graph's weights.
+std::vector<fs::path> with_namesakes(const fs::path& input) {
+  std::vector<fs::path> files{input};
+  std::error_code error;
+  if (!fs::is_regular_file(input, error)) return files;
+  const std::string stem = input.stem().string();
+  for (const auto& entry : fs::directory_iterator(input.parent_path(), error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(stem) && name != input.filename() && entry.is_regular_file(error))
+      files.push_back(entry.path());
+  }
+  return files;
+}
+
 }  // namespace
 
 WorkerBackend::WorkerBackend(fs::path program, WorkerPolicy policy) : policy_(std::move(policy)) {
@@ -233,8 +247,12 @@ Result<Artifact> WorkerBackend::build(const Model& input, const Recipe& recipe, 
                                       const Workspace& workspace) const {
   // The steps after the first read what an earlier step of ours wrote, the files beside the entry
   // included.
-  const fs::path readable = step == 0 ? fs::path(input.path) : fs::path(input.path).parent_path();
-  os::Confinement confinement{.read = {readable}, .write = {workspace.dir}};
+  os::Confinement confinement{.write = {workspace.dir}};
+  if (step == 0) {
+    confinement.read = with_namesakes(input.path);
+  } else {
+    confinement.read = {fs::path(input.path).parent_path()};
+  }
   protocol::Build request{input, recipe, static_cast<std::uint32_t>(step), workspace.dir.string()};
   if (!workspace.calibration.empty()) {
     confinement.read.push_back(workspace.calibration);
