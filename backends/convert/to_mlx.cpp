@@ -8,6 +8,7 @@
 
 #include "core/files.h"
 #include "core/json.h"
+#include "formats/mlx.h"
 #include "formats/safetensors_writer.h"
 #include "to_gguf.h"
 
@@ -84,6 +85,25 @@ std::string word(FloatType type) {
   return type == FloatType::f32 ? "f32" : type == FloatType::f16 ? "f16" : "bf16";
 }
 
+// The layer in model.layers.N.x; nothing for what is in no layer.
+std::optional<std::uint32_t> layer_of(std::string_view module) {
+  constexpr std::string_view kLayers = "model.layers.";
+  if (!module.starts_with(kLayers)) return std::nullopt;
+  std::uint32_t layer = 0;
+  std::from_chars(module.data() + kLayers.size(), module.data() + module.size(), layer);
+  return layer;
+}
+
+AffineGrid usual_grid(std::string_view module, const DecoderSource& source,
+                      const MlxOptions& options) {
+  if (!options.sensitive_bits) return options.grid;
+  const auto layer = layer_of(module);
+  const bool may_be = module.ends_with(".v_proj") || module.ends_with(".down_proj");
+  const bool more =
+      module == "lm_head" || (layer && may_be && is_sensitive_layer(*layer, source.config.layers));
+  return {more ? *options.sensitive_bits : options.grid.bits, options.grid.group};
+}
+
 // mlx-lm asks the usual group before it looks at a module's own.
 Result<Stored> stored(const TensorPlan& plan, const DecoderSource& source,
                       const MlxOptions& options, std::set<const MlxOverride*>& used) {
@@ -97,7 +117,7 @@ Result<Stored> stored(const TensorPlan& plan, const DecoderSource& source,
                    [&](const MlxOverride& one) { return matches(one.pattern, made.module); });
   if (own != options.modules.end()) used.insert(&*own);
   if (plan.shape[1] % options.grid.group != 0) return made;
-  made.grid = own == options.modules.end() ? options.grid : own->grid;
+  made.grid = own == options.modules.end() ? usual_grid(made.module, source, options) : own->grid;
   if (made.grid && plan.shape[1] % made.grid->group != 0)
     return bad("modules",
                str("a group that divides the ", plan.shape[1], " columns of ", made.module),
@@ -321,6 +341,8 @@ Result<MlxOptions> mlx_options(const std::map<std::string, std::string>& params)
     if (name == "to") continue;
     if (name == "bits") {
       STROP_TRY(options.grid.bits, number(name, value));
+    } else if (name == "sensitive_bits") {
+      STROP_TRY(options.sensitive_bits, number(name, value));
     } else if (name == "group_size") {
       STROP_TRY(options.grid.group, number(name, value));
     } else if (name == "modules") {
@@ -329,10 +351,14 @@ Result<MlxOptions> mlx_options(const std::map<std::string, std::string>& params)
       options.type = float_type(value);
       if (!options.type && value != "auto") return bad(name, "auto, f32, f16 or bf16", value);
     } else {
-      return bad("a parameter", "to, bits, group_size, modules or type", name);
+      return bad("a parameter", "to, bits, sensitive_bits, group_size, modules or type", name);
     }
   }
   STROP_CHECK(check_grid(options.grid));
+  if (options.sensitive_bits && (!check_grid({*options.sensitive_bits, options.grid.group}) ||
+                                 *options.sensitive_bits < options.grid.bits))
+    return bad("sensitive_bits", str("2, 3, 4, 5, 6 or 8, and at least ", options.grid.bits),
+               str(*options.sensitive_bits));
   return options;
 }
 

@@ -24,12 +24,15 @@ struct MlxOverride {
 
 struct MlxOptions {
   formats::AffineGrid grid;
-  std::vector<MlxOverride> modules;  // the first that matches counts
+  // Of the value and down projections of sensitive layers, and of an output matrix of its own, as
+  // in mlx-lm's mixed recipes. Nothing: as of the others.
+  std::optional<std::uint32_t> sensitive_bits;
+  std::vector<MlxOverride> modules;  // before that; the first that matches counts
   std::optional<FloatType> type;     // of scales and whole tensors; nothing: the original's own
 };
 
-// From the step's params: bits, group_size, type (auto, f32, f16, bf16) and modules, a list such as
-// "*.v_proj=6/64,lm_head=whole". An unknown name or value is invalid_input.
+// From the step's params: bits, sensitive_bits, group_size, type (auto, f32, f16, bf16) and
+// modules, a list such as "*.v_proj=6/64,lm_head=whole". An unknown name or value is invalid_input.
 Result<MlxOptions> mlx_options(const std::map<std::string, std::string>& params);
 
 struct MlxFolder {

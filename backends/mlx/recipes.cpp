@@ -1,6 +1,7 @@
 #include "recipes.h"
 
 #include "formats/affine.h"
+#include "formats/mlx.h"
 #include "strop/result.h"
 
 namespace strop::mlx {
@@ -27,31 +28,22 @@ Recipe quantised(const Model& model, const std::string& name, const AffineGrid& 
           .note = note};
 }
 
-// The first and last eighth of the layers, and every third between.
-bool is_sensitive(std::uint32_t layer, std::uint32_t layers) {
-  const std::uint32_t eighth = layers / 8;
-  return layer < eighth || layer >= 7 * layers / 8 || (layer - eighth) % 3 == 2;
-}
-
-// Value and down projections of the sensitive layers at 6 bits, as in mlx-lm's mixed_4_6.
-Recipe mixed(const Model& model, const AffineGrid& low) {
-  Recipe recipe = quantised(model, "mixed_4_6", low,
-                            "4 bits, value and down projections of half the layers at 6");
-  std::string modules;
+// More bits for the value and down projections of sensitive layers, as in mlx-lm's recipe of that
+// name.
+Recipe mixed(const Model& model, const AffineGrid& low, std::uint32_t high) {
+  Recipe recipe =
+      quantised(model, str("mixed_", low.bits, "_", high), low,
+                str(low.bits, " bits, value and down projections of half the layers at ", high));
+  recipe.steps[0].params["sensitive_bits"] = str(high);
   std::uint32_t more = 0;
-  for (std::uint32_t layer = 0; layer < *model.layer_count; ++layer) {
-    if (!is_sensitive(layer, *model.layer_count)) continue;
-    ++more;
-    for (const char* name : {"self_attn.v_proj", "mlp.down_proj"})
-      modules +=
-          str(modules.empty() ? "" : ",", "model.layers.", layer, ".", name, "=6/", low.group);
-  }
-  recipe.steps[0].params["modules"] = modules;
+  for (std::uint32_t layer = 0; layer < *model.layer_count; ++layer)
+    more += formats::is_sensitive_layer(layer, *model.layer_count);
   const double layers_share = model.parameter_count && model.vocabulary_size && model.width
                                   ? 1 - static_cast<double>(*model.vocabulary_size) * *model.width /
                                             static_cast<double>(*model.parameter_count)
                                   : 1;
-  recipe.bits_per_weight += 2 * layers_share * kSensitiveShare * more / *model.layer_count;
+  recipe.bits_per_weight +=
+      (high - low.bits) * layers_share * kSensitiveShare * more / *model.layer_count;
   return recipe;
 }
 
@@ -66,15 +58,23 @@ std::vector<Recipe> recipes_for(const Model& model, bool stand_in) {
       quantised(model, "int4", four, str("4 bits, groups of ", group, ": the usual choice")),
       quantised(model, "int8", {8, group}, str("8 bits, groups of ", group, ": near the original")),
       quantised(model, "int6", {6, group}, str("6 bits, groups of ", group))};
-  if (model.layer_count && *model.layer_count > 0) recipes.push_back(mixed(model, four));
+  const bool has_layers = model.layer_count && *model.layer_count > 0;
+  if (has_layers) recipes.push_back(mixed(model, four, 6));
   recipes.push_back(quantised(model, "int5", {5, group}, str("5 bits, groups of ", group)));
+  if (has_layers) recipes.push_back(mixed(model, {3, group}, 6));
   recipes.push_back(quantised(model, "int3", {3, group}, str("3 bits, groups of ", group)));
+  if (width % 128 == 0)
+    recipes.push_back(quantised(model, "int4_g128", {4, 128}, "4 bits, groups of 128: smaller"));
   if (group == 64)
     recipes.push_back(quantised(model, "int4_g32", {4, 32}, "4 bits, groups of 32: finer, larger"));
+  if (has_layers) recipes.push_back(mixed(model, {2, group}, 6));
+  recipes.push_back(quantised(model, "int2", {2, group}, str("2 bits, groups of ", group)));
   for (Recipe& recipe : recipes) {
     const auto& params = recipe.steps[0].params;
     // Values of any affine 4-bit grid of that group, such as llama.cpp's q4_1, are met exactly.
-    if (params.at("bits") == "4" && params.at("group_size") == "32") recipe.source_grid = "q4_1";
+    if (params.at("bits") == "4" && params.at("group_size") == "32" &&
+        !params.contains("sensitive_bits"))
+      recipe.source_grid = "q4_1";
     if (stand_in)
       recipe.stand_in =
           StandIn{"llama_cpp",

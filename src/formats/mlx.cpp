@@ -120,4 +120,9 @@ Result<std::map<std::string, MlxMatrix>> read_mlx_matrices(const MlxQuantization
   return matrices;
 }
 
+bool is_sensitive_layer(std::uint32_t layer, std::uint32_t layers) {
+  const std::uint64_t eighth = layers / 8;
+  return layer < eighth || layer >= 7ull * layers / 8 || (layer - eighth) % 3 == 2;
+}
+
 }  // namespace strop::formats

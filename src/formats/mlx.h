@@ -3,6 +3,7 @@
 // X.biases; `quantization` of config.json tells the grid, for single modules by their name.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -34,5 +35,9 @@ struct MlxMatrix {
 // weight, shapes that do not fit the stated grid, and types that MLX does not have.
 Result<std::map<std::string, MlxMatrix>> read_mlx_matrices(const MlxQuantization& quantization,
                                                            const SafetensorsModel& weights);
+
+// Layers whose value and down projections mlx-lm's mixed recipes give more bits: the first and the
+// last eighth, and every third between.
+bool is_sensitive_layer(std::uint32_t layer, std::uint32_t layers);
 
 }  // namespace strop::formats

@@ -145,6 +145,26 @@ TEST_CASE("modules have grids of their own, the first pattern that matches count
   CHECK_FALSE(matrices.contains(layer + "self_attn.q_proj.weight"));
 }
 
+TEST_CASE("sensitive modules get more bits, but where a pattern says otherwise") {
+  auto model = wide_model();
+  model.config["tie_word_embeddings"] = false;
+  model.tensors.emplace_back("lm_head.weight", std::vector<std::uint64_t>{4, 96});
+  const Conversion conversion;
+  const auto artifact = conversion.run(model, {{"group_size", "32"},
+                                               {"bits", "3"},
+                                               {"sensitive_bits", "6"},
+                                               {"modules", "*.down_proj=2/32"}});
+  REQUIRE_MESSAGE(artifact, artifact.error().message);
+  const auto weights = read_safetensors_folder(conversion.out.path());
+  REQUIRE(weights);
+  const auto matrices = conversion.matrices(*weights);
+  const std::string layer = "model.layers.0.";  // the only one, so the last eighth
+  CHECK(matrices.at(layer + "self_attn.v_proj.weight").grid == AffineGrid{6, 32});
+  CHECK(matrices.at(layer + "self_attn.k_proj.weight").grid == AffineGrid{3, 32});
+  CHECK(matrices.at(layer + "mlp.down_proj.weight").grid == AffineGrid{2, 32});
+  CHECK(matrices.at("lm_head.weight").grid == AffineGrid{6, 32});
+}
+
 TEST_CASE("the way back gives the weights") {
   const Conversion there, back;
   const auto artifact = there.run(wide_model(), {{"group_size", "32"}});
@@ -170,6 +190,8 @@ TEST_CASE("parameters outside their range are refused by name, and nothing is wr
   check_refused({{"bits", "4.5"}}, "bits");
   check_refused({{"bits", ""}}, "bits");
   check_refused({{"group_size", "16"}}, "group_size");
+  check_refused({{"sensitive_bits", "7"}}, "sensitive_bits");
+  check_refused({{"bits", "6"}, {"sensitive_bits", "4"}}, "sensitive_bits");
   check_refused({{"type", "f64"}}, "type");
   check_refused({{"bit", "4"}}, "a parameter");
   check_refused({{"to", "mxl"}}, "to");

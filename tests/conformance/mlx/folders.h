@@ -39,10 +39,10 @@ inline const std::filesystem::path& scratch() {
 }
 
 // A model of two layers with random weights, an output matrix of its own and Llama 3's long
-// context. Width 64, so that groups of 32 and 64 fit.
+// context. Every matrix has rows of whole groups of 128.
 inline Model small_model() {
   static const std::filesystem::path folder = [] {
-    constexpr std::uint64_t width = 64, kv = 32, inner = 192, vocabulary = 128;
+    constexpr std::uint64_t width = 128, kv = 64, inner = 256, vocabulary = 128;
     strop::test::TinyModel tiny;
     tiny.config["hidden_size"] = width;
     tiny.config["num_attention_heads"] = 4;

@@ -35,6 +35,8 @@ TEST_CASE("every grid gives the reference's logits on the dequantised weights") 
   for (const auto* bits : {"2", "3", "4", "5", "6", "8"})
     check_against_reference({{"bits", bits}}, str("small-int", bits));
   check_against_reference({{"bits", "4"}, {"group_size", "32"}}, "small-g32");
+  check_against_reference({{"bits", "3"}, {"group_size", "128"}}, "small-g128");
+  check_against_reference({{"bits", "2"}, {"sensitive_bits", "6"}}, "small-sensitive");
   check_against_reference({{"type", "bf16"}}, "small-bf16");
   check_against_reference({{"modules", "*.v_proj=8/32,*.layers.1.*=6/64,lm_head=whole"}},
                           "small-mixed");
@@ -52,25 +54,57 @@ TEST_CASE("the demo model: 64 tokens against the reference on the dequantised we
   CHECK(difference < 1e-2);
 }
 
-// What mlx_lm_check.py reads: folders, a prompt, and what our worker makes of it.
-TEST_CASE("the demo model for mlx-lm") {
+// What mlx_lm_check.py reads: folders by the way mlx-lm is asked for the same, and what our worker
+// makes of some. The name is BITS/GROUP or one of mlx-lm's mixed recipes.
+TEST_CASE("folders for mlx-lm") {
   const std::filesystem::path out = STROP_MLX_LM_FOLDER;
   std::filesystem::remove_all(out);
   std::filesystem::create_directories(out);
+  auto folders = nlohmann::json::array();
+  const auto keep = [&](const Artifact& artifact, const char* original, nlohmann::json how) {
+    const std::string name = str(original, "-", folders.size());
+    std::filesystem::copy(artifact.folder, out / name, std::filesystem::copy_options::recursive);
+    how["folder"] = name;
+    how["original"] = original;
+    folders.push_back(std::move(how));
+  };
+  const auto logits = [](const Artifact& artifact, const std::vector<TokenId>& ids) {
+    const auto session = opened(artifact);
+    return evaluated(*session, 0, ids, {static_cast<std::uint32_t>(ids.size() - 1)}).at(0);
+  };
+
   const auto model = demo();
   for (const auto& recipe : strop::mlx::MlxBackend().space(model, {}).recipes) {
-    if (recipe.name != "int4" && recipe.name != "mixed_4_6") continue;
+    if (recipe.name != "int4" && recipe.name != "mixed_4_6" && recipe.name != "mixed_3_6") continue;
     const auto artifact = step(model, recipe, 0, "lm-" + recipe.name);
-    std::filesystem::copy(artifact.folder, out / recipe.name,
-                          std::filesystem::copy_options::recursive);
-    if (recipe.name != "int4") continue;
-    const auto ids = prompt(16, 49152);
-    const auto session = opened(artifact);
-    const auto row = evaluated(*session, 0, ids, {15}).at(0);
-    const auto generation = taken(session->decoder()->generate(1, ids, 8, {}));
-    std::ofstream(out / "expected.json")
-        << nlohmann::json{{"prompt", ids}, {"logits", row}, {"generated", generation.ids}};
+    nlohmann::json how{{"bits", 4}, {"group_size", 64}};
+    if (recipe.name != "int4") how["mixed"] = recipe.name;
+    if (recipe.name == "int4") {
+      const auto ids = prompt(16, 49152);
+      how["prompt"] = ids;
+      how["logits"] = logits(artifact, ids);
+    }
+    keep(artifact, "demo", how);
   }
+
+  std::filesystem::copy(small_model().path, out / "small",
+                        std::filesystem::copy_options::recursive);
+  const auto ids = prompt(16, 128);
+  const auto add = [&](std::map<std::string, std::string> params, nlohmann::json how) {
+    const auto artifact = quantised(small_model(), params, str("lm-small-", folders.size()));
+    how["prompt"] = ids;
+    how["logits"] = logits(artifact, ids);
+    keep(artifact, "small", how);
+  };
+  for (const int bits : {2, 3, 4, 5, 6, 8}) {
+    for (const int group : {32, 64, 128})
+      add({{"bits", str(bits)}, {"group_size", str(group)}},
+          {{"bits", bits}, {"group_size", group}});
+  }
+  for (const auto& [low, high] : {std::pair{2, 6}, {3, 4}, {3, 6}, {4, 6}})
+    add({{"bits", str(low)}, {"sensitive_bits", str(high)}},
+        {{"bits", 4}, {"group_size", 64}, {"mixed", str("mixed_", low, "_", high)}});
+  std::ofstream(out / "expected.json") << folders;
 }
 
 TEST_CASE("the laws of a decoder session") {
@@ -145,6 +179,13 @@ TEST_CASE("what is offered, and what is said of a machine without an Apple GPU")
     CHECK(recipe.stand_in.has_value() != has_gpu);
     CHECK((recipe.source_grid == "q4_1") == (recipe.name == "int4_g32"));
   }
+  const auto has_wide_groups = [&](const Model& one) {
+    const auto recipes = backend.space(one, {}).recipes;
+    return std::any_of(recipes.begin(), recipes.end(),
+                       [](const Recipe& recipe) { return recipe.name == "int4_g128"; });
+  };
+  CHECK_FALSE(has_wide_groups(model));
+  CHECK(has_wide_groups(small_model()));
   auto other = model;
   other.architecture = "qwen2";
   CHECK_FALSE(backend.assess(other, {}).supported);
