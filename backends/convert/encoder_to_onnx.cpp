@@ -3,11 +3,11 @@
 #include <cmath>
 #include <set>
 
-#include "core/json.h"
 #include "formats/huggingface.h"
 #include "formats/mapped_file.h"
 #include "formats/onnx_writer.h"
 #include "formats/safetensors.h"
+#include "formats/sentence.h"
 #include "onnx_weights.h"
 
 namespace fs = std::filesystem;
@@ -48,54 +48,6 @@ Result<void> check_supported(const HuggingFaceConfig& config) {
   return {};
 }
 
-Result<Json> read_json(const fs::path& folder, const std::string& name) {
-  STROP_TRY(const MappedFile file, MappedFile::open_inside(folder, name));
-  return parse_json(file.bytes(), file.path().string());
-}
-
-struct Pooling {
-  bool mean = false, normalise = false;
-  std::string left_out;  // why there is no sentence_embedding, where the folder asks for one
-};
-
-bool is_true(const Json& json, const std::string& key) {
-  return json.is_object() && json.value(key, Json()) == Json(true);
-}
-
-// What comes after the encoder, by sentence-transformers' modules.json.
-Result<Pooling> read_pooling(const fs::path& folder) {
-  std::error_code error;
-  if (!fs::exists(folder / "modules.json", error)) return Pooling{};
-  STROP_TRY(const Json modules, read_json(folder, "modules.json"));
-  Pooling pooling;
-  const auto leave_out = [](const std::string& why) {
-    return Pooling{.left_out = "sentence_embedding is left out: " + why};
-  };
-  if (!modules.is_array()) return leave_out("modules.json is no list");
-  for (const Json& module : modules) {
-    const Json type = module.is_object() ? module.value("type", Json()) : Json();
-    const std::string name = type.is_string() ? type.get<std::string>() : "";
-    if (name.ends_with(".Transformer")) continue;
-    if (name.ends_with(".Normalize") && pooling.mean) {
-      pooling.normalise = true;
-      continue;
-    }
-    const Json path = module.is_object() ? module.value("path", Json()) : Json();
-    if (!name.ends_with(".Pooling") || pooling.mean || path != Json("1_Pooling"))
-      return leave_out(str("the module ", name, " is not known here"));
-    STROP_TRY(const Json config, read_json(folder / "1_Pooling", "config.json"));
-    if (!config.is_object()) return leave_out("1_Pooling/config.json is no object");
-    for (const auto& [key, value] : config.items()) {
-      if (key.starts_with("pooling_mode_") && key != "pooling_mode_mean_tokens" &&
-          value == Json(true))
-        return leave_out(key + " is not known here");
-    }
-    pooling.mean = is_true(config, "pooling_mode_mean_tokens");
-    if (!pooling.mean) return leave_out("1_Pooling states no mean over tokens");
-  }
-  return pooling;
-}
-
 template <class T>
 std::string raw(const std::vector<T>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
@@ -104,7 +56,7 @@ std::string raw(const std::vector<T>& values) {
 class EncoderGraph {
  public:
   EncoderGraph(OnnxWriter& writer, const SafetensorsModel& tensors, const HuggingFaceConfig& config,
-               const Pooling& pooling, const Workspace& workspace)
+               const SentencePooling& pooling, const Workspace& workspace)
       : writer_(writer),
         tensors_(tensors),
         config_(config),
@@ -315,7 +267,7 @@ class EncoderGraph {
   OnnxWriter& writer_;
   const SafetensorsModel& tensors_;
   const HuggingFaceConfig& config_;
-  const Pooling& pooling_;
+  const SentencePooling& pooling_;
   const Workspace& workspace_;
   OnnxWeights weights_;
   std::set<std::string> used_;
@@ -328,7 +280,7 @@ Result<std::vector<std::string>> encoder_to_onnx(const fs::path& folder,
                                                  const Workspace& workspace) {
   STROP_TRY(const HuggingFaceConfig config, read_config(folder));
   STROP_CHECK(check_supported(config));
-  STROP_TRY(const Pooling pooling, read_pooling(folder));
+  STROP_TRY(const SentencePooling pooling, read_sentence_pooling(folder));
   STROP_TRY(const SafetensorsModel tensors, read_safetensors_folder(folder));
   OnnxWriter writer;
   STROP_CHECK(writer.begin(workspace.dir / "model.onnx"));

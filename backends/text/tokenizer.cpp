@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "chat_template.h"
+#include "core/utf8.h"
 #include "engine_errors.h"
 #include "formats/gguf.h"
-#include "utf8.h"
 
 namespace strop::text {
 namespace {

@@ -4,10 +4,20 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace strop {
 
 enum class ModelKind { llm, multimodal, vision, audio, embedding, other };
+
+// A named tensor that a model takes or gives.
+struct Port {
+  std::string name;
+  std::string type;                 // f32, i64, bool, ...: a word as in Model::precision
+  std::vector<std::int64_t> shape;  // -1: any size
+  bool any_rank = false;            // the model does not say how many dimensions; shape is empty
+  bool operator==(const Port&) const = default;
+};
 
 struct Model {
   std::string id;            // digest of the contents of all its files
@@ -27,6 +37,8 @@ struct Model {
   std::string provenance;  // what the files say about their origin
   std::string
       source_grid;  // e.g. q4_1: weights already lie on that type's grid; empty when not known to
+  // Of a model that runs on tensors, in the model's order; empty for decoders of text.
+  std::vector<Port> inputs, outputs;
   bool operator==(const Model&) const = default;
 };
 

@@ -5,6 +5,7 @@
 #include "core/protocol.h"
 #include "strop/backend.h"
 #include "strop/report.h"
+#include "strop/samples.h"
 #include "strop/text.h"
 
 namespace strop {
@@ -17,6 +18,9 @@ void fields(auto& v, Same<Error> auto& x) {
       v("value", x.value);
   v("offset", x.offset);
 }
+void fields(auto& v, Same<Port> auto& x) {
+  v("name", x.name), v("type", x.type), v("shape", x.shape), v("any_rank", x.any_rank);
+}
 void fields(auto& v, Same<Model> auto& x) {
   v("id", x.id), v("path", x.path), v("format", x.format), v("architecture", x.architecture),
       v("kind", x.kind);
@@ -26,7 +30,7 @@ void fields(auto& v, Same<Model> auto& x) {
       v("layer_count", x.layer_count);
   v("width", x.width), v("experts", x.experts), v("license", x.license),
       v("provenance", x.provenance);
-  v("source_grid", x.source_grid);
+  v("source_grid", x.source_grid), v("inputs", x.inputs), v("outputs", x.outputs);
 }
 void fields(auto& v, Same<Device> auto& x) {
   v("kind", x.kind), v("vendor", x.vendor), v("name", x.name), v("features", x.features);
@@ -206,6 +210,17 @@ void fields(auto& v, Same<SessionInfo> auto& x) {
   v("cpu_variant", x.cpu_variant), v("load_seconds", x.load_seconds);
 }
 void fields(auto& v, Same<Generation> auto& x) { v("ids", x.ids), v("seconds", x.seconds); }
+void fields(auto& v, Same<Box> auto& x) {
+  v("x1", x.x1), v("y1", x.y1), v("x2", x.x2), v("y2", x.y2), v("label", x.label);
+}
+void fields(auto& v, Same<Label> auto& x) {
+  v("index", x.index), v("boxes", x.boxes), v("value", x.value);
+}
+void fields(auto& v, Same<SampleList> auto& x) {
+  v("count", x.count), v("calibration_count", x.calibration_count), v("available", x.available);
+  v("task", x.task), v("output", x.output), v("labels", x.labels), v("sources", x.sources);
+  v("notes", x.notes);
+}
 void fields(auto& v, Same<ChatMessage> auto& x) { v("role", x.role), v("content", x.content); }
 void fields(auto& v, Same<TokenizerInfo> auto& x) {
   v("vocabulary_size", x.vocabulary_size), v("pre_tokenizer", x.pre_tokenizer), v("bos", x.bos),

@@ -8,6 +8,7 @@
 
 #include "strop/backend.h"
 #include "strop/report.h"
+#include "strop/samples.h"
 #include "strop/text.h"
 
 namespace strop {

@@ -9,6 +9,7 @@
 #include "formats/onnx.h"
 #include "formats/openvino_ir.h"
 #include "formats/safetensors.h"
+#include "formats/sentence.h"
 
 namespace fs = std::filesystem;
 
@@ -59,6 +60,20 @@ std::string family_of(const HuggingFaceConfig& config) {
   return config.model_type.empty() ? config.architecture : config.model_type;
 }
 
+// What the converted model takes and gives (backends/convert/encoder_to_onnx.h).
+Result<void> add_encoder_ports(const HuggingFaceConfig& config, const fs::path& folder,
+                               Model& model) {
+  if (config.architecture != "BertModel") return {};
+  for (const char* name : {"input_ids", "attention_mask", "token_type_ids"})
+    model.inputs.push_back({.name = name, .type = "i64", .shape = {-1, -1}});
+  const std::int64_t width = config.width;
+  model.outputs.push_back({.name = "last_hidden_state", .type = "f32", .shape = {-1, -1, width}});
+  STROP_TRY(const SentencePooling pooling, read_sentence_pooling(folder));
+  if (pooling.mean)
+    model.outputs.push_back({.name = "sentence_embedding", .type = "f32", .shape = {-1, width}});
+  return {};
+}
+
 std::optional<std::uint32_t> stated(std::uint32_t value) {
   return value ? std::optional(value) : std::nullopt;
 }
@@ -102,6 +117,7 @@ Result<Model> read_huggingface(const fs::path& folder) {
   model.license = read_license(folder);
   model.provenance = read_base_model(folder);
   model.source_grid = config.source_grid;
+  STROP_CHECK(add_encoder_ports(config, folder, model));
   return model;
 }
 

@@ -1,12 +1,15 @@
 #include "formats/onnx.h"
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 #include <optional>
 #include <set>
 
+#include "core/utf8.h"
 #include "formats/checked.h"
 #include "formats/mapped_file.h"
+#include "formats/ports.h"
 
 namespace fs = std::filesystem;
 
@@ -16,6 +19,9 @@ namespace {
 constexpr int kMaxDepth = 8;  // subgraphs in subgraphs
 constexpr std::uint64_t kMaxNodes = 1'000'000;
 constexpr std::uint64_t kMaxElements = 1ull << 40;
+constexpr std::size_t kMaxPorts = 1024;
+constexpr std::size_t kMaxRank = 16;
+constexpr std::size_t kMaxPortName = 256;
 
 // One field of a protobuf message: a number, or bytes.
 struct Field {
@@ -90,6 +96,8 @@ Element element(std::uint64_t type) {
       return {"u8", 8};
     case 3:
       return {"i8", 8};
+    case 4:
+      return {"u16", 16};
     case 5:
       return {"i16", 16};
     case 6:
@@ -102,6 +110,10 @@ Element element(std::uint64_t type) {
       return {"f16", 16};
     case 11:
       return {"f64", 64};
+    case 12:
+      return {"u32", 32};
+    case 13:
+      return {"u64", 64};
     case 16:
       return {"bf16", 16};
     case 21:
@@ -125,10 +137,12 @@ class Walk {
       STROP_TRY(const bool more, message.next(field));
       if (!more) break;
       if (field.number == 1 && field.wire == 0) has_version = true;
-      if (field.number == 2 && field.wire == 2) producer_ = std::string(field.bytes.substr(0, 100));
+      if (field.number == 2 && field.wire == 2)
+        producer_ = repaired_utf8(field.bytes.substr(0, 100));
       if (field.number == 7 && field.wire == 2) {
         has_graph = true;
         STROP_CHECK(graph(field.bytes, 0));
+        STROP_CHECK(ports(field.bytes));
       }
       if (field.number == 20 && field.wire == 2) STROP_CHECK(training(field.bytes));
       if (field.number == 25 && field.wire == 2) STROP_CHECK(function(field.bytes));
@@ -146,7 +160,9 @@ class Walk {
     Model model{.path = path.string(),
                 .format = "onnx",
                 .architecture = "onnx graph",
-                .kind = ModelKind::other};
+                .kind = kind_of_graph(inputs_, outputs_)};
+    model.inputs = inputs_;
+    model.outputs = outputs_;
     model.parameter_count = elements_;
     model.weight_bytes = bytes_;
     model.provenance = producer_;
@@ -164,6 +180,121 @@ class Walk {
   }
 
  private:
+  // What the main graph takes and gives. An input that has an initializer's name is only a weight
+  // with a default, as older files write them.
+  Result<void> ports(std::string_view bytes) {
+    inputs_.clear(), outputs_.clear();  // of a graph that is there twice, the last counts
+    std::set<std::string, std::less<>> initializers;
+    Message message(bytes, what_);
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) break;
+      if (field.wire != 2) continue;
+      if (field.number == 5) STROP_CHECK(tensor_name(field.bytes, initializers));
+      if (field.number == 15) STROP_CHECK(sparse_name(field.bytes, initializers));
+      if (field.number == 11) STROP_CHECK(port(field.bytes, inputs_));
+      if (field.number == 12) STROP_CHECK(port(field.bytes, outputs_));
+    }
+    std::erase_if(inputs_, [&](const Port& input) { return initializers.contains(input.name); });
+    return {};
+  }
+
+  Result<void> tensor_name(std::string_view bytes, std::set<std::string, std::less<>>& names) {
+    Message message(bytes, what_);
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) return {};
+      if (field.number == 8 && field.wire == 2) names.emplace(field.bytes.substr(0, kMaxPortName));
+    }
+  }
+
+  Result<void> sparse_name(std::string_view bytes, std::set<std::string, std::less<>>& names) {
+    Message message(bytes, what_);
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) return {};
+      if (field.number == 1 && field.wire == 2) STROP_CHECK(tensor_name(field.bytes, names));
+    }
+  }
+
+  // A ValueInfoProto: a name and a type.
+  Result<void> port(std::string_view bytes, std::vector<Port>& ports) {
+    Port port{.type = "other", .any_rank = true};
+    Message message(bytes, what_);
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) break;
+      if (field.wire != 2) continue;
+      if (field.number == 1) {
+        if (field.bytes.size() > kMaxPortName || invalid_utf8(field.bytes))
+          return corrupt("name", str("the name of an input or output must be UTF-8 of at most ",
+                                     kMaxPortName, " bytes"));
+        port.name = std::string(field.bytes);
+      }
+      if (field.number == 2) STROP_CHECK(port_type(field.bytes, port));
+    }
+    if (port.name.empty()) return corrupt("name", "an input or output has no name");
+    if (ports.size() == kMaxPorts)
+      return corrupt("input", str("more than ", kMaxPorts, " inputs or outputs"));
+    for (const Port& other : ports) {
+      if (other.name == port.name)
+        return corrupt("name", str("two inputs or outputs are named ", port.name));
+    }
+    ports.push_back(std::move(port));
+    return {};
+  }
+
+  static std::string port_word(std::uint64_t type) {
+    return type == 8 ? "string" : type == 9 ? "boolean" : element(type).name;
+  }
+
+  // A TypeProto; all but tensors (sequences, maps, ...) stay "other".
+  Result<void> port_type(std::string_view bytes, Port& port) {
+    Message message(bytes, what_);
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) return {};
+      if (field.number != 1 || field.wire != 2) continue;
+      Message tensor(field.bytes, what_);
+      for (Field part;;) {
+        STROP_TRY(const bool parts, tensor.next(part));
+        if (!parts) break;
+        if (part.number == 1 && part.wire == 0) port.type = port_word(part.value);
+        if (part.number == 2 && part.wire == 2) STROP_CHECK(port_shape(part.bytes, port));
+      }
+    }
+  }
+
+  Result<void> port_shape(std::string_view bytes, Port& port) {
+    port.any_rank = false;
+    port.shape.clear();
+    Message message(bytes, what_);
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) return {};
+      if (field.number != 1 || field.wire != 2) continue;
+      if (port.shape.size() == kMaxRank)
+        return corrupt("shape", str(port.name, " has more than ", kMaxRank, " dimensions"));
+      STROP_TRY(const std::int64_t dimension, port_dimension(field.bytes, port.name));
+      port.shape.push_back(dimension);
+    }
+  }
+
+  // A number, or a name or nothing for any size; some writers say -1 for that.
+  Result<std::int64_t> port_dimension(std::string_view bytes, const std::string& name) {
+    std::int64_t dimension = -1;
+    Message message(bytes, what_);
+    for (Field field;;) {
+      STROP_TRY(const bool more, message.next(field));
+      if (!more) return dimension;
+      if (field.number != 1 || field.wire != 0) continue;
+      const auto value = static_cast<std::int64_t>(field.value);
+      if (value > static_cast<std::int64_t>(kMaxElements))
+        return corrupt("shape", str("a dimension of ", name, " passes ", kMaxElements));
+      dimension = std::max<std::int64_t>(value, -1);
+    }
+  }
+
   Result<void> graph(std::string_view bytes, int depth) {
     if (depth > kMaxDepth)
       return Error{.code = ErrorCode::corrupt,
@@ -393,6 +524,7 @@ class Walk {
   std::string what_;
   fs::path folder_;
   std::string producer_;
+  std::vector<Port> inputs_, outputs_;
   std::map<std::string, ExternalFile> external_;
   std::uint64_t nodes_ = 0, elements_ = 0, bytes_ = 0;
   std::map<std::string, std::uint64_t> by_type_;

@@ -1,8 +1,8 @@
-#include "utf8.h"
+#include "core/utf8.h"
 
 #include <cstdint>
 
-namespace strop::text {
+namespace strop {
 namespace {
 
 struct Piece {
@@ -61,4 +61,4 @@ std::string repaired_utf8(std::string_view text) {
   return result;
 }
 
-}  // namespace strop::text
+}  // namespace strop
