@@ -12,6 +12,7 @@
 #include "to_gguf.h"
 #include "to_mlx.h"
 #include "to_onnx.h"
+#include "word_piece.h"
 
 namespace fs = std::filesystem;
 
@@ -92,8 +93,21 @@ Result<Artifact> convert_encoder(const Model& input, const OnnxOptions& options,
   STROP_TRY(artifact.notes, encoder_to_onnx(input.path, workspace));
   for (const char* name : {"model.onnx", "model.onnx.data"})
     artifact.files.push_back({.path = name});
+  const auto vocabulary = write_word_piece(input.path, workspace.dir / kVocabulary);
+  if (vocabulary)
+    artifact.files.push_back({.path = kVocabulary});
+  else if (vocabulary.error().code == ErrorCode::no_space)
+    return vocabulary.error();
+  else
+    artifact.notes.push_back("There is no vocabulary for text: " + vocabulary.error().message);
   STROP_CHECK(keep_tokenizer(input.path, workspace.dir, "", artifact));
   return artifact;
+}
+
+// The tokenizer alone, for a model that runs as it is.
+Result<Artifact> convert_vocabulary(const Model& input, const Workspace& workspace) {
+  STROP_CHECK(write_word_piece(input.path, workspace.dir / kVocabulary));
+  return Artifact{.format = "gguf", .entry = kVocabulary, .files = {{.path = kVocabulary}}};
 }
 
 // The tokenizer's files are beside the model, where onnxruntime-genai looks for them.
@@ -155,9 +169,10 @@ Result<Artifact> convert_step(const Model& input, const Step& step, const Worksp
   STROP_TRY(const std::string to, param(step, "to"));
   STROP_TRY(const std::string type, param(step, "type"));
   if (to == "onnx") return convert_to_onnx(input, step, workspace);
+  if (to == "vocabulary") return convert_vocabulary(input, workspace);
   if (to != "gguf")
     return Error{.code = ErrorCode::unsupported,
-                 .message = str("[optimize] to must be gguf or onnx, but is ", to),
+                 .message = str("[optimize] to must be gguf, onnx or vocabulary, but is ", to),
                  .field = "to",
                  .value = to};
   Artifact artifact = gguf_artifact();

@@ -9,9 +9,9 @@
 #include <span>
 
 #include "arrays.h"
-#include "choice.h"
 #include "config.h"
 #include "core/files.h"
+#include "core/reservoir.h"
 #include "core/utf8.h"
 #include "formats/npz.h"
 #include "labels.h"
@@ -616,9 +616,9 @@ class Maker {
   std::vector<Port> inputs_;  // those that the files give
   std::vector<Tensor> constants_;
   std::optional<ImagePlan> plan_;
-  Choice choice_;
+  Reservoir choice_;
   std::uint64_t largest_ = 0;
-  std::vector<Item> items_;
+  std::vector<Drawn> items_;
   std::vector<Placement> placements_;
   std::vector<Label> found_labels_;
   SampleList list_;

@@ -47,6 +47,43 @@ Result<void> check_pre_tokenizer(const llama_vocab& vocabulary, const std::strin
                "Convert the model again from its original folder.", "tokenizer.ggml.pre", name};
 }
 
+// Other makers' files do not say what is done to a text before its words are looked up.
+Result<WordPiece> read_word_piece(const formats::GgufFile& file) {
+  const auto lacks = [](const std::string& key) {
+    return Error{ErrorCode::unsupported,
+                 str("[text] the vocabulary lacks ", key, ": its ids would be guesses."),
+                 "Convert the model again from its original folder.", key};
+  };
+  const formats::GgufArray* const tokens = file.array("tokenizer.ggml.tokens");
+  const formats::GgufArray* const types = file.array("tokenizer.ggml.token_type");
+  if (tokens == nullptr || tokens->strings.size() != tokens->count)
+    return lacks("tokenizer.ggml.tokens");
+  if (types == nullptr || types->count != tokens->count) return lacks("tokenizer.ggml.token_type");
+  WordPieceRules rules;
+  for (const auto& [key, id] : {std::pair{"tokenizer.ggml.unknown_token_id", &rules.unknown},
+                                {"tokenizer.ggml.cls_token_id", &rules.before},
+                                {"tokenizer.ggml.seperator_token_id", &rules.after}}) {
+    const auto value = file.count(key);
+    if (!value || *value >= tokens->count) return lacks(key);
+    *id = static_cast<TokenId>(*value);
+  }
+  const auto fold = file.count("strop.tokenizer.fold"),
+             longest = file.count("strop.tokenizer.longest_word");
+  if (!fold || *fold > 1) return lacks("strop.tokenizer.fold");
+  if (!longest || *longest > 1'000'000) return lacks("strop.tokenizer.longest_word");
+  rules.fold = *fold == 1;
+  rules.longest_word = static_cast<std::uint32_t>(*longest);
+  constexpr std::int64_t control = 3;
+  std::vector<std::string> pieces;
+  std::vector<std::pair<std::string, TokenId>> special;
+  for (std::size_t id = 0; id < tokens->strings.size(); ++id) {
+    pieces.emplace_back(tokens->strings[id]);
+    if (types->integer(id) == control && !pieces.back().empty())
+      special.emplace_back(pieces.back(), static_cast<TokenId>(id));
+  }
+  return WordPiece(rules, pieces, std::move(special));
+}
+
 Result<void> check_text(std::string_view text, const std::string& field) {
   if (text.size() > kMaxText) {
     return Error{
@@ -76,15 +113,21 @@ Result<std::unique_ptr<Tokenizer>> LlamaTokenizer::open(const std::filesystem::p
   if (!model) return cannot_load(vocabulary);
   auto pre_tokenizer = metadata(*model, "tokenizer.ggml.pre");
   STROP_CHECK(check_pre_tokenizer(*llama_model_get_vocab(model.get()), pre_tokenizer));
-  return std::unique_ptr<Tokenizer>(
-      new LlamaTokenizer(std::move(model), std::move(pre_tokenizer), BytePairs::of(file)));
+  std::optional<WordPiece> word_piece;
+  if (llama_vocab_type(llama_model_get_vocab(model.get())) == LLAMA_VOCAB_TYPE_WPM) {
+    STROP_TRY(word_piece, read_word_piece(file));
+  }
+  return std::unique_ptr<Tokenizer>(new LlamaTokenizer(std::move(model), std::move(pre_tokenizer),
+                                                       BytePairs::of(file), std::move(word_piece)));
 }
 
 LlamaTokenizer::LlamaTokenizer(ModelPtr model, std::string pre_tokenizer,
-                               std::optional<BytePairs> byte_pairs)
+                               std::optional<BytePairs> byte_pairs,
+                               std::optional<WordPiece> word_piece)
     : model_(std::move(model)),
       vocabulary_(llama_model_get_vocab(model_.get())),
-      byte_pairs_(std::move(byte_pairs)) {
+      byte_pairs_(std::move(byte_pairs)),
+      word_piece_(std::move(word_piece)) {
   info_ = {static_cast<std::uint32_t>(llama_vocab_n_tokens(vocabulary_)), std::move(pre_tokenizer),
            llama_vocab_bos(vocabulary_), llama_vocab_eos(vocabulary_),
            llama_model_chat_template(model_.get(), nullptr) != nullptr};
@@ -93,6 +136,7 @@ LlamaTokenizer::LlamaTokenizer(ModelPtr model, std::string pre_tokenizer,
 Result<std::vector<TokenId>> LlamaTokenizer::encode(std::string_view text, bool add_special,
                                                     bool parse_special) {
   STROP_CHECK(check_text(text, "text"));
+  if (word_piece_) return word_piece_->encode(text, add_special, parse_special);
   if (!byte_pairs_ || !byte_pairs_->lacks_any_of(text))
     return engine_ids(text, add_special, parse_special);
   STROP_TRY(const auto plain, engine_ids(text, false, parse_special));

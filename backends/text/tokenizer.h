@@ -5,9 +5,11 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "byte_pairs.h"
 #include "strop/text.h"
+#include "word_piece.h"
 
 namespace strop::text {
 
@@ -28,7 +30,8 @@ class LlamaTokenizer final : public Tokenizer {
                            bool add_generation_prompt) override;
 
  private:
-  LlamaTokenizer(ModelPtr model, std::string pre_tokenizer, std::optional<BytePairs> byte_pairs);
+  LlamaTokenizer(ModelPtr model, std::string pre_tokenizer, std::optional<BytePairs> byte_pairs,
+                 std::optional<WordPiece> word_piece);
   Result<std::vector<TokenId>> engine_ids(std::string_view text, bool add_special,
                                           bool parse_special) const;
   std::optional<std::vector<TokenId>> with_lacking_bytes(std::string_view text,
@@ -41,6 +44,7 @@ class LlamaTokenizer final : public Tokenizer {
   const llama_vocab* vocabulary_;
   TokenizerInfo info_;
   std::optional<BytePairs> byte_pairs_;  // where the vocabulary lacks bytes
+  std::optional<WordPiece> word_piece_;  // encodes in llama.cpp's place
 };
 
 class LlamaTextBackend final : public TextBackend {

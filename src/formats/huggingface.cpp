@@ -286,6 +286,45 @@ Result<void> read_post_processor(const Json& tokenizer, const Json& config,
   return {};
 }
 
+// The tokens around a text and a pair of texts: [CLS] A [SEP], [CLS] A [SEP] B [SEP].
+Result<std::pair<std::string, std::string>> read_bert_post_processor(const Json& post) {
+  const auto unknown = [&] {
+    const std::string shown = post.dump().substr(0, 160);
+    return Error{
+        .code = ErrorCode::unsupported,
+        .message = str("[formats] tokenizer.json: this post-processor is not BERT's: ", shown),
+        .field = "post_processor",
+        .value = shown};
+  };
+  if (!post.is_object()) return unknown();
+  if (text(post, "type") == "BertProcessing") {
+    const Json before = post.value("cls", Json()), after = post.value("sep", Json());
+    const auto named = [](const Json& one) {
+      return one.is_array() && one.size() == 2 && one[0].is_string();
+    };
+    if (!named(before) || !named(after)) return unknown();
+    return std::pair(before[0].get<std::string>(), after[0].get<std::string>());
+  }
+  const Json single = post.value("single", Json()), pair = post.value("pair", Json());
+  const auto special = [](const Json& list, std::size_t i) {
+    const Json part = list[i].is_object() ? list[i].value("SpecialToken", Json()) : Json();
+    return part.is_object() ? text(part, "id") : "";
+  };
+  const auto sequence = [](const Json& list, std::size_t i, std::uint64_t type) {
+    const Json part = list[i].is_object() ? list[i].value("Sequence", Json()) : Json();
+    return part.is_object() && part.value("type_id", Json()) == Json(type);
+  };
+  if (text(post, "type") != "TemplateProcessing" || !single.is_array() || single.size() != 3 ||
+      !pair.is_array() || pair.size() != 5)
+    return unknown();
+  const std::string before = special(single, 0), after = special(single, 2);
+  if (before.empty() || after.empty() || !sequence(single, 1, 0) || special(pair, 0) != before ||
+      !sequence(pair, 1, 0) || special(pair, 2) != after || !sequence(pair, 3, 1) ||
+      special(pair, 4) != after)
+    return unknown();
+  return std::pair(before, after);
+}
+
 // A special token of tokenizer_config.json: a string, or an object with content.
 std::string special_token(const Json& config, const char* field) {
   const Json value = config.value(field, Json());
@@ -412,6 +451,66 @@ Result<HuggingFaceTokenizer> read_tokenizer(const fs::path& folder) {
     STROP_TRY(const MappedFile file, MappedFile::open_inside(folder, "chat_template.jinja"));
     tokenizer.chat_template = std::string(file.bytes().substr(0, kMaxTemplateBytes));
   }
+  return tokenizer;
+}
+
+Result<WordPieceTokenizer> read_word_piece(const fs::path& folder) {
+  STROP_TRY(const Json json, read_json(folder, "tokenizer.json"));
+  const auto unknown_part = [&](const char* part, const Json& value) {
+    const std::string shown = value.dump().substr(0, 160);
+    return Error{.code = ErrorCode::unsupported,
+                 .message = str("[formats] tokenizer.json: ", part,
+                                " is not that of a plain BERT tokenizer, so its tokens could be "
+                                "wrong without a sign: ",
+                                shown),
+                 .hint = "Give the samples as .npz files with --data.",
+                 .field = part,
+                 .value = shown};
+  };
+  const Json model = json.value("model", Json());
+  if (!model.is_object() || text(model, "type") != "WordPiece" ||
+      text(model, "continuing_subword_prefix") != "##")
+    return unknown_part("model", model.is_object() ? model.value("type", Json()) : model);
+  WordPieceTokenizer tokenizer;
+  const Json normalizer = json.value("normalizer", Json()),
+             pre_tokenizer = json.value("pre_tokenizer", Json());
+  if (!normalizer.is_object() || text(normalizer, "type") != "BertNormalizer" ||
+      !flag(normalizer, "clean_text") || !flag(normalizer, "handle_chinese_chars"))
+    return unknown_part("normalizer", normalizer);
+  tokenizer.fold = flag(normalizer, "lowercase");
+  // Accents go where case goes, unless the file says otherwise; half of it is not carried over.
+  const Json strip = normalizer.value("strip_accents", Json());
+  if (!strip.is_null() && strip != Json(tokenizer.fold))
+    return unknown_part("normalizer", normalizer);
+  if (!pre_tokenizer.is_object() || text(pre_tokenizer, "type") != "BertPreTokenizer")
+    return unknown_part("pre_tokenizer", pre_tokenizer);
+  const Json added = json.value("added_tokens", Json::array());
+  if (!added.is_array()) return refuse("tokenizer.json", "added_tokens", "must be an array", added);
+  STROP_TRY(tokenizer.tokens, read_vocabulary(model, added));
+  for (const Json& token : added) {
+    if (!flag(token, "special") || flag(token, "normalized") || flag(token, "lstrip") ||
+        flag(token, "rstrip") || flag(token, "single_word") || text(token, "content").empty())
+      return unknown_part("added_tokens", token);
+    tokenizer.added.push_back(
+        {.id = *token_id(token, "id"), .content = text(token, "content"), .special = true});
+  }
+  const Json longest = model.value("max_input_chars_per_word", Json(100));
+  if (!longest.is_number_unsigned() || longest.get<std::uint64_t>() > 1'000'000)
+    return unknown_part("model", longest);
+  tokenizer.longest_word = longest.get<std::uint32_t>();
+  const auto id_named = [&](const std::string& word) {
+    return id_of_token(tokenizer.tokens, word);
+  };
+  const auto unknown = id_named(text(model, "unk_token"));
+  if (!unknown) return unknown_part("model", model.value("unk_token", Json()));
+  tokenizer.unknown = *unknown;
+  tokenizer.pad = id_named("[PAD]");
+  STROP_TRY(const auto around, read_bert_post_processor(json.value("post_processor", Json())));
+  const auto before = id_named(around.first), after = id_named(around.second);
+  if (!before || !after)
+    return unknown_part("post_processor", json.value("post_processor", Json()));
+  tokenizer.before = *before;
+  tokenizer.after = *after;
   return tokenizer;
 }
 

@@ -57,6 +57,19 @@ struct HuggingFaceTokenizer {
   std::string chat_template;
 };
 
+// A WordPiece tokenizer of BERT's kind.
+struct WordPieceTokenizer {
+  std::vector<std::string> tokens;   // by id, as written: "word", "##piece"
+  std::vector<AddedToken> added;     // all special
+  bool fold = true;                  // text loses its accents and upper case; false: it keeps both
+  std::uint32_t longest_word = 100;  // characters; a longer word is unknown
+  std::uint32_t unknown = 0, before = 0, after = 0;  // the last two go around every text
+  std::optional<std::uint32_t> pad;
+};
+
+// unsupported names the part of tokenizer.json that is not plain BERT.
+Result<WordPieceTokenizer> read_word_piece(const std::filesystem::path& folder);
+
 Result<HuggingFaceConfig> read_config(const std::filesystem::path& folder);
 Result<HuggingFaceTokenizer> read_tokenizer(const std::filesystem::path& folder);
 // What the plain rotary frequencies are divided by, one factor per pair, in Llama 3.1's

@@ -201,4 +201,5 @@ def main(gguf, folder, out, tokenizer_json=None):
     part.rename(out)
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,8 +1,8 @@
-#include "choice.h"
+#include "core/reservoir.h"
 
 #include <algorithm>
 
-namespace strop::data {
+namespace strop {
 namespace {
 
 // FNV-1a over the name, then splitmix64's finish.
@@ -17,30 +17,30 @@ std::uint64_t rank_of(std::uint64_t seed, const std::string& file, std::uint64_t
   return hash ^ (hash >> 31);
 }
 
-bool before(const Item& a, const Item& b) {
+bool before(const Drawn& a, const Drawn& b) {
   if (a.rank != b.rank) return a.rank < b.rank;
   return a.file != b.file ? a.file < b.file : a.row < b.row;
 }
 
 }  // namespace
 
-std::string Item::name() const { return rows ? file + "#" + std::to_string(row) : file; }
+std::string Drawn::name() const { return rows ? file + "#" + std::to_string(row) : file; }
 
-void Choice::offer(const std::string& file) {
-  offer(Item{.file = file, .rank = rank_of(seed_, file, 0)});
+void Reservoir::offer(const std::string& file) {
+  offer(Drawn{.file = file, .rank = rank_of(seed_, file, 0)});
 }
 
-void Choice::offer_rows(const std::string& file, std::uint64_t rows) {
+void Reservoir::offer_rows(const std::string& file, std::uint64_t rows) {
   for (std::uint64_t row = 0; row < rows; ++row) {
     const std::uint64_t rank = rank_of(seed_, file, row);
     if (heap_.size() == most_ && !heap_.empty() && rank > heap_.front().rank)
       ++offered_;
     else
-      offer(Item{.file = file, .row = row, .rows = true, .rank = rank});
+      offer(Drawn{.file = file, .row = row, .rows = true, .rank = rank});
   }
 }
 
-void Choice::offer(Item item) {
+void Reservoir::offer(Drawn item) {
   ++offered_;
   if (most_ == 0) return;
   if (heap_.size() == most_) {
@@ -52,8 +52,8 @@ void Choice::offer(Item item) {
   std::push_heap(heap_.begin(), heap_.end(), before);
 }
 
-std::vector<Item> Choice::items() const {
-  std::vector<Item> sorted = heap_;
+std::vector<Drawn> Reservoir::items() const {
+  std::vector<Drawn> sorted = heap_;
   std::sort(sorted.begin(), sorted.end(), before);
   return sorted;
 }
@@ -67,4 +67,4 @@ Shares shares(std::uint64_t available, std::size_t calibration, std::size_t eval
   return result;
 }
 
-}  // namespace strop::data
+}  // namespace strop

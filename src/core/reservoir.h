@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-namespace strop::data {
+namespace strop {
 
-struct Item {
+struct Drawn {
   std::string file;       // relative to the data
   std::uint64_t row = 0;  // of its arrays
   bool rows = false;      // the file holds a sample per row
@@ -19,22 +19,22 @@ struct Item {
   std::string name() const;
 };
 
-class Choice {
+class Reservoir {
  public:
-  Choice(std::size_t most, std::uint64_t seed) : most_(most), seed_(seed) {}
+  Reservoir(std::size_t most, std::uint64_t seed) : most_(most), seed_(seed) {}
   void offer(const std::string& file);
   void offer_rows(const std::string& file, std::uint64_t rows);
 
   std::uint64_t offered() const { return offered_; }
   // Least rank first.
-  std::vector<Item> items() const;
+  std::vector<Drawn> items() const;
 
  private:
-  void offer(Item item);
+  void offer(Drawn item);
   std::size_t most_;
   std::uint64_t seed_;
   std::uint64_t offered_ = 0;
-  std::vector<Item> heap_;  // greatest rank first
+  std::vector<Drawn> heap_;  // greatest rank first
 };
 
 // How many of `available` samples go where: a quarter, at most `calibration`, calibrates; of the
@@ -44,4 +44,4 @@ struct Shares {
 };
 Shares shares(std::uint64_t available, std::size_t calibration, std::size_t evaluation);
 
-}  // namespace strop::data
+}  // namespace strop
