@@ -34,7 +34,7 @@ struct FreeArchive {
 class Zip {
  public:
   Zip(std::string_view bytes, const std::string& what) : what_(what), zip_(archive_read_new()) {
-    archive_read_support_format_zip(zip_.get());
+    archive_read_support_format_zip_seekable(zip_.get());  // by its directory
     opened_ = archive_read_open_memory(zip_.get(), bytes.data(), bytes.size()) == ARCHIVE_OK;
   }
 
