@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from reference import SEED, texts
+from reference import SEED, generated_texts, hostile_texts
 
 
 def every_character():
@@ -48,7 +48,9 @@ def main(model, folder, out):
     tokenizer.no_padding()
     part = Path(out + ".part")
     with open(part, "w", encoding="ascii") as file:
-        sources = [*texts(folder, set()), *(("character", t) for t in every_character()),
+        sources = [*((p.name, p.read_bytes().decode()) for p in sorted(Path(folder).glob("*.txt"))),
+                   *(("hostile", t) for t in hostile_texts()), *(("generated", t) for t in generated_texts(set())),
+                   *(("character", t) for t in every_character()),
                    *(("marks", t) for t in marked()), *(("special", t) for t in special())]
         for source, text in sources:
             encoded = tokenizer.encode(text, add_special_tokens=True)
