@@ -13,7 +13,7 @@ PYTHON = tools.ENGINE.parent / "calibration" / "bin" / "python"
 MODEL = "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx"
 SAMPLES, HELD_OUT, PERCENTILE = 16, 100, "99.999"
 PEER_LIMIT = 12 << 30  # bytes of address space; what it needs grows with every sample
-ROUNDS = (3,)
+ROUNDS = (5, 10)
 TIMED = False
 
 

@@ -11,7 +11,9 @@
 #include "engine.h"
 #include "formats/onnx.h"
 #include "olive_recipes.h"
+#include "placement.h"
 #include "recipes.h"
+#include "static_quantize.h"
 #include "tensors.h"
 
 namespace fs = std::filesystem;
@@ -31,6 +33,12 @@ bool is_known(std::string_view architecture) {
          kArchitectures.end();
 }
 
+// A Hugging Face folder that the convert worker writes as an ONNX encoder.
+bool is_encoder(const Model& model) {
+  return model.format == "huggingface" && model.kind == ModelKind::embedding &&
+         model.architecture == "bert";
+}
+
 // Empty when the model can be made to run on the target.
 std::string why_not(const Model& model, const Target& target) {
   if (target.arch != "x86_64" && target.arch != "aarch64")
@@ -38,8 +46,10 @@ std::string why_not(const Model& model, const Target& target) {
   if (model.format == "onnx") return {};
   if (model.format != "huggingface")
     return "there is no conversion from " + model.format + " to ONNX";
+  if (is_encoder(model)) return {};
   if (model.kind != ModelKind::llm || !is_known(model.architecture))
-    return "only llama-type decoders are converted to ONNX, not " + model.architecture;
+    return "only llama-type decoders and BERT-type encoders are converted to ONNX, not " +
+           model.architecture;
   if (model.experts.value_or(0) > 0) return "mixtures of experts are not converted to ONNX";
   return {};
 }
@@ -78,15 +88,17 @@ Result<std::uint32_t> context_of(const fs::path& folder) {
   return value.get<std::uint32_t>();
 }
 
+Error wrong_format(const std::string& format) {
+  return {ErrorCode::unsupported,
+          str("[onnxruntime] the input must be an ONNX file, but is ", format, "."),
+          {},
+          "format",
+          format};
+}
+
 // The file and its external data, as they are.
 Result<Artifact> copied(const Model& input, const Workspace& workspace) {
-  if (input.format != "onnx") {
-    return Error{ErrorCode::unsupported,
-                 str("[onnxruntime] the input must be an ONNX file, but is ", input.format, "."),
-                 {},
-                 "format",
-                 input.format};
-  }
+  if (input.format != "onnx") return wrong_format(input.format);
   const fs::path from = input.path;
   STROP_TRY(const auto external, formats::onnx_external_files(from));
   Artifact artifact{.backend_version = version(), .format = "onnx", .entry = "model.onnx"};
@@ -112,7 +124,17 @@ Result<Artifact> copied(const Model& input, const Workspace& workspace) {
   return artifact;
 }
 
-Result<std::unique_ptr<Session>> opened(const fs::path& file, const RunOptions& given) {
+SessionInfo info_of(RunOptions options, double load_seconds, const Placed& found) {
+  std::string provider = options.at("provider");
+  return {.run_options = std::move(options),
+          .cpu_variant = provider + " execution provider",
+          .load_seconds = load_seconds,
+          .placement = found.placement,
+          .notes = found.notes};
+}
+
+Result<std::unique_ptr<Session>> opened(const fs::path& file, const RunOptions& given,
+                                        const fs::path& workspace) {
   std::error_code error;
   const bool decoder = fs::exists(file.parent_path() / kConfig, error);
   auto knobs = session_knobs();
@@ -122,8 +144,14 @@ Result<std::unique_ptr<Session>> opened(const fs::path& file, const RunOptions& 
     knobs = knobs_with(context);
   }
   STROP_TRY(auto options, options_in_force("onnxruntime", knobs, given));
+  const bool profiles = options.at("placement") == "on" && !workspace.empty();
+  Ort::SessionOptions settings = session_options(options);
+  if (profiles) profile_into(settings, workspace);
   const Stopwatch watch;
-  Ort::Session session(environment(), file.c_str(), session_options(options));
+  Ort::Session session(environment(), file.c_str(), settings);
+  const double seconds = watch.seconds();
+  const Placed found =
+      profiles ? placed(session) : Placed{{}, {"placement not reported: no profile was asked for"}};
   if (!decoder) {
     if (is_decoder(session)) {
       return Error{ErrorCode::unsupported,
@@ -132,10 +160,10 @@ Result<std::unique_ptr<Session>> opened(const fs::path& file, const RunOptions& 
                    {},
                    kConfig};
     }
-    return make_tensor_session(std::move(session), std::move(options), watch.seconds());
+    return make_tensor_session(std::move(session), info_of(std::move(options), seconds, found));
   }
   context = number_of(options, "context");
-  return Decoder::make(std::move(session), context, std::move(options), watch.seconds());
+  return Decoder::make(std::move(session), context, info_of(std::move(options), seconds, found));
 }
 
 }  // namespace
@@ -167,12 +195,16 @@ Fit OnnxRuntimeBackend::assess(const Model& model, const Target& target) const {
 RecipeSpace OnnxRuntimeBackend::space(const Model& model, const Target& target) const {
   RecipeSpace space;
   if (!why_not(model, target).empty()) return space;
-  const bool tensors = model.format == "onnx";
-  space.recipes = tensors ? tensor_recipes(model) : decoder_recipes();
-  for (Recipe& recipe : tensors ? olive_tensor_recipes() : olive_decoder_recipes())
+  const bool encoder = is_encoder(model), tensors = encoder || model.format == "onnx";
+  space.recipes = encoder ? encoder_recipes() : tensors ? tensor_recipes(model) : decoder_recipes();
+  for (Recipe& recipe : encoder   ? olive_encoder_recipes()
+                        : tensors ? olive_tensor_recipes()
+                                  : olive_decoder_recipes())
     space.recipes.push_back(std::move(recipe));
   if (!tensors)
     space.skipped.push_back("f16: the CPU kernels compute in f32, so it would only be slower");
+  for (const auto& name : providers().missing)
+    space.skipped.push_back(str("provider ", name, ": this library of ONNX Runtime lacks it"));
   space.run_knobs = knobs_of(tensors ? session_knobs() : knobs_with(kMostContext));
   space.run_presets = run_presets();
   return space;
@@ -181,9 +213,16 @@ RecipeSpace OnnxRuntimeBackend::space(const Model& model, const Target& target) 
 Result<Artifact> OnnxRuntimeBackend::build(const Model& input, const Recipe& recipe,
                                            std::size_t step, const Workspace& workspace) const {
   STROP_ASSERT(step < recipe.steps.size(), "step ", step, " of recipe ", recipe.name);
-  if (recipe.steps[step].op != Operation::convert || !recipe.steps[step].params.empty())
+  const Step& asked = recipe.steps[step];
+  if (asked.op == Operation::quantize) {
+    STROP_TRY(const StaticOptions options, static_options(asked.params));
+    if (input.format != "onnx") return wrong_format(input.format);
+    return quantize_static(input.path, options, workspace);
+  }
+  if (asked.op != Operation::convert || !asked.params.empty())
     return Error{ErrorCode::unsupported,
-                 "[onnxruntime] this worker takes ONNX files as they are, without parameters.",
+                 "[onnxruntime] this worker takes ONNX files as they are, without parameters, or "
+                 "quantises them.",
                  {},
                  "steps"};
   return copied(input, workspace);
@@ -191,7 +230,7 @@ Result<Artifact> OnnxRuntimeBackend::build(const Model& input, const Recipe& rec
 
 Result<std::unique_ptr<Session>> OnnxRuntimeBackend::open(const Artifact& artifact,
                                                           const RunOptions& run_options,
-                                                          const Workspace&) const {
+                                                          const Workspace& workspace) const {
   if (artifact.format != "onnx") {
     return Error{ErrorCode::unsupported,
                  str("[onnxruntime] format must be onnx, but got ", artifact.format, "."),
@@ -201,7 +240,8 @@ Result<std::unique_ptr<Session>> OnnxRuntimeBackend::open(const Artifact& artifa
   }
   const auto file = fs::path(artifact.folder) / artifact.entry;
   STROP_CHECK(formats::read_onnx(file));  // the engine trusts what it reads
-  return guard(str("opening ", artifact.entry), [&] { return opened(file, run_options); });
+  return guard(str("opening ", artifact.entry),
+               [&] { return opened(file, run_options, workspace.dir); });
 }
 
 }  // namespace strop::onnxruntime

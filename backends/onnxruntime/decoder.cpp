@@ -117,13 +117,10 @@ Result<Decoder::Shape> Decoder::shape_of(const Ort::Session& session) {
 }
 
 Result<std::unique_ptr<Session>> Decoder::make(Ort::Session session, std::uint32_t context,
-                                               RunOptions options, double load_seconds) {
+                                               SessionInfo info) {
   STROP_TRY(auto shape, shape_of(session));
-  SessionInfo info{.vocabulary_size = shape.vocabulary,
-                   .context_length = context,
-                   .run_options = std::move(options),
-                   .cpu_variant = "CPUExecutionProvider",
-                   .load_seconds = load_seconds};
+  info.vocabulary_size = shape.vocabulary;
+  info.context_length = context;
   return std::unique_ptr<Session>(
       new Decoder(std::move(session), std::move(shape), std::move(info)));
 }

@@ -16,10 +16,10 @@ bool is_decoder(const Ort::Session& session);
 // place: nothing is copied per token, and cutting a sequence is forgetting its end.
 class Decoder final : public ChunkedDecoder {
  public:
-  // context: tokens a sequence may hold, by the model's genai_config.json. Options are those in
-  // force.
+  // context: tokens a sequence may hold, by the model's genai_config.json. info: what the session
+  // says of itself but the decoder's own sizes.
   static Result<std::unique_ptr<Session>> make(Ort::Session session, std::uint32_t context,
-                                               RunOptions options, double load_seconds);
+                                               SessionInfo info);
 
  private:
   struct Layer {

@@ -1,9 +1,11 @@
 #include "engine.h"
 
+#include <dlfcn.h>
 #include <onnxruntime_session_options_config_keys.h>
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <utility>
 
 #include "core/os.h"
@@ -48,6 +50,44 @@ GraphOptimizationLevel level_named(const std::string& name) {
   return name == "extended" ? ORT_ENABLE_EXTENDED : ORT_ENABLE_ALL;
 }
 
+void append_cuda(Ort::SessionOptions& options) {
+  OrtCUDAProviderOptionsV2* settings = nullptr;
+  Ort::ThrowOnError(Ort::GetApi().CreateCUDAProviderOptions(&settings));
+  const std::unique_ptr<OrtCUDAProviderOptionsV2, decltype(OrtApi::ReleaseCUDAProviderOptions)>
+      owner(settings, Ort::GetApi().ReleaseCUDAProviderOptions);
+  options.AppendExecutionProvider_CUDA_V2(*settings);
+}
+
+void append_tensorrt(Ort::SessionOptions& options) {
+  OrtTensorRTProviderOptionsV2* settings = nullptr;
+  Ort::ThrowOnError(Ort::GetApi().CreateTensorRTProviderOptions(&settings));
+  const std::unique_ptr<OrtTensorRTProviderOptionsV2,
+                        decltype(OrtApi::ReleaseTensorRTProviderOptions)>
+      owner(settings, Ort::GetApi().ReleaseTensorRTProviderOptions);
+  options.AppendExecutionProvider_TensorRT_V2(*settings);
+}
+
+// The only one without a place in the common interface: a function that its builds export.
+void append_nnapi(Ort::SessionOptions& options) {
+  using Append = OrtStatus* (*)(OrtSessionOptions*, std::uint32_t);
+  const auto append = reinterpret_cast<Append>(
+      ::dlsym(RTLD_DEFAULT, "OrtSessionOptionsAppendExecutionProvider_Nnapi"));
+  if (append == nullptr)
+    throw Ort::Exception("the library does not export its NNAPI provider", ORT_NOT_IMPLEMENTED);
+  Ort::ThrowOnError(append(options, 0));
+}
+
+// Nothing for cpu, which every session has and which takes what the others do not.
+void append_provider(Ort::SessionOptions& options, const std::string& name) {
+  if (name == "tensorrt") append_tensorrt(options);
+  // TensorRT leaves to CUDA what it cannot take.
+  if (name == "tensorrt" || name == "cuda") append_cuda(options);
+  if (name == "openvino") options.AppendExecutionProvider_OpenVINO_V2({});
+  if (name == "coreml") options.AppendExecutionProvider("CoreML", {});
+  if (name == "qnn") options.AppendExecutionProvider("QNN", {});
+  if (name == "nnapi") append_nnapi(options);
+}
+
 }  // namespace
 
 Ort::Env& environment() {
@@ -67,11 +107,26 @@ Providers providers() {
   return result;
 }
 
+std::string provider_word(const std::string& engine_name) {
+  const auto found = std::find_if(kProviders.begin(), kProviders.end(),
+                                  [&](const auto& names) { return names.second == engine_name; });
+  return found == kProviders.end() ? engine_name : found->first;
+}
+
 std::vector<KnobRule> session_knobs() {
   return {
       {{"threads", {}, std::to_string(os::usable_cores()), "threads that compute; a whole number"},
        kMostThreads},
-      {{"provider", {"cpu"}, "cpu", "what the graph runs on"}},
+      {{"inter_threads",
+        {},
+        "1",
+        "operators that may run side by side, with execution parallel; a whole number"},
+       kMostThreads},
+      {{"execution",
+        {"sequential", "parallel"},
+        "sequential",
+        "parallel: operators that do not need each other run side by side"}},
+      {{"provider", providers().here, "cpu", "what the graph runs on; the CPU takes the rest"}},
       {{"graph_optimization",
         {"disable", "basic", "extended", "all"},
         "all",
@@ -80,6 +135,14 @@ std::vector<KnobRule> session_knobs() {
         {"on", "off"},
         "on",
         "memory is kept for the next run; off: given back, lower peak"}},
+      {{"memory_pattern",
+        {"on", "off"},
+        "on",
+        "one block for all that an inference needs, where shapes repeat"}},
+      {{"placement",
+        {"on", "off"},
+        "on",
+        "one profiled inference after loading tells what runs the nodes"}},
       {{"spinning",
         {"on", "off"},
         "on",
@@ -94,13 +157,16 @@ std::vector<KnobRule> session_knobs() {
 Ort::SessionOptions session_options(const RunOptions& in_force) {
   Ort::SessionOptions options;
   options.SetIntraOpNumThreads(static_cast<int>(number_of(in_force, "threads")));
-  options.SetInterOpNumThreads(1);
+  options.SetInterOpNumThreads(static_cast<int>(number_of(in_force, "inter_threads")));
+  if (in_force.at("execution") == "parallel") options.SetExecutionMode(ORT_PARALLEL);
+  if (in_force.at("memory_pattern") == "off") options.DisableMemPattern();
   options.SetGraphOptimizationLevel(level_named(in_force.at("graph_optimization")));
   if (in_force.at("arena") == "off") options.DisableCpuMemArena();
   if (in_force.at("spinning") == "off")
     options.AddConfigEntry(kOrtSessionOptionsConfigAllowIntraOpSpinning, "0");
   if (in_force.at("prepacking") == "off")
     options.AddConfigEntry(kOrtSessionOptionsConfigDisablePrepacking, "1");
+  append_provider(options, in_force.at("provider"));
   return options;
 }
 

@@ -28,6 +28,9 @@ struct Providers {
 };
 Providers providers();
 
+// Strop's name for one of the engine's; the engine's own where Strop has none.
+std::string provider_word(const std::string& engine_name);
+
 // The knobs of every session; a decoder has the context's in addition.
 std::vector<KnobRule> session_knobs();
 

@@ -11,6 +11,20 @@ Recipe quantised(const std::string& name, double bits, const Step& first,
   return made;
 }
 
+// As many as Strop gives at most.
+constexpr const char* kMostSamples = "128";
+
+std::vector<Recipe> with_activations(const Step& first) {
+  return {quantised("olive_dynamic", 8, first, {{"method", "dynamic"}},
+                    "8 bits, activations rounded as they come"),
+          quantised("olive_static", 8, first,
+                    {{"method", "static"},
+                     {"calibrate_method", "MinMax"},
+                     {"per_channel", "on"},
+                     {"calibration", kMostSamples}},
+                    "weights and activations in int8, ranges measured on calibration samples")};
+}
+
 }  // namespace
 
 // Bits count the f32 scale of each block of 32, and its zero point.
@@ -24,9 +38,22 @@ std::vector<Recipe> olive_decoder_recipes() {
 }
 
 std::vector<Recipe> olive_tensor_recipes() {
-  const Step as_it_is{"onnxruntime", Operation::convert, {}};
-  return {quantised("olive_dynamic", 8, as_it_is, {{"method", "dynamic"}},
-                    "8 bits, activations rounded as they come")};
+  return with_activations({"onnxruntime", Operation::convert, {}});
+}
+
+std::vector<Recipe> olive_encoder_recipes() {
+  const Step f32{"convert", Operation::convert, {{"to", "onnx"}, {"type", "f32"}}};
+  auto recipes = with_activations(f32);
+  Recipe fused{
+      .name = "olive_fused",
+      .backend = "onnxruntime",
+      .steps = {f32,
+                {"olive", Operation::fuse, {{"method", "transformer"}, {"model_type", "bert"}}}},
+      .bits_per_weight = 32,
+      .lossless = true,
+      .note = "attention and normalisation as one operator each; by Olive"};
+  recipes.push_back(std::move(fused));
+  return recipes;
 }
 
 }  // namespace strop::onnxruntime

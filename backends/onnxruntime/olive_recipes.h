@@ -14,4 +14,7 @@ std::vector<Recipe> olive_decoder_recipes();
 // Of an ONNX file, as it is.
 std::vector<Recipe> olive_tensor_recipes();
 
+// Of a BERT-type encoder in a Hugging Face folder, on the f32 file that the convert worker makes.
+std::vector<Recipe> olive_encoder_recipes();
+
 }  // namespace strop::onnxruntime

@@ -3,6 +3,8 @@
 #include <map>
 #include <utility>
 
+#include "engine.h"
+
 namespace strop::onnxruntime {
 namespace {
 
@@ -11,6 +13,27 @@ Recipe converted(const std::string& name, double bits, std::map<std::string, std
   params["to"] = "onnx";
   Recipe recipe{.name = name, .backend = "onnxruntime", .bits_per_weight = bits, .note = note};
   recipe.steps.push_back({"convert", Operation::convert, std::move(params)});
+  return recipe;
+}
+
+// A range that holds all but the rarest values, by ONNX Runtime's own default.
+constexpr const char* kPercentile = "99.999";
+constexpr const char* kMostSamples = "128";
+
+Recipe quantised(std::vector<Step> steps) {
+  Recipe recipe{.name = "int8_static",
+                .backend = "onnxruntime",
+                .steps = std::move(steps),
+                .bits_per_weight = 8,
+                .note = "weights and activations in int8, ranges measured on calibration samples"};
+  recipe.steps.push_back({"onnxruntime",
+                          Operation::quantize,
+                          {{"to", "onnx"},
+                           {"method", "static"},
+                           {"type", "int8"},
+                           {"range", "percentile"},
+                           {"percentile", kPercentile},
+                           {"calibration", kMostSamples}}});
   return recipe;
 }
 
@@ -38,14 +61,28 @@ std::vector<Recipe> tensor_recipes(const Model& model) {
                   .lossless = true,
                   .note = "the file as it is"};
   original.steps.push_back({"onnxruntime", Operation::convert, {}});
-  return {original};
+  if (model.precision != "f32") return {original};
+  return {original, quantised({})};
+}
+
+std::vector<Recipe> encoder_recipes() {
+  Recipe f32 = converted("f32", 32, {{"type", "f32"}}, "weights in 32 bits");
+  f32.lossless = true;
+  return {f32, quantised(f32.steps)};
 }
 
 std::vector<RunPreset> run_presets() {
-  return {{"default", {}, "the engine's own defaults"},
-          {"no_spinning",
-           {{"spinning", "off"}},
-           "threads sleep between operators: better where others need the cores"}};
+  std::vector<RunPreset> presets{
+      {"default", {}, "the engine's own defaults"},
+      {"no_spinning",
+       {{"spinning", "off"}},
+       "threads sleep between operators: better where others need the cores"}};
+  for (const std::string& provider : providers().here) {
+    if (provider != "cpu")
+      presets.push_back(
+          {provider, {{"provider", provider}}, "what it can take runs on " + provider});
+  }
+  return presets;
 }
 
 }  // namespace strop::onnxruntime

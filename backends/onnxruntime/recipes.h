@@ -14,6 +14,10 @@ std::vector<Recipe> decoder_recipes();
 // Of an ONNX file.
 std::vector<Recipe> tensor_recipes(const Model& model);
 
+// Of a BERT-type encoder in a Hugging Face folder; the convert worker makes the ONNX file first.
+std::vector<Recipe> encoder_recipes();
+
+// Those of the providers that the library has, among others.
 std::vector<RunPreset> run_presets();
 
 }  // namespace strop::onnxruntime

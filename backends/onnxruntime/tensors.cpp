@@ -86,8 +86,7 @@ class OnnxTensorSession final : public TensorSession {
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> make_tensor_session(Ort::Session session, RunOptions options,
-                                                     double load_seconds) {
+Result<std::unique_ptr<Session>> make_tensor_session(Ort::Session session, SessionInfo info) {
   Ort::AllocatorWithDefaultOptions allocator;
   std::vector<InputPort> inputs;
   for (std::size_t i = 0; i < session.GetInputCount(); ++i) {
@@ -98,9 +97,6 @@ Result<std::unique_ptr<Session>> make_tensor_session(Ort::Session session, RunOp
   std::vector<std::string> outputs;
   for (std::size_t i = 0; i < session.GetOutputCount(); ++i)
     outputs.emplace_back(session.GetOutputNameAllocated(i, allocator).get());
-  SessionInfo info{.run_options = std::move(options),
-                   .cpu_variant = "CPUExecutionProvider",
-                   .load_seconds = load_seconds};
   return std::unique_ptr<Session>(std::make_unique<OnnxTensorSession>(
       std::move(session), std::move(inputs), std::move(outputs), std::move(info)));
 }

@@ -7,7 +7,6 @@
 
 namespace strop::onnxruntime {
 
-Result<std::unique_ptr<Session>> make_tensor_session(Ort::Session session, RunOptions options,
-                                                     double load_seconds);
+Result<std::unique_ptr<Session>> make_tensor_session(Ort::Session session, SessionInfo info);
 
 }  // namespace strop::onnxruntime

@@ -55,6 +55,8 @@ struct SessionInfo {
   RunOptions run_options;             // every knob with the value in force
   std::string cpu_variant;
   double load_seconds = 0;
+  std::vector<Placement> placement = {};  // by the engine's own profile; empty: not reported
+  std::vector<std::string> notes = {};    // e.g. why there is no placement
   bool operator==(const SessionInfo&) const = default;
 };
 

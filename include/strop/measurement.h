@@ -52,7 +52,9 @@ struct Conditions {
   std::optional<double> steal_ratio;     // of CPU time, while measuring
   std::vector<std::string> confinement;  // what was enforced on the worker
   std::uint64_t seed = 0;
-  std::string date;  // ISO 8601, UTC
+  std::string date;                       // ISO 8601, UTC
+  std::vector<Placement> placement = {};  // of the model's nodes; empty: not reported
+  std::vector<std::string> notes = {};    // of the engine on this session
   bool operator==(const Conditions&) const = default;
 };
 

@@ -54,6 +54,13 @@ struct Recipe {
 // Open set of names, declared by the worker in its RecipeSpace; values as text.
 using RunOptions = std::map<std::string, std::string>;
 
+// Where the engine put a model's nodes, as it ran them.
+struct Placement {
+  std::string provider;  // cpu, cuda, ...
+  std::uint32_t nodes = 0;
+  bool operator==(const Placement&) const = default;
+};
+
 struct Knob {
   std::string name;
   std::vector<std::string> values;  // empty: any value of the described form

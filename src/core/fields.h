@@ -154,10 +154,12 @@ void fields(auto& v, Same<Metric> auto& x) {
       v("interval", x.interval);
   v("samples", x.samples), v("samples_path", x.samples_path), v("noisy", x.noisy);
 }
+void fields(auto& v, Same<Placement> auto& x) { v("provider", x.provider), v("nodes", x.nodes); }
 void fields(auto& v, Same<Conditions> auto& x) {
   v("engine_version", x.engine_version), v("cpu_variant", x.cpu_variant), v("threads", x.threads);
   v("foreign_load", x.foreign_load), v("steal_ratio", x.steal_ratio),
       v("confinement", x.confinement);
+  v("placement", x.placement), v("notes", x.notes);
   v("seed", x.seed), v("date", x.date);
 }
 void fields(auto& v, Same<Measurement> auto& x) {
@@ -208,6 +210,7 @@ void fields(auto& v, Same<SessionInfo> auto& x) {
   v("vocabulary_size", x.vocabulary_size), v("context_length", x.context_length),
       v("run_options", x.run_options);
   v("cpu_variant", x.cpu_variant), v("load_seconds", x.load_seconds);
+  v("placement", x.placement), v("notes", x.notes);
 }
 void fields(auto& v, Same<Generation> auto& x) { v("ids", x.ids), v("seconds", x.seconds); }
 void fields(auto& v, Same<Box> auto& x) {

@@ -10,6 +10,7 @@
 #include "formats/checked.h"
 #include "formats/mapped_file.h"
 #include "formats/ports.h"
+#include "formats/protobuf.h"
 
 namespace fs = std::filesystem;
 
@@ -22,65 +23,6 @@ constexpr std::uint64_t kMaxElements = 1ull << 40;
 constexpr std::size_t kMaxPorts = 1024;
 constexpr std::size_t kMaxRank = 16;
 constexpr std::size_t kMaxPortName = 256;
-
-// One field of a protobuf message: a number, or bytes.
-struct Field {
-  std::uint32_t number = 0;
-  std::uint32_t wire = 0;
-  std::uint64_t value = 0;
-  std::string_view bytes;
-};
-
-class Message {
- public:
-  Message(std::string_view bytes, const std::string& what) : cursor_(bytes, what) {}
-
-  // False at the end.
-  Result<bool> next(Field& field) {
-    if (cursor_.left() == 0) return false;
-    STROP_TRY(const std::uint64_t key, varint());
-    field = {.number = static_cast<std::uint32_t>(key >> 3),
-             .wire = static_cast<std::uint32_t>(key & 7),
-             .value = 0,
-             .bytes = {}};
-    if (field.number == 0) return cursor_.corrupt("field", "has the number 0");
-    switch (field.wire) {
-      case 0: {
-        STROP_TRY(field.value, varint());
-        return true;
-      }
-      case 1: {
-        STROP_TRY(field.bytes, cursor_.take(8, "field"));
-        return true;
-      }
-      case 2: {
-        STROP_TRY(const std::uint64_t length, varint());
-        STROP_TRY(field.bytes, cursor_.take(length, "field"));
-        return true;
-      }
-      case 5: {
-        STROP_TRY(field.bytes, cursor_.take(4, "field"));
-        return true;
-      }
-      default:
-        return cursor_.corrupt("field", str("has the unknown wire type ", field.wire));
-    }
-  }
-
-  Error corrupt(const std::string& rule) const { return cursor_.corrupt("message", rule); }
-
- private:
-  Result<std::uint64_t> varint() {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-      STROP_TRY(const auto byte, cursor_.number<std::uint8_t>("varint"));
-      value |= std::uint64_t{byte & 0x7fu} << shift;
-      if (byte < 0x80) return value;
-    }
-    return cursor_.corrupt("varint", "is longer than ten bytes");
-  }
-  Cursor cursor_;
-};
 
 struct Element {
   const char* name;

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <limits>
 
+#include "formats/protobuf.h"
 #include "strop/version.h"
 
 namespace fs = std::filesystem;
@@ -15,25 +16,18 @@ namespace fs = std::filesystem;
 namespace strop::formats {
 namespace {
 
-constexpr std::uint64_t kIrVersion = 9;
 constexpr std::uint64_t kMaxMessageBytes = std::numeric_limits<std::int32_t>::max();
 // A large tensor begins on a page, so that an engine can map it; a small one on a cache line.
 constexpr std::uint64_t kLargeTensor = 1u << 20, kPage = 4096, kLine = 64;
-
-void put_varint(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>((value & 0x7f) | 0x80);
-  out += static_cast<char>(value);
-}
+// A constant of another model lies outside of the graph from this size on.
+constexpr std::uint64_t kOutside = 1024;
 
 void put(std::string& out, std::uint32_t field, std::uint64_t value) {
-  put_varint(out, field << 3);
-  put_varint(out, value);
+  put_field(out, field, value);
 }
 
 void put(std::string& out, std::uint32_t field, std::string_view bytes) {
-  put_varint(out, field << 3 | 2);
-  put_varint(out, bytes.size());
-  out += bytes;
+  put_field(out, field, bytes);
 }
 
 void put(std::string& out, std::uint32_t field, float value) {
@@ -93,11 +87,11 @@ std::string encoded(const OnnxValue& value) {
   return out;
 }
 
-std::string tensor_header(std::string_view name, OnnxType type,
+std::string tensor_header(std::string_view name, std::uint64_t type,
                           const std::vector<std::int64_t>& shape) {
   std::string out;
   for (const std::int64_t dimension : shape) put(out, 1, static_cast<std::uint64_t>(dimension));
-  put(out, 2, number(type));
+  put(out, 2, type);
   put(out, 8, name);
   return out;
 }
@@ -170,13 +164,13 @@ void OnnxWriter::constant(std::string_view name, OnnxType type,
                           const std::vector<std::int64_t>& shape, std::string_view bytes) {
   STROP_ASSERT(bytes.size() == elements(shape) * element_bytes(type),
                "a constant's bytes match its shape: ", name);
-  std::string out = tensor_header(name, type, shape);
+  std::string out = tensor_header(name, number(type), shape);
   put(out, 9, bytes);
   put(initializers_, 5, std::string_view(out));
 }
 
-void OnnxWriter::refer(std::string_view name, OnnxType type, const std::vector<std::int64_t>& shape,
-                       const Range& range) {
+void OnnxWriter::refer(std::string_view name, std::uint64_t type,
+                       const std::vector<std::int64_t>& shape, const Range& range) {
   std::string out = tensor_header(name, type, shape);
   for (const auto& [key, value] :
        {std::pair<const char*, std::string>{"location", data_.filename().string()},
@@ -189,7 +183,12 @@ void OnnxWriter::refer(std::string_view name, OnnxType type, const std::vector<s
 
 OnnxWriter::Slot OnnxWriter::tensor(std::string_view name, OnnxType type,
                                     const std::vector<std::int64_t>& shape) {
-  Range range{.bytes = elements(shape) * element_bytes(type), .name = std::string(name)};
+  return place(name, number(type), shape, elements(shape) * element_bytes(type));
+}
+
+OnnxWriter::Slot OnnxWriter::place(std::string_view name, std::uint64_t type,
+                                   const std::vector<std::int64_t>& shape, std::uint64_t bytes) {
+  Range range{.bytes = bytes, .name = std::string(name)};
   const std::uint64_t alignment = range.bytes >= kLargeTensor ? kPage : kLine;
   range.offset = (data_bytes_ + alignment - 1) / alignment * alignment;
   data_bytes_ = range.offset + range.bytes;
@@ -202,8 +201,32 @@ void OnnxWriter::alias(std::string_view name, OnnxType type, const std::vector<s
                        Slot slot) {
   STROP_ASSERT(elements(shape) * element_bytes(type) == ranges_.at(slot).bytes,
                "an alias has as many bytes as its tensor: ", name);
-  refer(name, type, shape, ranges_[slot]);
+  refer(name, number(type), shape, ranges_[slot]);
 }
+
+void OnnxWriter::keep_ir_version(std::uint64_t version) { ir_version_ = version; }
+
+void OnnxWriter::keep_node(std::string_view encoded) { put(nodes_, 1, encoded); }
+
+void OnnxWriter::keep_constant(std::string_view encoded) { put(initializers_, 5, encoded); }
+
+Result<void> OnnxWriter::keep_constant(std::string_view name, std::uint64_t type,
+                                       const std::vector<std::int64_t>& shape,
+                                       std::string_view bytes) {
+  if (bytes.size() >= kOutside) return append(place(name, type, shape, bytes.size()), bytes);
+  std::string out = tensor_header(name, type, shape);
+  put(out, 9, bytes);
+  put(initializers_, 5, std::string_view(out));
+  return {};
+}
+
+void OnnxWriter::keep_input(std::string_view encoded) { put(inputs_, 11, encoded); }
+
+void OnnxWriter::keep_output(std::string_view encoded) { put(outputs_, 12, encoded); }
+
+void OnnxWriter::keep_of_graph(std::string_view field) { graph_rest_ += field; }
+
+void OnnxWriter::keep_of_model(std::string_view field) { model_rest_ += field; }
 
 Result<void> OnnxWriter::append(Slot slot, std::string_view bytes) {
   Range& range = ranges_.at(slot);
@@ -225,9 +248,9 @@ Result<void> OnnxWriter::append(Slot slot, std::string_view bytes) {
 std::string OnnxWriter::model() const {
   std::string graph = nodes_;
   put(graph, 2, std::string_view("model"));
-  graph += initializers_ + inputs_ + outputs_;
+  graph += initializers_ + inputs_ + outputs_ + graph_rest_;
   std::string out;
-  put(out, 1, kIrVersion);
+  put(out, 1, ir_version_);
   put(out, 2, std::string_view("strop"));
   put(out, 3, std::string_view(STROP_VERSION));
   put(out, 7, std::string_view(graph));
@@ -237,7 +260,7 @@ std::string OnnxWriter::model() const {
     put(set, 2, static_cast<std::uint64_t>(version));
     put(out, 8, std::string_view(set));
   }
-  return out;
+  return out + model_rest_;
 }
 
 Result<void> OnnxWriter::finish() {

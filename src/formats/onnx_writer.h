@@ -66,6 +66,18 @@ class OnnxWriter {
              Slot slot);
   Result<void> append(Slot slot, std::string_view bytes);
 
+  // Parts of another model, as its bytes: see OnnxGraph. A constant given with its bytes goes where
+  // it belongs by its size.
+  void keep_ir_version(std::uint64_t version);
+  void keep_node(std::string_view encoded);
+  void keep_constant(std::string_view encoded);
+  Result<void> keep_constant(std::string_view name, std::uint64_t type,
+                             const std::vector<std::int64_t>& shape, std::string_view bytes);
+  void keep_input(std::string_view encoded);
+  void keep_output(std::string_view encoded);
+  void keep_of_graph(std::string_view field);
+  void keep_of_model(std::string_view field);
+
   // Fails with io when a tensor's bytes do not match its shape, with unsupported when the graph
   // passes the 2 GiB of a protobuf message.
   Result<void> finish();
@@ -76,11 +88,14 @@ class OnnxWriter {
     std::uint64_t offset = 0, bytes = 0, appended = 0;
     std::string name;
   };
-  void refer(std::string_view name, OnnxType type, const std::vector<std::int64_t>& shape,
+  Slot place(std::string_view name, std::uint64_t type, const std::vector<std::int64_t>& shape,
+             std::uint64_t bytes);
+  void refer(std::string_view name, std::uint64_t type, const std::vector<std::int64_t>& shape,
              const Range& range);
   std::string model() const;
   std::vector<std::pair<std::string, std::int64_t>> opsets_;
-  std::string nodes_, initializers_, inputs_, outputs_;
+  std::string nodes_, initializers_, inputs_, outputs_, graph_rest_, model_rest_;
+  std::uint64_t ir_version_ = 9;
   std::vector<Range> ranges_;
   std::uint64_t data_bytes_ = 0;
   std::size_t node_count_ = 0;

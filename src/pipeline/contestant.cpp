@@ -71,7 +71,9 @@ Conditions conditions_of(const Trial& trial, WorkerSession& worker, const Report
                         .cpu_variant = info.cpu_variant,
                         .confinement = worker.process().enforced(),
                         .seed = report.goal.seed,
-                        .date = now_utc()};
+                        .date = now_utc(),
+                        .placement = info.placement,
+                        .notes = info.notes};
   if (const auto threads = info.run_options.find("threads"); threads != info.run_options.end())
     std::from_chars(threads->second.data(), threads->second.data() + threads->second.size(),
                     conditions.threads);

@@ -314,6 +314,13 @@ std::string load_text(const Conditions& conditions) {
   return out.empty() ? "not measured" : out;
 }
 
+std::string placement_text(const Conditions& conditions) {
+  std::vector<std::string> items;
+  for (const Placement& placed : conditions.placement)
+    items.push_back(str(placed.provider, " ", placed.nodes));
+  return items.empty() ? "not reported" : joined(items);
+}
+
 Html condition_row(const Row& row) {
   const Measurement& measurement = *row.trial->measurement;
   const Conditions& conditions = measurement.conditions;
@@ -325,7 +332,8 @@ Html condition_row(const Row& row) {
   Html out = element("th", {{"scope", "row"}}, name(trial_text(*row.trial)));
   for (const std::string& words :
        {conditions.engine_version, conditions.cpu_variant, str(conditions.threads),
-        options_text(measurement.run_options), load_text(conditions), confinement, date})
+        placement_text(conditions), options_text(measurement.run_options), load_text(conditions),
+        confinement, date})
     out += element("td", words);
   return element("tr", out);
 }
@@ -335,8 +343,8 @@ Html conditions_table(const Summary& summary) {
   for (const Row& row : summary.rows)
     if (row.trial->measurement) rows += condition_row(row);
   if (rows.empty()) return {};
-  for (const char* words : {"Artifact", "Engine", "CPU variant", "Threads", "Run options",
-                            "Other load", "Confinement enforced", "Measured at"})
+  for (const char* words : {"Artifact", "Engine", "CPU variant", "Threads", "Nodes run by",
+                            "Run options", "Other load", "Confinement enforced", "Measured at"})
     head += head_cell(words);
   return scrolling("Conditions per artifact",
                    element("table", {{"class", "dense"}},

@@ -30,7 +30,9 @@ def block_wise(params):
 
 
 def with_activations(params):
-    protocol.known_only(NAME, params, ("method", "per_channel", "calibrate_method"))
+    # How many samples there are at most is for who gives them.
+    known = ("method", "per_channel", "calibrate_method")
+    protocol.known_only(NAME, params, known + (("calibration",) if params["method"] == "static" else ()))
     options = {"per_channel": SWITCH[protocol.choice(NAME, {"per_channel": "off"} | params, "per_channel", SWITCH)]}
     if params["method"] == "static":
         options["calibrate_method"] = protocol.choice(NAME, {"calibrate_method": "MinMax"} | params, "calibrate_method",

@@ -148,6 +148,8 @@ TEST_CASE("every knob's value in force is told, and no other knob is taken") {
   CHECK(info.run_options.at("arena") == "off");
   CHECK(info.run_options.at("graph_optimization") == "all");
   CHECK(info.run_options.at("provider") == "cpu");
+  CHECK(info.run_options.at("execution") == "sequential");
+  CHECK(info.run_options.at("memory_pattern") == "on");
   check_refused(f32(), {{"thread", "1"}}, "thread");
   check_refused(f32(), {{"threads", "0"}}, "threads");
   check_refused(f32(), {{"threads", "two"}}, "threads");
@@ -199,6 +201,55 @@ TEST_CASE("a tensor model is a function of named tensors") {
   Tensor integers = floats("x", {1, 3}, {1, 2, 3});
   integers.type = ElementType::i32;
   refused({integers}, "x");
+}
+
+TEST_CASE("a session tells what runs the model's nodes, or why it cannot") {
+  const OnnxRuntimeBackend backend;
+  const fs::path folder = scratch() / "profile";
+  fs::create_directories(folder);
+  const auto tensors = taken(backend.open(doubling(), {}, {.dir = folder}));
+  REQUIRE(tensors->info().placement.size() == 1);
+  CHECK(tensors->info().placement[0] == Placement{"cpu", 1});
+  CHECK(tensors->info().notes.at(0).find("CPU provider only") != std::string::npos);
+  CHECK(fs::is_empty(folder));
+  const auto decoder = taken(backend.open(f32(), {}, {.dir = folder}));
+  REQUIRE(decoder->info().placement.size() == 1);
+  CHECK(decoder->info().placement[0].nodes > 300);
+  for (const auto& silent :
+       {taken(backend.open(doubling(), {}, {})),
+        taken(backend.open(doubling(), {{"placement", "off"}}, {.dir = folder}))}) {
+    CHECK(silent->info().placement.empty());
+    CHECK(silent->info().notes.at(0).find("not reported") != std::string::npos);
+  }
+}
+
+TEST_CASE("operators may run side by side, with the same result") {
+  const auto opened = taken(OnnxRuntimeBackend().open(
+      doubling(), {{"execution", "parallel"}, {"inter_threads", "2"}, {"memory_pattern", "off"}},
+      {}));
+  const std::vector inputs{floats("x", {1, 3}, {1, 2, 3})};
+  CHECK(taken(opened->tensors()->infer(inputs)).outputs.at(0).data ==
+        floats("y", {1, 3}, {2, 4, 6}).data);
+}
+
+TEST_CASE("a provider that the library lacks is listed with the reason") {
+  const auto space = OnnxRuntimeBackend().space(demo(), {.arch = "x86_64"});
+  CHECK(std::ranges::any_of(
+      space.skipped, [](const std::string& line) { return line.starts_with("provider cuda"); }));
+}
+
+TEST_CASE("an encoder's folder has recipes, one of them lossless and one calibrated") {
+  const Model encoder{.path = "/encoder",
+                      .format = "huggingface",
+                      .architecture = "bert",
+                      .kind = ModelKind::embedding,
+                      .precision = "f32"};
+  CHECK(OnnxRuntimeBackend().assess(encoder, {.arch = "x86_64"}).supported);
+  const auto recipes = OnnxRuntimeBackend().space(encoder, {.arch = "x86_64"}).recipes;
+  CHECK(std::ranges::any_of(recipes, &Recipe::lossless));
+  for (const char* name : {"int8_static", "olive_static", "olive_dynamic", "olive_fused"})
+    CHECK(std::ranges::any_of(recipes, [&](const Recipe& r) { return r.name == name; }));
+  for (const Recipe& recipe : recipes) CHECK(recipe.steps.at(0).worker == "convert");
 }
 
 TEST_CASE("an ONNX file is taken as it is, with its weights") {
