@@ -78,9 +78,11 @@ class Zip {
  private:
   Error failed() const {
     const char* const words = archive_error_string(zip_.get());
-    return refuse(
+    Error error = refuse(
         ErrorCode::corrupt, what_, "zip",
         str("the npz file cannot be unpacked: ", repaired_utf8(words ? words : "no reason given")));
+    error.hint = "Save it again with numpy.savez.";
+    return error;
   }
   const std::string& what_;
   std::unique_ptr<archive, FreeArchive> zip_;

@@ -64,15 +64,19 @@ struct Passage {
 };
 
 Result<Passage> passage_of_line(std::string_view line, const std::string& where) {
-  STROP_TRY(const Json json, parse_json(line, where));
+  auto json = parse_json(line, where);
+  constexpr const char* form =
+      "A line is {\"text\": \"...\"}, and may have text_pair and label (docs/data.md).";
+  if (!json) {
+    json.error().hint = form;
+    return std::move(json).error();
+  }
   const auto wrong = [&](const std::string& field, const std::string& rule) {
-    return refuse(str(where, ": ", field, " ", rule),
-                  "A line is {\"text\": \"...\"}, and may have text_pair and label (docs/data.md).",
-                  field);
+    return refuse(str(where, ": ", field, " ", rule), form, field);
   };
-  if (!json.is_object()) return wrong("the line", "must be an object");
+  if (!json->is_object()) return wrong("the line", "must be an object");
   Passage passage;
-  for (const auto& [key, value] : json.items()) {
+  for (const auto& [key, value] : json->items()) {
     if (key == "text" || key == "text_pair") {
       if (!value.is_string()) return wrong(key, "must be text");
       (key == "text" ? passage.text : passage.pair.emplace()) = value.get<std::string>();
@@ -87,7 +91,7 @@ Result<Passage> passage_of_line(std::string_view line, const std::string& where)
       return wrong(key.substr(0, 80), "is no field that is known");
     }
   }
-  if (!json.contains("text")) return wrong("text", "is missing");
+  if (!json->contains("text")) return wrong("text", "is missing");
   return passage;
 }
 
