@@ -153,8 +153,8 @@ template <class Visit>
 Result<void> each_raw(const fs::path& path, const Visit& visit) {
   STROP_TRY(const MappedFile file, MappedFile::open(path));
   if (const auto offset = invalid_utf8(file.bytes()))
-    return refuse(str(path.string(), " must be UTF-8, but byte ", *offset, " is not"), "", "--data",
-                  path.string());
+    return refuse(str(path.string(), " must be UTF-8, but byte ", *offset, " is not"),
+                  "Save it as UTF-8.", "--data", path.string());
   const std::string name = path.filename().string();
   return is_jsonl(path) ? each_line(file.bytes(), name, visit)
                         : each_passage(file.bytes(), name, visit);
@@ -213,8 +213,8 @@ Result<std::vector<fs::path>> text_files(const fs::path& path) {
   for (const auto& entry : fs::directory_iterator(path, error)) {
     if (!is_text(entry.path()) || !entry.is_regular_file(error)) continue;
     if (files.size() == kMaxTextFiles)
-      return refuse(str(path.string(), " must hold at most ", kMaxTextFiles, " files of text"), "",
-                    "--data", path.string());
+      return refuse(str(path.string(), " must hold at most ", kMaxTextFiles, " files of text"),
+                    "Join some of them.", "--data", path.string());
     files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
