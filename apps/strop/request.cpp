@@ -64,7 +64,8 @@ void add_goal_flags(CLI::App& app, RunRequest& request) {
       ->type_name("WHAT")
       ->group("Goal");
   app.add_option("--data", goal.evaluation_data,
-                 "Your own evaluation text (a .txt file or a folder of them)")
+                 "Your own evaluation data: .txt files; for tensor models arrays, images or "
+                 "texts (docs/data.md)")
       ->type_name("PATH")
       ->check(CLI::ExistingPath)
       ->group("Goal");
