@@ -54,12 +54,6 @@ std::string message(const Model& model, const std::string& data) {
   return set.error().message;
 }
 
-std::vector<std::int64_t> integers(const Tensor& tensor) {
-  std::vector<std::int64_t> values(tensor.data.size() / 8);
-  std::memcpy(values.data(), tensor.data.data(), tensor.data.size());
-  return values;
-}
-
 bool has(const std::string& text, const std::string& part) {
   CAPTURE(text);
   return text.find(part) != std::string::npos;
@@ -146,6 +140,16 @@ TEST_CASE("magika's samples: made once, found again, apart from those that calib
 }
 
 #if STROP_HAVE_TEXT
+
+namespace {
+
+std::vector<std::int64_t> integers(const Tensor& tensor) {
+  std::vector<std::int64_t> values(tensor.data.size() / 8);
+  std::memcpy(values.data(), tensor.data.data(), tensor.data.size());
+  return values;
+}
+
+}  // namespace
 
 TEST_CASE("an encoder without data gets Strop's own text") {
   need(STROP_MINILM, "all-MiniLM");
