@@ -83,6 +83,22 @@ Error wrong_input(const Model& input) {
                .value = input.format};
 }
 
+// An encoder is of use without a vocabulary too: one that cannot be carried over is a note.
+Result<void> add_vocabulary(const fs::path& folder, const Workspace& workspace,
+                            Artifact& artifact) {
+  std::error_code error;
+  if (!fs::exists(folder / "tokenizer.json", error)) return {};
+  auto written = write_word_piece(folder, workspace.dir / kVocabulary);
+  if (written) {
+    artifact.files.push_back({.path = kVocabulary});
+  } else if (written.error().code == ErrorCode::unsupported) {
+    artifact.notes.push_back("There is no vocabulary for text: " + written.error().message);
+  } else {
+    return written;
+  }
+  return {};
+}
+
 Result<Artifact> convert_encoder(const Model& input, const OnnxOptions& options,
                                  const Workspace& workspace) {
   if (options.blocks || options.floats != FloatType::f32)
@@ -93,13 +109,7 @@ Result<Artifact> convert_encoder(const Model& input, const OnnxOptions& options,
   STROP_TRY(artifact.notes, encoder_to_onnx(input.path, workspace));
   for (const char* name : {"model.onnx", "model.onnx.data"})
     artifact.files.push_back({.path = name});
-  const auto vocabulary = write_word_piece(input.path, workspace.dir / kVocabulary);
-  if (vocabulary)
-    artifact.files.push_back({.path = kVocabulary});
-  else if (vocabulary.error().code == ErrorCode::no_space)
-    return vocabulary.error();
-  else
-    artifact.notes.push_back("There is no vocabulary for text: " + vocabulary.error().message);
+  STROP_CHECK(add_vocabulary(input.path, workspace, artifact));
   STROP_CHECK(keep_tokenizer(input.path, workspace.dir, "", artifact));
   return artifact;
 }

@@ -509,6 +509,15 @@ Result<WordPieceTokenizer> read_word_piece(const fs::path& folder) {
   const auto before = id_named(around.first), after = id_named(around.second);
   if (!before || !after)
     return unknown_part("post_processor", json.value("post_processor", Json()));
+  std::error_code error;
+  if (fs::exists(folder / "config.json", error)) {
+    STROP_TRY(const HuggingFaceConfig config, read_config(folder));
+    if (config.vocabulary > 0 && tokenizer.tokens.size() > config.vocabulary)
+      return refuse(
+          "tokenizer.json", "model.vocab",
+          str("must have no more words than config.json's vocab_size, ", config.vocabulary),
+          tokenizer.tokens.size());
+  }
   tokenizer.before = *before;
   tokenizer.after = *after;
   return tokenizer;

@@ -138,3 +138,18 @@ TEST_CASE("tokenizers that are not plain BERT are refused by the part") {
     CHECK(!refused.error().field.empty());
   }
 }
+
+TEST_CASE("a tokenizer with more words than the model has rows is refused") {
+  const TemporaryFolder folder;
+  folder.write("tokenizer.json", small_tokenizer().dump());
+  const auto written = [&](int words) {
+    folder.write("config.json",
+                 json({{"architectures", {"BertModel"}}, {"vocab_size", words}}).dump());
+    return strop::convert::write_word_piece(folder.path(), folder.path() / "vocab.gguf");
+  };
+  CHECK(written(10));
+  const auto refused = written(9);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::invalid_input);
+  CHECK(refused.error().field == "model.vocab");
+}
