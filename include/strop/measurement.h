@@ -26,15 +26,18 @@ struct MetricContext {
   std::optional<std::uint32_t> concurrency;
   std::optional<std::uint32_t> position_begin;  // bucket of positions [begin, end)
   std::optional<std::uint32_t> position_end;
+  std::optional<std::uint32_t> inferences;  // that one request is made of
+  std::optional<std::uint32_t> batch;       // samples in one inference
+  std::optional<std::string> output;        // of several, by its name
   bool operator==(const MetricContext&) const = default;
 };
 
 // Names are those of docs/metrics.md: request_time, time_to_first_token, inter_token_latency_p50,
 // decode_rate, prefill_rate, load_time, peak_memory, speedup, kl_mean, kl_p99, top1_agreement,
-// perplexity, accuracy, ...
+// perplexity, accuracy, inference_time_p50, throughput, cosine, sqnr, ...
 struct Metric {
   std::string metric;
-  std::string unit;  // s, ms, tokens/s, bytes, nats, ratio
+  std::string unit;  // s, ms, tokens/s, samples/s, bytes, nats, dB, ratio
   MetricContext context;
   double value = 0;
   std::optional<Interval> interval;

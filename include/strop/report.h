@@ -29,6 +29,17 @@ struct Control {
   bool operator==(const Control&) const = default;
 };
 
+// One artifact opened by one framework, whichever it was made for: its first few answers against
+// the original's.
+struct CrossCheck {
+  std::string trial_id;
+  std::string backend;                      // that opened it
+  std::optional<Metric> metric;             // kl_mean or noise_ratio; absent: not opened
+  Verdict verdict = Verdict::not_measured;  // against what the artifact's precision explains
+  std::string reason;                       // why there is no metric
+  bool operator==(const CrossCheck&) const = default;
+};
+
 struct Recommendation {
   std::string title;
   std::string text;
@@ -48,7 +59,9 @@ struct Report {
   std::optional<Assessment> assessment;
   std::optional<Plan> plan;
   std::vector<Trial> trials;  // baseline and quality reference included
+  std::string request;        // what was timed: "256 prompt + 64 new tokens"
   std::vector<Control> controls;
+  std::vector<CrossCheck> matrix;  // artifact x framework
   std::optional<Front> front;
   std::vector<GateReport> gates;  // one per measured candidate
   std::vector<Recommendation> recommendations;

@@ -148,6 +148,7 @@ void fields(auto& v, Same<MetricContext> auto& x) {
   v("prompt_tokens", x.prompt_tokens), v("new_tokens", x.new_tokens), v("depth", x.depth);
   v("concurrency", x.concurrency), v("position_begin", x.position_begin),
       v("position_end", x.position_end);
+  v("inferences", x.inferences), v("batch", x.batch), v("output", x.output);
 }
 void fields(auto& v, Same<Metric> auto& x) {
   v("metric", x.metric), v("unit", x.unit), v("context", x.context), v("value", x.value),
@@ -192,6 +193,10 @@ void fields(auto& v, Same<Control> auto& x) {
   v("metric", x.metric), v("ratio", x.ratio), v("interval", x.interval), v("pairs", x.pairs);
   v("contains_one", x.contains_one);
 }
+void fields(auto& v, Same<CrossCheck> auto& x) {
+  v("trial_id", x.trial_id), v("backend", x.backend), v("metric", x.metric);
+  v("verdict", x.verdict), v("reason", x.reason);
+}
 void fields(auto& v, Same<Recommendation> auto& x) { v("title", x.title), v("text", x.text); }
 void fields(auto& v, Same<Report> auto& x) {
   v("schema_version", x.schema_version), v("run_id", x.run_id), v("tool_version", x.tool_version);
@@ -199,7 +204,8 @@ void fields(auto& v, Same<Report> auto& x) {
       v("finished_stage", x.finished_stage);
   v("goal", x.goal), v("model", x.model), v("target", x.target), v("assessment", x.assessment),
       v("plan", x.plan);
-  v("trials", x.trials), v("controls", x.controls), v("front", x.front), v("gates", x.gates);
+  v("trials", x.trials), v("request", x.request), v("controls", x.controls), v("matrix", x.matrix),
+      v("front", x.front), v("gates", x.gates);
   v("recommendations", x.recommendations), v("warnings", x.warnings);
 }
 void fields(auto& v, Same<BackendInfo> auto& x) {

@@ -66,11 +66,26 @@ std::optional<double> as_number(const std::optional<Number>& value) {
   return value ? std::optional(static_cast<double>(*value)) : std::nullopt;
 }
 
-double tolerance_for(const Recipe& recipe, const GateRules& rules) {
+std::optional<double> tolerance_for(const Recipe& recipe, const std::string& metric,
+                                    const GateRules& rules) {
   const auto row = std::find_if(
       rules.tolerances.begin(), rules.tolerances.end(),
       [&](const Tolerance& tolerance) { return recipe.bits_per_weight >= tolerance.from_bits; });
-  return row == rules.tolerances.end() ? rules.tolerances.back().kl : row->kl;
+  const Tolerance& found = row == rules.tolerances.end() ? rules.tolerances.back() : *row;
+  const auto most = found.most.find(metric);
+  return most == found.most.end() ? std::nullopt : std::optional(most->second);
+}
+
+// With the metric that models of this kind are measured by: what the baseline has tells.
+GateRule fitted(GateRule rule, const Trial& baseline) {
+  if (metric_of(baseline, rule.metric)) return rule;
+  const auto found = std::find_if(
+      rule.alternatives.begin(), rule.alternatives.end(),
+      [&](const Alternative& other) { return metric_of(baseline, other.metric) != nullptr; });
+  if (found == rule.alternatives.end()) return rule;
+  rule.metric = found->metric;
+  rule.unit = found->unit;
+  return rule;
 }
 
 // Nothing for a limit that the user did not set.
@@ -193,7 +208,7 @@ Gate gate_of(const GateRule& rule, const Goal& goal, const Trial& candidate, con
             .comparison = rule.comparison,
             .required = is_required(rule, goal)};
   const auto threshold = rule.threshold == "tolerance"
-                             ? std::optional(tolerance_for(candidate.recipe, rules))
+                             ? tolerance_for(candidate.recipe, rule.metric, rules)
                              : threshold_of(rule.threshold, goal);
   if (!threshold) {
     gate.reason = str(rule.id, " is not measured in this profile yet");
@@ -217,11 +232,18 @@ Gate gate_of(const GateRule& rule, const Goal& goal, const Trial& candidate, con
 
 }  // namespace
 
+Verdict within_tolerance(const Recipe& recipe, const Metric& distance, const GateRules& rules) {
+  const auto most = tolerance_for(recipe, distance.metric, rules);
+  if (!most) return Verdict::not_measured;
+  return distance.value <= *most ? Verdict::pass : Verdict::fail;
+}
+
 GateReport judge(const Goal& goal, const Trial& candidate, const Trial& baseline,
                  const std::vector<Control>& controls, const GateRules& rules) {
   GateReport report{.trial_id = candidate.id,
                     .artifact_id = candidate.artifact ? candidate.artifact->id : ""};
-  for (const GateRule& rule : rules.gates) {
+  for (const GateRule& general : rules.gates) {
+    const GateRule rule = fitted(general, baseline);
     if (is_limit(rule.threshold) && !threshold_of(rule.threshold, goal)) continue;
     // Models of other kinds are judged by another ruler, the baseline among them.
     if (rule.threshold == "tolerance" && !metric_of(baseline, rule.metric)) continue;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,9 +16,16 @@ namespace strop {
 
 enum class GateValue { metric, ratio_to_baseline, artifact_bytes };
 
+// What stands in for a metric that models of another kind do not have.
+struct Alternative {
+  std::string metric;
+  std::string unit;
+};
+
 struct GateRule {
   std::string id;
   std::string metric;
+  std::vector<Alternative> alternatives;  // the first that the baseline was measured by
   Comparison comparison = Comparison::at_least;
   // A field of Thresholds or Limits; tolerance: by the recipe's precision; none: nothing measures
   // it yet.
@@ -32,7 +40,7 @@ struct GateRule {
 // How far a sound artifact of so many bits per weight or more may be from the original.
 struct Tolerance {
   double from_bits = 0;
-  double kl = 0;  // nats, mean
+  std::map<std::string, double> most;  // by metric: kl_mean, noise_ratio
 };
 
 struct GateRules {
@@ -42,6 +50,10 @@ struct GateRules {
 
 // Strict, as all of share/plan; the path is that of gates.json.
 Result<GateRules> load_gate_rules(const std::filesystem::path& path);
+
+// Pure. Whether so many bits per weight explain the distance from the original; not_measured when
+// no tolerance is stated for the metric.
+Verdict within_tolerance(const Recipe& recipe, const Metric& distance, const GateRules& rules);
 
 // Pure. A gate passes only if the bad end of the interval meets the threshold; an interval on both
 // sides of it is noisy, as is a timing without a control or whose control failed. Gates of limits

@@ -30,11 +30,21 @@ GateValue value_of(const RuleReader& row) {
   return GateValue::metric;
 }
 
+std::vector<Alternative> alternatives_of(const RuleReader& row) {
+  std::vector<Alternative> alternatives;
+  for (const RuleReader& other : row.rows("or")) {
+    other.only({"metric", "unit"});
+    alternatives.push_back({other.text("metric"), other.text("unit")});
+  }
+  return alternatives;
+}
+
 GateRule rule_of(const RuleReader& row) {
-  row.only({"id", "metric", "comparison", "threshold", "value", "unit", "needs_control",
+  row.only({"id", "metric", "or", "comparison", "threshold", "value", "unit", "needs_control",
             "required_by", "reason"});
   GateRule rule{row.text("id"),
                 row.text("metric"),
+                row.has("or") ? alternatives_of(row) : std::vector<Alternative>{},
                 comparison_of(row),
                 row.text("threshold"),
                 value_of(row),
@@ -52,8 +62,10 @@ GateRule rule_of(const RuleReader& row) {
 }
 
 Tolerance tolerance_of(const RuleReader& row) {
-  row.only({"from_bits", "kl", "reason"});
-  return {.from_bits = row.number("from_bits"), .kl = row.number("kl")};
+  row.only({"from_bits", "kl_mean", "noise_ratio", "reason"});
+  Tolerance tolerance{.from_bits = row.number("from_bits"), .most = {}};
+  for (const char* metric : {"kl_mean", "noise_ratio"}) tolerance.most[metric] = row.number(metric);
+  return tolerance;
 }
 
 void check_order(const std::vector<Tolerance>& rows, const RuleReader& top) {

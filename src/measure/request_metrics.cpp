@@ -23,34 +23,36 @@ Metric median_metric(const char* name, const char* unit, std::span<const double>
 
 // One value per request.
 template <class Value>
-std::vector<double> each(std::span<const Generation> requests, const Value& value) {
+std::vector<double> each(std::span<const Request> requests, const Value& value) {
   std::vector<double> out;
-  for (const Generation& request : requests) out.push_back(value(request));
+  for (const Request& request : requests) out.push_back(value(request));
   return out;
 }
 
 struct Gaps {
-  std::vector<double> ms;  // between neighbouring tokens, of all requests
+  std::vector<double> ms;  // between neighbouring moments, of all requests
   Clusters by_request;
 };
 
-Gaps gaps_of(std::span<const Generation> requests) {
+// From the `first` moment on; the gap before moment 0 began with the request.
+Gaps gaps_of(std::span<const Request> requests, std::size_t first) {
   Gaps gaps;
-  for (const Generation& request : requests) {
-    for (std::size_t i = 1; i < request.seconds.size(); ++i) {
-      gaps.ms.push_back((request.seconds[i] - request.seconds[i - 1]) * kMilliseconds);
+  for (const Request& request : requests) {
+    for (std::size_t i = first; i < request.seconds.size(); ++i) {
+      const double begin = i == 0 ? 0 : request.seconds[i - 1];
+      gaps.ms.push_back((request.seconds[i] - begin) * kMilliseconds);
       gaps.by_request.cluster_of.push_back(gaps.by_request.count);
     }
-    if (request.seconds.size() > 1) ++gaps.by_request.count;
+    if (request.seconds.size() > first) ++gaps.by_request.count;
   }
   return gaps;
 }
 
 // A tail percentile of too few samples says nothing and is left out.
-void add_percentile(std::vector<Metric>& out, const char* name, const Gaps& gaps, double p,
+void add_percentile(std::vector<Metric>& out, const std::string& name, const Gaps& gaps, double p,
                     const MetricContext& context, const Resampling& resampling) {
   if (p > 0.5 && gaps.ms.size() < samples_needed(p)) return;
-  // Tokens of one request share its disturbances: whole requests are drawn.
+  // Moments of one request share its disturbances: whole requests are drawn.
   const Estimate estimate = cluster_quantile(gaps.ms, p, gaps.by_request, resampling);
   Metric metric{.metric = name,
                 .unit = "ms",
@@ -61,21 +63,21 @@ void add_percentile(std::vector<Metric>& out, const char* name, const Gaps& gaps
   out.push_back(metric);
 }
 
-void add_inter_token(std::vector<Metric>& out, std::span<const Generation> requests,
-                     const MetricContext& context, const Resampling& resampling) {
-  const Gaps gaps = gaps_of(requests);
+void add_percentiles(std::vector<Metric>& out, const std::string& latency,
+                     const std::string& variation, const Gaps& gaps, const MetricContext& context,
+                     const Resampling& resampling) {
   if (gaps.ms.size() < 2) return;
-  add_percentile(out, "inter_token_latency_p50", gaps, 0.5, context, resampling);
-  add_percentile(out, "inter_token_latency_p95", gaps, 0.95, context, resampling);
-  add_percentile(out, "inter_token_latency_p99", gaps, 0.99, context, resampling);
-  out.push_back({.metric = "inter_token_variation",
+  add_percentile(out, latency + "_p50", gaps, 0.5, context, resampling);
+  add_percentile(out, latency + "_p95", gaps, 0.95, context, resampling);
+  add_percentile(out, latency + "_p99", gaps, 0.99, context, resampling);
+  out.push_back({.metric = variation,
                  .unit = "ratio",
                  .context = context,
                  .value = coefficient_of_variation(gaps.ms),
                  .samples = static_cast<std::uint32_t>(gaps.ms.size())});
 }
 
-double decode_rate(const Generation& request) {
+double decode_rate(const Request& request) {
   return static_cast<double>(request.seconds.size() - 1) /
          (request.seconds.back() - request.seconds.front());
 }
@@ -97,7 +99,7 @@ std::string quoted(const std::string& text) {
 
 std::string json_of(const Series& series) {
   std::string out = "{\"name\":" + quoted(series.name) + ",\"seconds\":[";
-  for (const Generation& request : series.requests) {
+  for (const Request& request : series.requests) {
     out += &request == series.requests.data() ? "\n[" : ",\n[";
     for (std::size_t i = 0; i < request.seconds.size(); ++i) {
       if (i > 0) out += ',';
@@ -110,18 +112,19 @@ std::string json_of(const Series& series) {
 
 }  // namespace
 
-std::vector<Metric> request_metrics(std::span<const Generation> requests,
-                                    std::uint32_t prompt_tokens, const Resampling& resampling) {
+std::vector<Metric> request_metrics(std::span<const Request> requests, std::uint32_t prompt_tokens,
+                                    const Resampling& resampling) {
   if (requests.empty()) return {};
   const auto new_tokens = static_cast<std::uint32_t>(requests.front().seconds.size());
   const MetricContext context{.prompt_tokens = prompt_tokens, .new_tokens = new_tokens};
   const auto first_token_ms =
-      each(requests, [](const Generation& r) { return r.seconds.front() * kMilliseconds; });
+      each(requests, [](const Request& r) { return r.seconds.front() * kMilliseconds; });
   std::vector<Metric> out{
       median_metric("request_time", "s", each(requests, request_seconds), context),
       median_metric("time_to_first_token", "ms", first_token_ms, context)};
-  add_inter_token(out, requests, context, resampling);
-  const bool decodes = std::all_of(requests.begin(), requests.end(), [](const Generation& r) {
+  add_percentiles(out, "inter_token_latency", "inter_token_variation", gaps_of(requests, 1),
+                  context, resampling);
+  const bool decodes = std::all_of(requests.begin(), requests.end(), [](const Request& r) {
     return r.seconds.back() > r.seconds.front();
   });
   if (decodes) {
@@ -131,8 +134,20 @@ std::vector<Metric> request_metrics(std::span<const Generation> requests,
   }
   out.push_back(median_metric(
       "prefill_rate", "tokens/s",
-      each(requests, [&](const Generation& r) { return prompt_tokens / r.seconds.front(); }),
+      each(requests, [&](const Request& r) { return prompt_tokens / r.seconds.front(); }),
       context));
+  return out;
+}
+
+std::vector<Metric> inference_metrics(std::span<const Request> requests,
+                                      const Resampling& resampling) {
+  if (requests.empty()) return {};
+  const MetricContext context{.inferences =
+                                  static_cast<std::uint32_t>(requests.front().seconds.size())};
+  std::vector<Metric> out{
+      median_metric("request_time", "s", each(requests, request_seconds), context)};
+  add_percentiles(out, "inference_time", "inference_variation", gaps_of(requests, 0), context,
+                  resampling);
   return out;
 }
 

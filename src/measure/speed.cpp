@@ -15,11 +15,11 @@ class SteadyClock : public Clock {
   }
 };
 
-using Round = std::vector<Generation>;  // one request of each contestant, in the contestants' order
+using Round = std::vector<Request>;  // one request of each contestant, in the contestants' order
 
-Result<Generation> timed_request(const Contestant& contestant, std::stop_token stop) {
+Result<Request> timed_request(const Contestant& contestant, std::stop_token stop) {
   if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[measure] interrupted"};
-  Result<Generation> request = contestant.request();
+  Result<Request> request = contestant.request();
   if (!request) return request;
   const auto& seconds = request->seconds;
   if (seconds.empty() || !(seconds.front() > 0) || !std::isfinite(seconds.back()) ||
@@ -81,7 +81,7 @@ Clock& steady_clock() {
   return clock;
 }
 
-double request_seconds(const Generation& request) { return request.seconds.back(); }
+double request_seconds(const Request& request) { return request.seconds.back(); }
 
 Result<Timing> time_rounds(std::span<const Contestant> contestants, const TimingOptions& options,
                            Clock& clock, LoadSampler* load, std::stop_token stop) {
@@ -123,9 +123,9 @@ Result<Timing> time_rounds(std::span<const Contestant> contestants, const Timing
 
 Estimate speedup(const Timing& timing, std::size_t contestant, const Resampling& resampling) {
   std::vector<double> first, other;
-  for (const Generation& request : timing.series.at(0).requests)
+  for (const Request& request : timing.series.at(0).requests)
     first.push_back(request_seconds(request));
-  for (const Generation& request : timing.series.at(contestant).requests)
+  for (const Request& request : timing.series.at(contestant).requests)
     other.push_back(request_seconds(request));
   return paired_ratio(first, other, resampling);
 }

@@ -20,11 +20,16 @@
 
 namespace strop::measure {
 
+// One piece of work, with the clock inside the worker: when each of its moments was over, from its
+// start. A moment is a new token of a text, or one inference of several. The last is its wall time.
+struct Request {
+  std::vector<double> seconds;
+};
+
 // Something that can do the same piece of work again and again.
 struct Contestant {
   std::string name;
-  // One request, with its own clock: the last of `seconds` is its wall time.
-  std::function<Result<Generation>()> request;
+  std::function<Result<Request>()> request;
 };
 
 class Clock {
@@ -49,7 +54,7 @@ struct TimingOptions {
 // One contestant's requests, one per round that counts. Raw: everything below is derived from them.
 struct Series {
   std::string name;
-  std::vector<Generation> requests;
+  std::vector<Request> requests;
 };
 
 struct Timing {
@@ -66,7 +71,7 @@ struct Timing {
 Result<Timing> time_rounds(std::span<const Contestant> contestants, const TimingOptions& options,
                            Clock& clock, LoadSampler* load, std::stop_token stop);
 
-double request_seconds(const Generation& request);
+double request_seconds(const Request& request);
 
 // How many times faster than the first contestant: median of the rounds' ratios first / contestant.
 Estimate speedup(const Timing& timing, std::size_t contestant, const Resampling& resampling = {});
@@ -90,8 +95,12 @@ Verdict claim(const Estimate& speedup, double ratio, const Control& control);
 // request_time, time_to_first_token, inter_token_latency_p50 / p95 / p99 (each only with enough
 // samples), inter_token_variation, decode_rate and prefill_rate of requests with this many prompt
 // tokens; load_time of openings. docs/metrics.md defines each.
-std::vector<Metric> request_metrics(std::span<const Generation> requests,
-                                    std::uint32_t prompt_tokens, const Resampling& resampling = {});
+std::vector<Metric> request_metrics(std::span<const Request> requests, std::uint32_t prompt_tokens,
+                                    const Resampling& resampling = {});
+// request_time, inference_time_p50 / p95 / p99 (each only with enough samples) and
+// inference_variation of requests that are inferences, one after the other.
+std::vector<Metric> inference_metrics(std::span<const Request> requests,
+                                      const Resampling& resampling = {});
 std::vector<Metric> load_metrics(std::span<const double> load_seconds);
 
 // The raw series as JSON, whole or not at all.

@@ -162,6 +162,22 @@ Estimate paired_ratio(std::span<const double> numerator, std::span<const double>
       bootstrap_median(logs, resampling), +[](double x) { return std::exp(x); });
 }
 
+Estimate bootstrap(std::size_t count,
+                   const std::function<double(std::span<const std::size_t>)>& figure,
+                   const Resampling& resampling) {
+  STROP_ASSERT(count > 0, "a figure of no samples");
+  std::vector<std::size_t> drawn(count);
+  std::iota(drawn.begin(), drawn.end(), std::size_t{0});
+  const double value = figure(drawn);
+  Random random(resampling.seed);
+  std::vector<double> figures(resampling.resamples);
+  for (double& one : figures) {
+    for (std::size_t& index : drawn) index = random.below(count);
+    one = figure(drawn);
+  }
+  return {value, percentile_interval(std::move(figures), count, resampling.confidence)};
+}
+
 Estimate cluster_mean(std::span<const double> values, const Clusters& clusters,
                       const Resampling& resampling) {
   STROP_ASSERT(values.size() == clusters.cluster_of.size(), "a cluster for each value");

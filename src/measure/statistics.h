@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -61,6 +62,13 @@ Estimate bootstrap_median(std::span<const double> values, const Resampling& resa
 // exchanging the two gives the reciprocals. All values are positive; the spans are of equal length.
 Estimate paired_ratio(std::span<const double> numerator, std::span<const double> denominator,
                       const Resampling& resampling = {});
+
+// Any figure of samples that do not depend on each other: whole samples are drawn, and the figure
+// is that of the drawn ones, given as indices below `count`. The value is the figure of all in
+// order.
+Estimate bootstrap(std::size_t count,
+                   const std::function<double(std::span<const std::size_t>)>& figure,
+                   const Resampling& resampling = {});
 
 // Samples that depend on their neighbours, such as tokens of one text: whole clusters are drawn,
 // never single samples. cluster_of has one id per value; ids are 0..count-1, each used.

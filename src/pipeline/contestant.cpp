@@ -30,6 +30,8 @@ std::uint32_t threads_of(const Report& report) {
 
 }  // namespace
 
+bool runs_on_tensors(const Model& model) { return !model.inputs.empty(); }
+
 RunOptions options_for(const Trial& trial, const Report& report) {
   RunOptions options = trial.run_options;
   const BackendFit* fit = fit_of(trial.recipe.backend, report);
@@ -45,23 +47,14 @@ Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, const Report& re
   STROP_TRY(auto worker, context.worker(trial.recipe.backend)
                              .open(*trial.artifact, options_for(trial, report),
                                    {.dir = scratch, .progress = nullptr, .stop = context.stop()}));
-  if (!worker->session().decoder()) {
-    return Error{
-        .code = ErrorCode::unsupported,
-        .message = str("[measure] ", trial.recipe.backend, " opened the artifact as no decoder"),
-        .field = "kind"};
+  const bool tensors = runs_on_tensors(*report.model);
+  if (tensors ? !worker->session().tensors() : !worker->session().decoder()) {
+    return Error{.code = ErrorCode::unsupported,
+                 .message = str("[measure] ", trial.recipe.backend, " opened the artifact as no ",
+                                tensors ? "function of tensors" : "decoder"),
+                 .field = "kind"};
   }
   return worker;
-}
-
-measure::Contestant contestant(const std::string& name, WorkerSession& worker,
-                               const std::vector<TokenId>& prompt, std::uint32_t new_tokens,
-                               std::stop_token stop) {
-  DecoderSession* decoder = worker.session().decoder();
-  return {.name = name, .request = [decoder, &prompt, new_tokens, stop]() -> Result<Generation> {
-            STROP_CHECK(decoder->truncate(0, 0));
-            return decoder->generate(0, prompt, new_tokens, stop);
-          }};
 }
 
 Conditions conditions_of(const Trial& trial, WorkerSession& worker, const Report& report) {

@@ -9,16 +9,15 @@
 
 namespace strop::pipeline {
 
+// Not a decoder of text: its artifacts are opened as functions of named tensors.
+bool runs_on_tensors(const Model& model);
+
 // Run options in full: the preset's, and the run's threads where the worker has a knob for them.
 RunOptions options_for(const Trial& trial, const Report& report);
 
+// Fails with unsupported when the worker opens it as another kind than the model is.
 Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, const Report& report,
                                             Context& context);
-
-// The goal's request, from an empty sequence.
-measure::Contestant contestant(const std::string& name, WorkerSession& worker,
-                               const std::vector<TokenId>& prompt, std::uint32_t new_tokens,
-                               std::stop_token stop);
 
 // What was in force while the worker was measured.
 Conditions conditions_of(const Trial& trial, WorkerSession& worker, const Report& report);

@@ -23,6 +23,12 @@ Result<void> gate_stage(Report& report, Context& context) {
     if (trial.role == Role::candidate && trial.status == TrialStatus::ok)
       report.gates.push_back(judge(report.goal, trial, *baseline, report.controls, rules));
   }
+  for (CrossCheck& cell : report.matrix) {
+    const auto trial = std::find_if(report.trials.begin(), report.trials.end(),
+                                    [&](const Trial& each) { return each.id == cell.trial_id; });
+    if (trial != report.trials.end() && cell.metric)
+      cell.verdict = within_tolerance(trial->recipe, *cell.metric, rules);
+  }
   report.front = recommend(pareto_front(report.trials, *report.model), report.trials, report.gates,
                            report.goal, *report.model);
   return {};

@@ -2,8 +2,8 @@
 // as far as the budget goes; what it does not reach is said to be not tried.
 #include <algorithm>
 
-#include "measure/evaluation.h"
-#include "pipeline/quality.h"
+#include "pipeline/exam.h"
+#include "pipeline/matrix.h"
 #include "pipeline/stages.h"
 #include "pipeline/timing.h"
 
@@ -31,15 +31,15 @@ std::vector<RunPreset> presets_of(const Trial& trial, const Report& report) {
 }
 
 // The chosen preset's trial in front, then the others.
-Result<std::vector<Trial>> screen(const Trial& trial, const std::vector<TokenId>& prompt,
-                                  const Report& report, Context& context) {
+Result<std::vector<Trial>> screen(const Trial& trial, const Exam& exam, const Report& report,
+                                  Context& context) {
   const Json inputs{
       {"artifact", trial.artifact->id}, {"recipe", trial.recipe.id}, {"role", name_of(trial.role)}};
   const std::string name = str("try run options of ", trial.recipe.backend, " ", trial.recipe.name);
   return context.step<std::vector<Trial>>(
       Stage::measure, name, inputs, [&]() -> Result<std::vector<Trial>> {
         STROP_TRY(Screened screened,
-                  screen_presets(trial, presets_of(trial, report), prompt, report, context));
+                  screen_presets(trial, presets_of(trial, report), exam, report, context));
         std::vector<Trial> all{std::move(screened.chosen)};
         all.insert(all.end(), screened.others.begin(), screened.others.end());
         return all;
@@ -47,18 +47,16 @@ Result<std::vector<Trial>> screen(const Trial& trial, const std::vector<TokenId>
 }
 
 // Adds the quality metrics, or marks the trial failed. An artifact with the same run options gives
-// the same logits, whatever its role: it is scored once.
-Result<Trial> with_quality(Trial trial, const EvaluationText& text,
-                           const std::filesystem::path& reference, const Report& report,
-                           Context& context) {
+// the same answers, whatever its role: it is scored once.
+Result<Trial> with_quality(Trial trial, const Exam& exam, const Report& report, Context& context) {
   const Json inputs{{"artifact", trial.artifact->id},
                     {"run_options", trial.run_options},
-                    {"text", measure::digest(text.evaluation)},
+                    {"exam", exam.id()},
                     {"seed", report.goal.seed}};
   const auto score = [&]() -> Result<Trial> {
     const Stopwatch watch;
     Trial scored;
-    auto measurement = measure_quality(trial, text, reference, report, context);
+    auto measurement = exam.quality(trial, report, context);
     if (measurement) {
       scored.measurement = *std::move(measurement);
     } else {
@@ -142,24 +140,23 @@ struct Group {
       others;  // dominated presets, failures, and those whose times mean nothing here
 };
 
-Result<Group> prepare(const std::vector<Trial>& planned, const EvaluationText& text,
-                      const std::filesystem::path& reference, const Report& report,
+Result<Group> prepare(const std::vector<Trial>& planned, const Exam& exam, const Report& report,
                       Context& context) {
   Group group;
   for (Trial trial : planned) {
     if (!untimed_reason(trial, report).empty()) {
       trial.run_preset = "default";
-      STROP_TRY(trial, with_quality(trial, text, reference, report, context));
+      STROP_TRY(trial, with_quality(trial, exam, report, context));
       if (trial.status != TrialStatus::failed) trial.status = TrialStatus::ok;
       group.others.push_back(std::move(trial));
       continue;
     }
-    STROP_TRY(std::vector<Trial> screened, screen(trial, text.prompt, report, context));
+    STROP_TRY(std::vector<Trial> screened, screen(trial, exam, report, context));
     group.others.insert(group.others.end(), std::make_move_iterator(screened.begin() + 1),
                         std::make_move_iterator(screened.end()));
     Trial chosen = std::move(screened.front());
     if (chosen.status != TrialStatus::failed) {
-      STROP_TRY(chosen, with_quality(std::move(chosen), text, reference, report, context));
+      STROP_TRY(chosen, with_quality(std::move(chosen), exam, report, context));
     }
     (chosen.status == TrialStatus::failed ? group.others : group.trials)
         .push_back(std::move(chosen));
@@ -168,7 +165,7 @@ Result<Group> prepare(const std::vector<Trial>& planned, const EvaluationText& t
 }
 
 Result<std::vector<Trial>> time_trials(Group group, std::size_t number, double max_seconds,
-                                       const Trial& baseline, const EvaluationText& text,
+                                       const Trial& baseline, const Exam& exam,
                                        const Report& report, Context& context) {
   Json inputs{{"group", number}, {"baseline", baseline.artifact->id}, {"trials", Json::array()}};
   for (const Trial& trial : group.trials) inputs["trials"].push_back(trial.id);
@@ -177,8 +174,8 @@ Result<std::vector<Trial>> time_trials(Group group, std::size_t number, double m
   if (!group.trials.empty()) {
     STROP_TRY(group.trials, context.step<std::vector<Trial>>(
                                 Stage::measure, str("speed of group ", number), inputs, [&] {
-                                  return time_group(baseline, group.trials, text.prompt,
-                                                    max_seconds, report, context);
+                                  return time_group(baseline, group.trials, exam, max_seconds,
+                                                    report, context);
                                 }));
   }
   for (std::size_t i = 0; i < group.trials.size(); ++i) {
@@ -203,16 +200,16 @@ Error no_reference(const Report& report, Role role) {
 
 // For a target that is not this machine: sizes and quality. Its timings would be made up, so that
 // their gates are not measured.
-Result<void> score_only(Report& report, const EvaluationText& text,
-                        const std::filesystem::path& reference, Context& context) {
+Result<void> score_only(Report& report, const Exam& exam, Context& context) {
   report.warnings.push_back(
       "the target is not this machine: nothing that depends on time was measured");
   for (Trial& trial : report.trials) {
     if (!trial.artifact || trial.role == Role::quality_reference) continue;
     trial.run_preset = "default";
-    STROP_TRY(trial, with_quality(trial, text, reference, report, context));
+    STROP_TRY(trial, with_quality(trial, exam, report, context));
     if (trial.status != TrialStatus::failed) trial.status = TrialStatus::ok;
   }
+  STROP_TRY(report.matrix, cross_validate(exam, report, context));
   return {};
 }
 
@@ -223,14 +220,14 @@ Result<void> measure_stage(Report& report, Context& context) {
   Trial* reference = find_role(report, Role::quality_reference);
   if (!baseline) return no_reference(report, Role::baseline);
   if (!reference) return no_reference(report, Role::quality_reference);
-  STROP_TRY(const EvaluationText text, read_evaluation_text(*baseline->artifact, context));
-  STROP_TRY(const auto record, make_quality_reference(*reference, text, report, context));
+  STROP_TRY(const auto exam, make_exam(*baseline, *reference, report, context));
+  report.request = exam->request_text();
   reference->status = TrialStatus::ok;
   reference->run_preset = baseline->run_preset = "default";
 
-  STROP_TRY(*baseline, with_quality(*baseline, text, record, report, context));
+  STROP_TRY(*baseline, with_quality(*baseline, *exam, report, context));
   if (baseline->status == TrialStatus::failed) return no_reference(report, Role::baseline);
-  if (!report.target->local) return score_only(report, text, record, context);
+  if (!report.target->local) return score_only(report, *exam, context);
   const std::vector<Metric> baseline_quality = baseline->measurement->metrics;
   const double quality_seconds = baseline->wall_seconds;
   const double control_seconds = context.seconds_left() / 10;
@@ -239,8 +236,8 @@ Result<void> measure_stage(Report& report, Context& context) {
             context.step<Report>(Stage::measure, "A/A control",
                                  {{"baseline", baseline->artifact->id}}, [&]() -> Result<Report> {
                                    STROP_TRY(Controlled controlled,
-                                             time_control(*baseline, text.prompt, control_seconds,
-                                                          report, context));
+                                             time_control(*baseline, *exam, control_seconds, report,
+                                                          context));
                                    Report part;
                                    part.controls = {controlled.control};
                                    part.trials = {*baseline};
@@ -273,10 +270,10 @@ Result<void> measure_stage(Report& report, Context& context) {
     const std::vector<Trial> planned(next, next + size);
     next += size;
     const double began = context.seconds_spent();
-    STROP_TRY(Group group, prepare(planned, text, record, report, context));
+    STROP_TRY(Group group, prepare(planned, *exam, report, context));
     const double seconds = timing_seconds(group.trials.size(), base);
     STROP_TRY(const std::vector<Trial> timed,
-              time_trials(std::move(group), number, seconds, base, text, report, context));
+              time_trials(std::move(group), number, seconds, base, *exam, report, context));
     finished.insert(finished.end(), timed.begin(), timed.end());
     seconds_per_trial = std::max(seconds_per_trial, (context.seconds_spent() - began) / size);
   }
@@ -286,6 +283,7 @@ Result<void> measure_stage(Report& report, Context& context) {
   }
   report.trials = std::move(finished);
   warn_of_untimed(report);
+  STROP_TRY(report.matrix, cross_validate(*exam, report, context));
   return {};
 }
 

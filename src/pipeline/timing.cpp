@@ -16,9 +16,6 @@ using measure::Timing;
 // A preset must be this much faster than the default to be chosen: two requests tell no less apart.
 constexpr double kWorthIt = 1.1;
 constexpr std::uint32_t kScreenRounds = 2;
-constexpr std::uint32_t kScreenTokens =
-    24;  // new ones of a screening request; its prompt is the goal's
-constexpr std::uint32_t kEmptyCacheRequests = 3;
 constexpr double kLeastControlRounds = 5;
 // A third of the narrowest claim that is made of a run's speeds, 8 %.
 constexpr double kControlHalfWidth = 0.027;
@@ -28,11 +25,6 @@ constexpr double kGroupHalfWidth = 0.08;
 std::string label(const Trial& trial) {
   return str(trial.recipe.backend, " ", trial.recipe.name,
              trial.run_preset == "default" ? "" : " " + trial.run_preset);
-}
-
-MetricContext request_context(const Report& report) {
-  return {.prompt_tokens = report.goal.workload.prompt_tokens,
-          .new_tokens = report.goal.workload.new_tokens};
 }
 
 std::string id_of_trial(const Trial& trial) {
@@ -51,28 +43,16 @@ Result<std::string> write_series(const Timing& timing, const std::string& name, 
   return str("samples/", name);
 }
 
-// A few requests with an almost empty cache, for the decode rate at depth 0. Failing here only
-// leaves the metric out.
-void add_empty_cache_rate(Measurement& measurement, WorkerSession& worker,
-                          const std::vector<TokenId>& prompt, const Report& report,
-                          Context& context) {
-  const std::vector<TokenId> first(prompt.begin(), prompt.begin() + 1);
-  const Contestant quick =
-      contestant("depth 0", worker, first, report.goal.workload.new_tokens, context.stop());
-  std::vector<Generation> requests;
-  for (std::uint32_t i = 0; i < kEmptyCacheRequests; ++i) {
-    auto request = quick.request();
-    if (!request) return;
-    requests.push_back(*std::move(request));
-  }
-  for (Metric& metric : measure::request_metrics(requests, 1)) {
-    if (metric.metric == "decode_rate") measurement.metrics.push_back(std::move(metric));
-  }
+// Once the requests are timed and the memory is read: figures that need requests of their own.
+void add_further_metrics(Measurement& measurement, WorkerSession& worker, const Exam& exam,
+                         const Context& context) {
+  for (Metric& metric : exam.further_metrics(worker, context.stop()))
+    measurement.metrics.push_back(std::move(metric));
 }
 
 // What the series of one contestant and its worker say.
 Measurement measurement_of(const Trial& trial, WorkerSession& worker, const Timing& timing,
-                           std::size_t index, const std::string& samples_path,
+                           std::size_t index, const std::string& samples_path, const Exam& exam,
                            const Report& report) {
   Measurement measurement{.artifact_id = trial.artifact->id,
                           .target_id = report.target->id,
@@ -82,8 +62,7 @@ Measurement measurement_of(const Trial& trial, WorkerSession& worker, const Timi
     measurement.conditions.foreign_load = timing.load->cores;
     measurement.conditions.steal_ratio = timing.load->steal;
   }
-  measurement.metrics =
-      measure::request_metrics(timing.series[index].requests, report.goal.workload.prompt_tokens);
+  measurement.metrics = exam.request_metrics(timing.series[index].requests);
   const double load_seconds = worker.session().info().load_seconds;
   for (Metric& metric : measure::load_metrics(std::span(&load_seconds, 1)))
     measurement.metrics.push_back(std::move(metric));
@@ -91,7 +70,7 @@ Measurement measurement_of(const Trial& trial, WorkerSession& worker, const Timi
   const measure::MemorySample sample{
       .anonymous = peak.anonymous, .shared = peak.shared, .file = peak.file};
   if (sample.total() > 0) {
-    for (Metric& metric : measure::memory_metrics(std::span(&sample, 1), request_context(report)))
+    for (Metric& metric : measure::memory_metrics(std::span(&sample, 1), exam.context()))
       measurement.metrics.push_back(std::move(metric));
   }
   for (Metric& metric : measurement.metrics) {
@@ -111,8 +90,7 @@ Trial with_preset(const Trial& trial, const RunPreset& preset) {
 }  // namespace
 
 Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>& presets,
-                                const std::vector<TokenId>& prompt, const Report& report,
-                                Context& context) {
+                                const Exam& exam, const Report& report, Context& context) {
   Screened result;
   std::vector<Trial> alive;
   std::vector<std::unique_ptr<WorkerSession>> workers;
@@ -138,9 +116,8 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
   if (alive.size() > 1) {
     std::vector<Contestant> contestants;
     for (std::size_t i = 0; i < alive.size(); ++i)
-      contestants.push_back(contestant(label(alive[i]), *workers[i], prompt,
-                                       std::min(kScreenTokens, report.goal.workload.new_tokens),
-                                       context.stop()));
+      contestants.push_back(
+          exam.contestant(label(alive[i]), *workers[i], Exam::Length::screening, context.stop()));
     const measure::TimingOptions options{
         .warm_up = 1, .min_rounds = kScreenRounds, .max_rounds = kScreenRounds};
     STROP_TRY(const Timing timing,
@@ -163,7 +140,7 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
       reason << alive[best].run_preset << " was " << seconds[best] / seconds[i]
              << " times as fast in " << kScreenRounds << " screening requests";
       alive[i].reason = reason.str();
-      alive[i].measurement = measurement_of(alive[i], *workers[i], timing, i, path, report);
+      alive[i].measurement = measurement_of(alive[i], *workers[i], timing, i, path, exam, report);
       std::erase_if(alive[i].measurement->metrics,
                     [](const Metric& metric) { return metric.metric != "request_time"; });
       result.others.push_back(alive[i]);
@@ -173,36 +150,34 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
   return result;
 }
 
-Result<Controlled> time_control(const Trial& baseline, const std::vector<TokenId>& prompt,
-                                double max_seconds, const Report& report, Context& context) {
+Result<Controlled> time_control(const Trial& baseline, const Exam& exam, double max_seconds,
+                                const Report& report, Context& context) {
   STROP_TRY(const auto first, open(baseline, report, context));
   STROP_TRY(const auto second, open(baseline, report, context));
   const auto load = measure::machine_load();
-  const std::uint32_t tokens = report.goal.workload.new_tokens;
   const std::vector<Contestant> contestants{
-      contestant("baseline", *first, prompt, tokens, context.stop()),
-      contestant("baseline again", *second, prompt, tokens, context.stop())};
+      exam.contestant("baseline", *first, Exam::Length::full, context.stop()),
+      exam.contestant("baseline again", *second, Exam::Length::full, context.stop())};
   // However little of the budget is left, a control needs a few rounds; one request tells what they
   // take.
-  STROP_TRY(const Generation once, contestants.front().request());
-  const double least_seconds = kLeastControlRounds * 2 * once.seconds.back();
+  STROP_TRY(const measure::Request once, contestants.front().request());
+  const double least_seconds = kLeastControlRounds * 2 * measure::request_seconds(once);
   const measure::TimingOptions options{.target_half_width = kControlHalfWidth,
                                        .max_seconds = std::max(max_seconds, least_seconds)};
   STROP_TRY(const Timing timing, measure::time_rounds(contestants, options, measure::steady_clock(),
                                                       load.get(), context.stop()));
   STROP_TRY(const std::string path, write_series(timing, "control.json", context));
   Controlled result{.control = measure::control_of(timing, "request_time"),
-                    .baseline = measurement_of(baseline, *first, timing, 0, path, report)};
-  add_empty_cache_rate(result.baseline, *first, prompt, report, context);
+                    .baseline = measurement_of(baseline, *first, timing, 0, path, exam, report)};
+  add_further_metrics(result.baseline, *first, exam, context);
   return result;
 }
 
 Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> trials,
-                                      const std::vector<TokenId>& prompt, double max_seconds,
-                                      const Report& report, Context& context) {
+                                      const Exam& exam, double max_seconds, const Report& report,
+                                      Context& context) {
   const Stopwatch watch;
   STROP_TRY(const auto base, open(baseline, report, context));
-  const std::uint32_t tokens = report.goal.workload.new_tokens;
   std::vector<std::unique_ptr<WorkerSession>> workers;
   std::vector<std::size_t> timed;  // indices of trials, in the order of the workers
   for (std::size_t i = 0; i < trials.size(); ++i) {
@@ -217,11 +192,11 @@ Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> 
   }
   while (!timed.empty()) {
     std::vector<Contestant> contestants{
-        contestant("baseline", *base, prompt, tokens, context.stop())};
+        exam.contestant("baseline", *base, Exam::Length::full, context.stop())};
     std::optional<std::size_t> culprit;
     for (std::size_t k = 0; k < timed.size(); ++k) {
       Contestant one =
-          contestant(label(trials[timed[k]]), *workers[k], prompt, tokens, context.stop());
+          exam.contestant(label(trials[timed[k]]), *workers[k], Exam::Length::full, context.stop());
       one.request = [&culprit, k, request = one.request]() {
         auto answer = request();
         if (!answer) culprit = k;
@@ -252,11 +227,10 @@ Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> 
               write_series(*timing, str("timing-", trials[timed.front()].id, ".json"), context));
     for (std::size_t k = 0; k < timed.size(); ++k) {
       Trial& trial = trials[timed[k]];
-      trial.measurement = measurement_of(trial, *workers[k], *timing, k + 1, path, report);
-      trial.measurement->metrics.push_back(
-          measure::speedup_metric(*timing, k + 1, request_context(report)));
+      trial.measurement = measurement_of(trial, *workers[k], *timing, k + 1, path, exam, report);
+      trial.measurement->metrics.push_back(measure::speedup_metric(*timing, k + 1, exam.context()));
       trial.measurement->metrics.back().samples_path = path;
-      add_empty_cache_rate(*trial.measurement, *workers[k], prompt, report, context);
+      add_further_metrics(*trial.measurement, *workers[k], exam, context);
       trial.status = TrialStatus::ok;
       trial.wall_seconds += watch.seconds() / static_cast<double>(timed.size());
     }

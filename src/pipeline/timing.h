@@ -2,7 +2,7 @@
 // the baseline.
 #pragma once
 
-#include "pipeline/contestant.h"
+#include "pipeline/exam.h"
 
 namespace strop::pipeline {
 
@@ -13,21 +13,20 @@ struct Screened {
   std::vector<Trial> others;
 };
 Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>& presets,
-                                const std::vector<TokenId>& prompt, const Report& report,
-                                Context& context);
+                                const Exam& exam, const Report& report, Context& context);
 
 // The baseline against itself: the A/A control, and the baseline's own figures.
 struct Controlled {
   Control control;
   Measurement baseline;
 };
-Result<Controlled> time_control(const Trial& baseline, const std::vector<TokenId>& prompt,
-                                double max_seconds, const Report& report, Context& context);
+Result<Controlled> time_control(const Trial& baseline, const Exam& exam, double max_seconds,
+                                const Report& report, Context& context);
 
 // The trials in rounds with the baseline. One that fails is taken out and the others are timed
 // again.
 Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> trials,
-                                      const std::vector<TokenId>& prompt, double max_seconds,
-                                      const Report& report, Context& context);
+                                      const Exam& exam, double max_seconds, const Report& report,
+                                      Context& context);
 
 }  // namespace strop::pipeline

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "strop/result.h"
+
 namespace strop {
 namespace {
 
@@ -63,6 +65,8 @@ Quantity quantity(const Metric& metric) {
     plain.unit.clear();
   else if (metric.unit == "tokens/s")
     plain.unit = "tok/s";
+  else if (metric.unit == "samples/s")
+    plain.unit = metric.context.batch ? str("/s at ", *metric.context.batch) : "/s";
   return plain;
 }
 

@@ -65,7 +65,7 @@ Html body(const Report& report) {
   const Summary summary = summarise(report);
   return headline_section(report, summary) + artifacts_section(report, summary) +
          plots_section(report, summary) + gates_section(summary) + advice_section(report) +
-         plan_section(report, summary) + setbacks_section(summary) +
+         plan_section(report, summary) + matrix_section(report) + setbacks_section(summary) +
          conditions_section(report, summary) + reproduce_section(report);
 }
 

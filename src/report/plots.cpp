@@ -162,9 +162,9 @@ bool can_be_drawn(const Metric* metric) {
   return metric && !metric->noisy && std::isfinite(metric->value);
 }
 
-double divergence(const Row& row) {
-  const Metric* kl = overall(*row.trial, "kl_mean");
-  return can_be_drawn(kl) ? std::max(kl->value, kFloor) : 0;  // 0: none
+double divergence(const Row& row, const Wording& wording) {
+  const Metric* distance = overall(*row.trial, wording.distance);
+  return can_be_drawn(distance) ? std::max(distance->value, kFloor) : 0;  // 0: none
 }
 
 struct Range {
@@ -204,10 +204,11 @@ Html divergence_plot(const Summary& summary, Coordinates horizontal, std::string
   std::vector<const Row*> rows;
   for (const Row& row : summary.rows) {
     const auto x = horizontal(row);
-    if (!x || divergence(row) == 0) continue;
+    const double y = divergence(row, *summary.wording);
+    if (!x || y == 0) continue;
     rows.push_back(&row);
     x_range.add(x->value);
-    y_range.add(divergence(row));
+    y_range.add(y);
   }
   if (rows.size() < 2) return {};
   const Axis x_axis_ =
@@ -216,21 +217,23 @@ Html divergence_plot(const Summary& summary, Coordinates horizontal, std::string
   std::vector<Point> points;
   for (const Row* row : rows) {
     const Coordinate x = *horizontal(*row);
-    const Metric& kl = *overall(*row->trial, "kl_mean");
+    const Metric& distance = *overall(*row->trial, summary.wording->distance);
     Point point{row,
                 framework_number(summary, row->trial->recipe.backend),
                 x_axis_.at(x.value),
-                y_axis_.at(divergence(*row)),
+                y_axis_.at(divergence(*row, *summary.wording)),
                 {},
                 {}};
     if (x.interval) point.whiskers += whisker_x(x_axis_, point.y, *x.interval);
-    if (kl.interval) point.whiskers += whisker_y(y_axis_, point.x, *kl.interval);
-    point.words = trial_text(*row->trial) + ": " + x.words + ", KL " + full_text(quantity(kl));
+    if (distance.interval) point.whiskers += whisker_y(y_axis_, point.x, *distance.interval);
+    point.words = trial_text(*row->trial) + ": " + x.words + ", " +
+                  std::string(summary.wording->distance_short) + " " +
+                  full_text(quantity(distance));
     points.push_back(std::move(point));
   }
   return drawing(kHeight, std::move(name),
                  x_axis(x_axis_, kTop, kBottom, title) +
-                     y_axis(y_axis_, "mean KL divergence, nats (log)") + draw(points));
+                     y_axis(y_axis_, summary.wording->distance_axis) + draw(points));
 }
 
 std::optional<Coordinate> size_of(const Row& row) {

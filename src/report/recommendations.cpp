@@ -98,8 +98,10 @@ std::string trade_off(const Wish& wish, const Row& other, const Trial& recommend
 Recommendation trade_offs(const Summary& summary) {
   constexpr Wish kWishes[] = {{"speedup", true, "speed of the whole request"},
                               {"kl_mean", false, "staying close to the original"},
+                              {"noise_ratio", false, "staying close to the original"},
                               {"peak_memory", false, "memory"},
-                              {"time_to_first_token", false, "the first token"}};
+                              {"time_to_first_token", false, "the first token"},
+                              {"throughput", true, "throughput"}};
   std::string text;
   for (const Wish& wish : kWishes) {
     const Row* other = best(summary, wish.metric, wish.maximise);
@@ -120,11 +122,11 @@ std::optional<Recommendation> tuning_or_quantisation(const Summary& summary) {
                             "; the rest comes from framework and run options."};
 }
 
-Recommendation deployment(const Trial& trial) {
+Recommendation deployment(const Trial& trial, bool of_text) {
   std::string text;
   if (trial.artifact)
-    text += "Ship " + trial.artifact->entry + " (" + trial.artifact->format +
-            ") with its tokenizer and golden outputs. ";
+    text += "Ship " + trial.artifact->entry + " (" + trial.artifact->format + ") with " +
+            (of_text ? "its tokenizer and " : "") + "golden outputs. ";
   text += "Run it on " + trial.recipe.backend;
   if (trial.measurement) text += " " + trial.measurement->conditions.engine_version;
   std::vector<std::string> options;
@@ -159,25 +161,22 @@ std::optional<std::string> alert(const Trial& trial, std::string_view metric,
 Recommendation monitoring(const Report& report, const Trial& trial) {
   std::vector<std::string> alerts;
   std::string missing;
-  const std::pair<std::string_view, std::string> kWatched[] = {
-      {"inter_token_latency_p95", "p95 time per token"},
-      {"time_to_first_token", "median time to first token at " +
-                                  str(report.goal.workload.prompt_tokens, " prompt tokens")},
-      {"request_time", "median request time"},
-      {"peak_memory", "memory"},
-      {"kl_mean", "mean divergence on the golden prompts"}};
-  for (const auto& [metric, words] : kWatched) {
+  for (const Named& watched : wording(report).watched) {
+    const std::string words(watched.words);
+    const std::string_view metric = watched.metric;
     if (const auto text = alert(trial, metric, words))
       alerts.push_back(*text);
     else
       missing += (missing.empty() ? "" : ", ") + words;
   }
+  const std::string request = " One request is " + request_words(report) + ".";
   std::string text =
       alerts.empty() ? "No threshold could be derived." : "Alert on " + sentence_list(alerts) + ".";
   text +=
       " These are the upper ends of the measured intervals. Any mismatch of the golden outputs and "
       "any error of "
       "the engine is an alert at once.";
+  text += request;
   if (!missing.empty()) text += " No threshold could be measured for: " + missing + ".";
   return {"What to monitor", text};
 }
@@ -192,7 +191,7 @@ std::vector<Recommendation> recommendations(const Report& report) {
   if (auto open = open_gates(row)) out.push_back(*open);
   out.push_back(trade_offs(summary));
   if (auto share = tuning_or_quantisation(summary)) out.push_back(*share);
-  out.push_back(deployment(*row.trial));
+  out.push_back(deployment(*row.trial, !report.model || report.model->inputs.empty()));
   out.push_back(monitoring(report, *row.trial));
   return out;
 }

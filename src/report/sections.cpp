@@ -86,12 +86,13 @@ struct Key {
   std::string_view metric, words;
 };
 
-constexpr Key kColumns[] = {{"accuracy", "Accuracy"},
-                            {"kl_mean", "KL divergence"},
-                            {"time_to_first_token", "First token"},
-                            {"inter_token_latency_p50", "Per token"},
-                            {"speedup", "Speed against original"},
-                            {"peak_memory", "Peak memory"}};
+std::vector<Key> columns_of(const Wording& wording) {
+  std::vector<Key> columns{{"accuracy", "Accuracy"}, {wording.distance, wording.distance_title}};
+  for (const Named& latency : wording.latencies) columns.push_back({latency.metric, latency.title});
+  columns.push_back({"speedup", "Speed against original"});
+  columns.push_back({"peak_memory", "Peak memory"});
+  return columns;
+}
 
 Html tile(std::string_view words, const Html& value, std::string_view beside) {
   return element("div", {{"class", "tile"}},
@@ -120,8 +121,8 @@ Html tiles(const Summary& summary) {
   out += tile("Speed", figure_html(overall(trial, "speedup")),
               ratio ? full_text(*ratio) + " against the fastest unquantised" : "of the baseline");
   out += metric_tile(summary, "accuracy", "Accuracy");
-  out += metric_tile(summary, "time_to_first_token", "Time to first token");
-  out += metric_tile(summary, "inter_token_latency_p50", "Time per token");
+  for (const Named& latency : summary.wording->latencies)
+    out += metric_tile(summary, latency.metric, latency.title);
   out += metric_tile(summary, "peak_memory", "Peak memory");
   return element("dl", {{"class", "tiles"}}, out);
 }
@@ -193,14 +194,14 @@ Html gates_cell(const Row& row) {
   return out;
 }
 
-Html artifact_row(const Row& row) {
+Html artifact_row(const Row& row, const std::vector<Key>& columns) {
   const Trial& trial = *row.trial;
   const std::string size = trial.artifact ? std::to_string(trial.artifact->total_bytes) : "";
   Html out = element("th", {{"scope", "row"}}, name(trial_text(trial)) + text(" ") + mark_of(row));
   out += element("td", {{"class", "number"}, {"data-sort", size}},
                  trial.artifact ? text(value_text(bytes_quantity(trial.artifact->total_bytes)))
                                 : figure_html(nullptr));
-  for (const Key& column : kColumns)
+  for (const Key& column : columns)
     out += column.metric == "speedup" && trial.role == Role::baseline
                ? unit_cell()
                : number_cell(overall(trial, column.metric));
@@ -284,6 +285,17 @@ Html plan_check(const Plan& plan, const Summary& summary) {
       words += " Fastest of " + choice.backend + ": " + recipe_text(*row->trial) + ", " +
                value_text(quantity(*overall(*row->trial, "speedup"))) + ".";
   return element("p", {{"class", confirmed ? "note" : "note overruled"}}, words);
+}
+
+Html matrix_cell(const CrossCheck* cell) {
+  if (!cell || !cell->metric)
+    return element(
+        "td", {{"class", "number"}},
+        element("span", {{"class", "absent"}, {"title", cell ? cell->reason : "not asked"}},
+                "\u2014"));
+  Html content = text(value_text(quantity(*cell->metric)));
+  if (cell->verdict == Verdict::fail) content += text(" ") + verdict_chip(cell->verdict);
+  return element("td", {{"class", "number"}}, content);
 }
 
 Html setback_rows(std::string_view kind, const std::vector<Setback>& setbacks) {
@@ -392,13 +404,13 @@ Html headline_section(const Report& report, const Summary& summary) {
 Html artifacts_section(const Report& report, const Summary& summary) {
   if (summary.rows.empty()) return {};
   Html head = head_cell("Artifact") + head_cell("Size", "number"), rows;
-  for (const Key& column : kColumns) head += head_cell(column.words, "number");
+  const std::vector<Key> columns = columns_of(*summary.wording);
+  for (const Key& column : columns) head += head_cell(column.words, "number");
   head += head_cell("Required gates");
-  for (const Row& row : summary.rows) rows += artifact_row(row);
-  const Workload& workload = report.goal.workload;
+  for (const Row& row : summary.rows) rows += artifact_row(row, columns);
   const std::string caption =
-      str("One request is ", workload.prompt_tokens, " prompt and ", workload.new_tokens,
-          " new tokens. Small figures are 95 % intervals; speed is the baseline's request time "
+      str("One request is ", request_words(report),
+          ". Small figures are 95 % intervals; speed is the baseline's request time "
           "over the artifact's, "
           "measured in pairs. \u2014 was not measured; a bare interval, or the word noisy, means "
           "that the machine was too noisy "
@@ -474,6 +486,34 @@ Html plan_section(const Report& report, const Summary& summary) {
   if (!report.plan->fallbacks.empty())
     out += element("h3", "Fallbacks") + list(report.plan->fallbacks);
   return section("plan", "Why these were tried", out);
+}
+
+Html matrix_section(const Report& report) {
+  const auto frameworks = matrix_frameworks(report);
+  Html head = head_cell("Artifact"), rows;
+  for (const std::string& framework : frameworks)
+    head += element("th", {{"scope", "col"}, {"class", "number"}}, name(framework));
+  for (const MatrixRow& row : matrix_rows(report)) {
+    Html cells = element("th", {{"scope", "row"}}, name(trial_text(*row.trial)));
+    for (const std::string& framework : frameworks) {
+      const auto cell = std::find_if(row.cells.begin(), row.cells.end(),
+                                     [&](const CrossCheck* c) { return c->backend == framework; });
+      cells += matrix_cell(cell == row.cells.end() ? nullptr : *cell);
+    }
+    rows += element("tr", cells);
+  }
+  if (rows.empty()) return {};
+  const std::string caption =
+      str("Each artifact in each framework that opens its format: ", wording(report).distance_title,
+          " from the original, over the first few answers where the artifact was made for another "
+          "framework. A verdict says when the artifact's precision does not explain it.");
+  return section(
+      "matrix", "Artifacts in other frameworks",
+      element("p", {{"class", "caption"}}, caption) +
+          scrolling("Artifacts by framework",
+                    element("table",
+                            element("caption", {{"class", "hidden"}}, "Artifacts by framework") +
+                                element("thead", element("tr", head)) + element("tbody", rows))));
 }
 
 Html setbacks_section(const Summary& summary) {

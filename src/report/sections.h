@@ -13,6 +13,7 @@ Html plots_section(const Report& report, const Summary& summary);
 Html gates_section(const Summary& summary);
 Html advice_section(const Report& report);
 Html plan_section(const Report& report, const Summary& summary);
+Html matrix_section(const Report& report);
 Html setbacks_section(const Summary& summary);
 Html conditions_section(const Report& report, const Summary& summary);
 Html reproduce_section(const Report& report);

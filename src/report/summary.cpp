@@ -1,7 +1,6 @@
 #include "report/summary.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <tuple>
 
@@ -120,27 +119,9 @@ std::vector<Setback> all_not_tried(const Report& report) {
   return out;
 }
 
-struct Expected {
-  std::string_view metric, name;
-};
-
-// What a reader of such a report would look for.
-constexpr std::array kExpected{
-    Expected{"accuracy", "accuracy"},
-    Expected{"kl_mean", "divergence"},
-    Expected{"speedup", "speed against the original"},
-    Expected{"request_time", "request time"},
-    Expected{"time_to_first_token", "time to first token"},
-    Expected{"inter_token_latency_p50", "decode latency"},
-    Expected{"inter_token_latency_p95", "decode latency p95"},
-    Expected{"inter_token_latency_p99", "decode latency p99"},
-    Expected{"peak_memory", "peak memory"},
-    Expected{"energy_per_token", "energy"},
-};
-
-std::vector<std::string> not_measured(const std::vector<Row>& rows) {
+std::vector<std::string> not_measured(const std::vector<Row>& rows, const Wording& wording) {
   std::vector<std::string> out;
-  for (const Expected& expected : kExpected) {
+  for (const Named& expected : wording.expected) {
     std::string missing;
     std::size_t candidates = 0, count = 0;
     for (const Row& row : rows) {
@@ -150,7 +131,7 @@ std::vector<std::string> not_measured(const std::vector<Row>& rows) {
       missing += (count++ ? ", " : "") + trial_text(*row.trial);
     }
     if (count == 0) continue;
-    out.push_back(std::string(expected.name) + (count == candidates ? "" : " of " + missing));
+    out.push_back(std::string(expected.words) + (count == candidates ? "" : " of " + missing));
   }
   return out;
 }
@@ -169,6 +150,7 @@ std::string plain_number(double value, int significant = 6) {
 
 Summary summarise(const Report& report) {
   Summary out;
+  out.wording = &wording(report);
   for (const Trial& trial : report.trials)
     if (trial.status == TrialStatus::ok) out.rows.push_back(make_row(report, trial));
   std::stable_sort(out.rows.begin(), out.rows.end(),
@@ -184,7 +166,7 @@ Summary summarise(const Report& report) {
   out.dominated = setbacks(report, TrialStatus::dominated);
   out.infeasible = setbacks(report, TrialStatus::infeasible);
   out.not_tried = all_not_tried(report);
-  out.not_measured = not_measured(out.rows);
+  out.not_measured = not_measured(out.rows, *out.wording);
   if (out.recommended && out.recommended->gates)
     for (const Gate& gate : out.recommended->gates->gates)
       if (gate.verdict == Verdict::not_measured) out.not_measured.push_back("gate " + gate.name);
@@ -210,7 +192,8 @@ const Metric* overall(const Trial& trial, std::string_view metric) {
   if (!trial.measurement) return nullptr;
   for (const Metric& candidate : trial.measurement->metrics)
     if (candidate.metric == metric && !candidate.context.position_begin &&
-        !candidate.context.position_end && candidate.context.concurrency.value_or(1) == 1)
+        !candidate.context.position_end && !candidate.context.output &&
+        candidate.context.concurrency.value_or(1) == 1)
       return &candidate;
   return nullptr;
 }
@@ -226,6 +209,27 @@ std::vector<const Metric*> by_position(const Trial& trial, std::string_view metr
     return *a->context.position_begin < *b->context.position_begin;
   });
   return out;
+}
+
+std::vector<MatrixRow> matrix_rows(const Report& report) {
+  std::vector<MatrixRow> rows;
+  for (const CrossCheck& cell : report.matrix) {
+    if (rows.empty() || rows.back().trial->id != cell.trial_id) {
+      const auto trial = std::find_if(report.trials.begin(), report.trials.end(),
+                                      [&](const Trial& each) { return each.id == cell.trial_id; });
+      if (trial == report.trials.end()) continue;
+      rows.push_back({&*trial, {}});
+    }
+    rows.back().cells.push_back(&cell);
+  }
+  return rows;
+}
+
+std::vector<std::string> matrix_frameworks(const Report& report) {
+  std::vector<std::string> names;
+  for (const CrossCheck& cell : report.matrix)
+    if (!contains(names, cell.backend)) names.push_back(cell.backend);
+  return names;
 }
 
 std::string role_text(Role role) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "report/figures.h"
+#include "report/wording.h"
 #include "strop/report.h"
 
 namespace strop {
@@ -32,7 +33,8 @@ struct Summary {
   Summary(Summary&&) = default;  // a copy's `recommended` would point into the original
   Summary& operator=(Summary&&) = default;
 
-  std::vector<Row> rows;  // baseline, reference, recommended, front, the rest
+  const Wording* wording = nullptr;  // never null once summarised
+  std::vector<Row> rows;             // baseline, reference, recommended, front, the rest
   const Trial* baseline = nullptr;
   const Trial* fastest_unquantised = nullptr;
   const Row* recommended = nullptr;  // into rows
@@ -49,10 +51,18 @@ std::string recipe_text(const Trial& trial);
 // Framework and recipe.
 std::string trial_text(const Trial& trial);
 
-// The figure for the whole evaluation, not for a bucket of positions or a number of streams; null:
-// not measured.
+// The figure for the whole evaluation, not for a bucket of positions, a number of streams or one of
+// several outputs; null: not measured.
 const Metric* overall(const Trial& trial, std::string_view metric);
 std::vector<const Metric*> by_position(const Trial& trial, std::string_view metric);
+
+// An artifact in every framework that was asked to open it.
+struct MatrixRow {
+  const Trial* trial = nullptr;
+  std::vector<const CrossCheck*> cells;
+};
+std::vector<MatrixRow> matrix_rows(const Report& report);
+std::vector<std::string> matrix_frameworks(const Report& report);
 
 std::string role_text(Role role);
 std::string verdict_text(Verdict verdict);

@@ -29,15 +29,18 @@ struct Column {
 
 constexpr std::size_t kFrameworkColumn = 1, kRecipeColumn = 2, kGateColumn = 9;
 
-const std::vector<Column>& columns() {
-  static const std::vector<Column> kColumns{
-      {"", "", false},       {"", "framework", false},
-      {"", "recipe", false}, {"", "size"},
-      {"", "accuracy"},      {"first", "token"},
-      {"per", "token"},      {"speed vs", "original"},
-      {"peak", "memory"},    {"required", "gates", false},
-  };
-  return kColumns;
+std::vector<Column> columns_of(const Wording& wording) {
+  std::vector<Column> columns{{"", "", false},
+                              {"", "framework", false},
+                              {"", "recipe", false},
+                              {"", "size"},
+                              {"", "accuracy"}};
+  for (const Named& latency : wording.latencies)
+    columns.push_back({std::string(latency.top), std::string(latency.bottom)});
+  columns.push_back({"speed vs", "original"});
+  columns.push_back({"peak", "memory"});
+  columns.push_back({"required", "gates", false});
+  return columns;
 }
 
 // Builds text line by line, in the style's characters and colours.
@@ -163,19 +166,19 @@ struct Detail {
   GateDetail gates;
 };
 
-std::vector<Cell> cells(const Row& row, const Detail& detail) {
+std::vector<Cell> cells(const Row& row, const Wording& wording, const Detail& detail) {
   const Trial& trial = *row.trial;
   const std::string mark = row.recommended ? "\u2605" : row.on_front ? "\u25CF" : "";
-  return {{mark, row.recommended ? Paint::good : Paint::plain},
-          {trial.recipe.backend},
-          {recipe_text(trial)},
-          size_cell(trial),
-          figure_cell(trial, "accuracy"),
-          figure_cell(trial, "time_to_first_token"),
-          figure_cell(trial, "inter_token_latency_p50"),
-          speed_cell(trial, detail.interval),
-          figure_cell(trial, "peak_memory"),
-          gates_cell(row, detail.gates)};
+  std::vector<Cell> out{{mark, row.recommended ? Paint::good : Paint::plain},
+                        {trial.recipe.backend},
+                        {recipe_text(trial)},
+                        size_cell(trial),
+                        figure_cell(trial, "accuracy")};
+  for (const Named& latency : wording.latencies) out.push_back(figure_cell(trial, latency.metric));
+  out.push_back(speed_cell(trial, detail.interval));
+  out.push_back(figure_cell(trial, "peak_memory"));
+  out.push_back(gates_cell(row, detail.gates));
+  return out;
 }
 
 using Widths = std::vector<std::size_t>;
@@ -186,10 +189,11 @@ std::size_t total(const Widths& widths, std::size_t gap) {
   return sum;
 }
 
-Widths natural_widths(const Writer& writer, const std::vector<std::vector<Cell>>& table) {
+Widths natural_widths(const Writer& writer, const std::vector<Column>& columns,
+                      const std::vector<std::vector<Cell>>& table) {
   Widths widths;
-  for (std::size_t i = 0; i < columns().size(); ++i) {
-    std::size_t width = std::max(columns()[i].top.size(), columns()[i].bottom.size());
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    std::size_t width = std::max(columns[i].top.size(), columns[i].bottom.size());
     for (const auto& row : table) width = std::max(width, display_width(writer.shown(row[i].text)));
     widths.push_back(std::max<std::size_t>(width, 1));
   }
@@ -206,26 +210,26 @@ void fit(Widths& widths, std::size_t width, std::size_t gap) {
   for (std::size_t column = 1; column < widths.size(); ++column) shrink(column, 5);
 }
 
-std::string joined(const Writer& writer, const std::vector<Cell>& row, const Widths& widths,
-                   Paint all) {
+std::string joined(const Writer& writer, const std::vector<Column>& columns,
+                   const std::vector<Cell>& row, const Widths& widths, Paint all) {
   std::string line;
   for (std::size_t i = 0; i < row.size(); ++i) {
     if (i > 0) line += std::string(i == 1 ? 1 : writer.gap(), ' ');
     const std::string text =
-        padded(writer.cut(row[i].text, widths[i]), widths[i], columns()[i].right);
+        padded(writer.cut(row[i].text, widths[i]), widths[i], columns[i].right);
     line += writer.painted(text, row[i].paint == Paint::plain ? all : row[i].paint);
   }
   return line;
 }
 
-void write_heading(Writer& writer, const Widths& widths) {
+void write_heading(Writer& writer, const std::vector<Column>& columns, const Widths& widths) {
   std::vector<Cell> top, bottom;
-  for (const Column& column : columns()) {
+  for (const Column& column : columns) {
     top.push_back({column.top});
     bottom.push_back({column.bottom});
   }
-  writer.raw(joined(writer, top, widths, Paint::dim));
-  writer.raw(joined(writer, bottom, widths, Paint::dim));
+  writer.raw(joined(writer, columns, top, widths, Paint::dim));
+  writer.raw(joined(writer, columns, bottom, widths, Paint::dim));
   std::string rule;
   for (std::size_t i = 0; i < total(widths, writer.gap()); ++i) rule += "\u2500";
   writer.line(rule, Paint::dim);
@@ -234,6 +238,7 @@ void write_heading(Writer& writer, const Widths& widths) {
 Paint row_paint(const Row& row) { return row.recommended ? Paint::bold : Paint::plain; }
 
 void write_table(Writer& writer, const Summary& summary) {
+  const std::vector<Column> columns = columns_of(*summary.wording);
   std::vector<std::vector<Cell>> table;
   using enum GateDetail;
   for (const Detail detail : {Detail{true, names},
@@ -243,14 +248,14 @@ void write_table(Writer& writer, const Summary& summary) {
                               {true, count},
                               {false, count}}) {
     table.clear();
-    for (const Row& row : summary.rows) table.push_back(cells(row, detail));
-    if (total(natural_widths(writer, table), writer.gap()) <= writer.width()) break;
+    for (const Row& row : summary.rows) table.push_back(cells(row, *summary.wording, detail));
+    if (total(natural_widths(writer, columns, table), writer.gap()) <= writer.width()) break;
   }
-  Widths widths = natural_widths(writer, table);
+  Widths widths = natural_widths(writer, columns, table);
   fit(widths, writer.width(), writer.gap());
-  write_heading(writer, widths);
+  write_heading(writer, columns, widths);
   for (std::size_t i = 0; i < table.size(); ++i)
-    writer.raw(joined(writer, table[i], widths, row_paint(summary.rows[i])));
+    writer.raw(joined(writer, columns, table[i], widths, row_paint(summary.rows[i])));
 }
 
 std::string model_line(const Report& report) {
@@ -275,9 +280,8 @@ std::string target_line(const Report& report) {
 }
 
 std::string request_line(const Report& report) {
-  const Workload& workload = report.goal.workload;
-  return str("one request = ", workload.prompt_tokens, " prompt + ", workload.new_tokens,
-             " new tokens; speed = baseline's time / artifact's time, paired");
+  return "one request = " + request_words(report) +
+         "; speed = baseline's time / artifact's time, paired";
 }
 
 std::string legend(const Summary& summary) {
@@ -356,6 +360,26 @@ void write_controls(Writer& writer, const Report& report) {
   }
   if (report.controls.empty())
     writer.field(label, "none run: speeds have no A/A check", Paint::bold, Paint::warn);
+}
+
+// What each framework makes of the artifacts of others, one line for each artifact.
+void write_matrix(Writer& writer, const Report& report) {
+  std::string label = "Opened by";
+  for (const MatrixRow& row : matrix_rows(report)) {
+    std::string text;
+    for (const CrossCheck* cell : row.cells) {
+      if (!cell->metric) continue;
+      text += (text.empty() ? "" : ", ") + cell->backend + " " +
+              value_text(quantity(*cell->metric)) +
+              (cell->verdict == Verdict::fail ? " (farther than its precision explains)" : "");
+    }
+    if (text.empty()) continue;
+    writer.field(label, trial_text(*row.trial) + ": " + text);
+    label.clear();
+  }
+  if (label.empty())
+    writer.field("", std::string(wording(report).distance_title) +
+                         " from the original; formats that a framework does not open are left out");
 }
 
 std::string list_text(const std::vector<std::string>& items, std::string_view separator) {
@@ -452,6 +476,7 @@ std::string terminal_table(const Report& report, const TerminalStyle& style) {
   write_setbacks(writer, "Not tried", summary.not_tried, Paint::plain);
   if (!summary.not_measured.empty())
     writer.field("Not measured", list_text(summary.not_measured, ", "));
+  write_matrix(writer, report);
   write_controls(writer, report);
   write_confinement(writer, summary);
   for (const std::string& warning : report.warnings) writer.field("Warning", warning, Paint::warn);

@@ -11,8 +11,9 @@
 
 namespace strop {
 
-// Bytes on disk, divergence from the original, and speed: the one that was measured in pairs with
-// the baseline, because absolute times of different moments cannot be compared.
+// Bytes on disk, distance from the original (of text or of tensors), and speed: the one that was
+// measured in pairs with the baseline, because absolute times of different moments cannot be
+// compared.
 std::vector<Objective> usual_objectives();
 
 // What the trial scored; total_bytes is the artifact's. Nothing when it was not measured.

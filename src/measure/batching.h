@@ -1,0 +1,31 @@
+// How many samples per second an engine does when it is given several at once.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "strop/measurement.h"
+#include "strop/result.h"
+
+namespace strop::measure {
+
+struct Batching {
+  std::uint32_t batch = 1;      // the one with the most samples per second
+  std::vector<double> seconds;  // of each inference with it
+  std::uint32_t tried = 1;      // the largest that was measured
+  std::string ended_by;         // why none beyond that
+};
+
+// Doubles the batch from 1 while each doubling gives more than 5 % more samples per second, up to
+// `most`, and as long as a batch is done within a few seconds. `seconds_of` runs one batch; its
+// failure at a batch beyond 1 ends the search with what was found, a cancellation or a failure at 1
+// is the answer.
+Result<Batching> best_batch(const std::function<Result<double>(std::uint32_t batch)>& seconds_of,
+                            std::uint32_t most);
+
+// throughput, in samples/s, at the batch that won.
+Metric throughput_metric(const Batching& batching);
+
+}  // namespace strop::measure
