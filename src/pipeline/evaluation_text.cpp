@@ -81,14 +81,17 @@ void cut(const std::vector<TokenId>& ids, const std::vector<TokenId>& before, st
   }
 }
 
+Result<std::unique_ptr<Tokenizer>> tokenizer_of(const Artifact& artifact, Context& context) {
+  return open_tokenizer(context.where().workers / "strop-worker-text",
+                        fs::path(artifact.folder) / kVocabulary, context.policy());
+}
+
 Result<std::vector<std::vector<TokenId>>> tokenize(const Artifact& artifact, Context& context) {
   const Goal& goal = context.request().goal;
   const bool own = goal.evaluation_data.empty();
   STROP_TRY(const auto files,
             own ? own_files(context.where().share / "text") : text_files(goal.evaluation_data));
-  STROP_TRY(const auto tokenizer,
-            open_tokenizer(context.where().workers / "strop-worker-text",
-                           fs::path(artifact.folder) / kVocabulary, context.policy()));
+  STROP_TRY(const auto tokenizer, tokenizer_of(artifact, context));
   STROP_TRY(const auto before, tokenizer->encode("", true, false));
   const std::size_t length =
       std::max<std::size_t>(goal.workload.evaluation_context, kShortest + before.size());
@@ -140,6 +143,19 @@ Result<EvaluationText> read_evaluation_text(const Artifact& with_vocabulary, Con
     text.prompt.push_back(text.prompt[text.prompt.size() % sequences.front().size()]);
   text.evaluation.sequences = std::move(sequences);
   return text;
+}
+
+Result<std::vector<std::vector<TokenId>>> tokens_of_folder(const fs::path& folder,
+                                                           const Artifact& with_vocabulary,
+                                                           Context& context) {
+  STROP_TRY(const auto files, text_files(folder));
+  STROP_TRY(const auto tokenizer, tokenizer_of(with_vocabulary, context));
+  std::vector<std::vector<TokenId>> documents;
+  for (const fs::path& file : files) {
+    STROP_TRY(auto ids, tokens_of(file, *tokenizer));
+    documents.push_back(std::move(ids));
+  }
+  return documents;
 }
 
 }  // namespace strop::pipeline

@@ -16,4 +16,9 @@ struct EvaluationText {
 // is left out.
 Result<EvaluationText> read_evaluation_text(const Artifact& with_vocabulary, Context& context);
 
+// The token ids of each .txt file of a folder, in order of their names.
+Result<std::vector<std::vector<TokenId>>> tokens_of_folder(const std::filesystem::path& folder,
+                                                           const Artifact& with_vocabulary,
+                                                           Context& context);
+
 }  // namespace strop::pipeline

@@ -5,11 +5,13 @@
 #include "strop/artifact.h"
 #include "strop/model.h"
 #include "strop/recipe.h"
+#include "strop/report.h"
 
 namespace strop::pipeline {
 
-// From the store when it is there, else made: recipes that begin alike share what they have in
-// common.
-Result<Artifact> artifact_of(const Recipe& recipe, const Model& model, Context& context);
+// The artifact of the recipe for the report's model. From the store when it is there, else made:
+// recipes that begin alike share what they have in common. What was calibrated is told apart by its
+// samples.
+Result<Artifact> artifact_of(const Recipe& recipe, const Report& report, Context& context);
 
 }  // namespace strop::pipeline

@@ -30,7 +30,7 @@ Result<Trial> stand_in_of(const Trial& trial, const Report& report, Context& con
   made.recipe.backend = stand_in.backend;
   made.recipe.steps.insert(made.recipe.steps.end(), stand_in.steps.begin(), stand_in.steps.end());
   made.run_options.clear();
-  STROP_TRY(made.artifact, artifact_of(made.recipe, *report.model, context));
+  STROP_TRY(made.artifact, artifact_of(made.recipe, report, context));
   return made;
 }
 

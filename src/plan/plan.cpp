@@ -246,16 +246,24 @@ Error impossible_limit(const std::vector<Candidate>& candidates, const Goal& goa
                "Take a larger target or a smaller model.");
 }
 
-// Recipes that no worker can make here are no candidates; each says what would enable it.
+// What the step lacks here; empty: nothing.
+std::string lack_of(const Step& step, const std::map<std::string, std::string>& missing_workers,
+                    const std::string& no_calibration) {
+  const auto missing = missing_workers.find(step.worker);
+  if (missing != missing_workers.end()) return missing->second;
+  return step.params.contains("calibration") ? no_calibration : std::string();
+}
+
+// Recipes that cannot be made here are no candidates; each says what would enable it.
 Assessment without_missing(Assessment assessment,
                            const std::map<std::string, std::string>& missing_workers,
-                           std::vector<NotTried>& not_tried) {
+                           const std::string& no_calibration, std::vector<NotTried>& not_tried) {
   for (BackendFit& fit : assessment.fits) {
     std::erase_if(fit.space.recipes, [&](const Recipe& recipe) {
       for (const Step& step : recipe.steps) {
-        const auto missing = missing_workers.find(step.worker);
-        if (missing == missing_workers.end()) continue;
-        not_tried.push_back({fit.backend, recipe.name, missing->second});
+        const std::string lack = lack_of(step, missing_workers, no_calibration);
+        if (lack.empty()) continue;
+        not_tried.push_back({fit.backend, recipe.name, lack});
         return true;
       }
       return false;
@@ -325,9 +333,11 @@ std::vector<Candidate> all_candidates(const Reference& reference,
 
 Result<Plan> make_plan(const Goal& goal, const Model& model, const Target& target,
                        const Assessment& asked, const Rules& rules,
-                       const std::map<std::string, std::string>& missing_workers) {
+                       const std::map<std::string, std::string>& missing_workers,
+                       const std::string& no_calibration) {
   Plan made;
-  const Assessment assessment = without_missing(asked, missing_workers, made.not_tried);
+  const Assessment assessment =
+      without_missing(asked, missing_workers, no_calibration, made.not_tried);
   STROP_CHECK(check_goal(goal, assessment, rules));
   const std::vector<BackendFit> usable = usable_fits(goal, assessment, rules, made.not_tried);
   if (usable.empty()) return nothing_can_run(made.not_tried);

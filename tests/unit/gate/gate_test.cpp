@@ -200,3 +200,43 @@ TEST_CASE("law: a narrower interval never turns pass into fail or fail into pass
     }
   }
 }
+
+TEST_CASE("models of tensors are judged by their own metrics, under the same names") {
+  const Trial baseline =
+      trial({metric("peak_memory", 1000), metric("noise_ratio", 0), metric("inference_time_p50", 3),
+             metric("inference_variation", 0.01)});
+  const auto judged_by = [&](double bits, std::vector<Metric> metrics, const Goal& goal = {}) {
+    Trial made = trial(std::move(metrics));
+    made.recipe.bits_per_weight = bits;
+    return judge(goal, made, baseline, {kSame}, rules());
+  };
+  const auto conversion = [&](double bits, double noise) {
+    const GateReport report = judged_by(bits, {metric("noise_ratio", noise)});
+    CHECK(gate(report, "conversion")->metric == "noise_ratio");
+    return gate(report, "conversion")->verdict;
+  };
+  CHECK(conversion(32, 1e-4) == Verdict::pass);
+  CHECK(conversion(32, 0.01) == Verdict::fail);
+  CHECK(conversion(8, 0.05) == Verdict::pass);
+  CHECK(conversion(8, 0.4) == Verdict::fail);
+  for (const double bits : {32.0, 8.0, 4.5, 2.0}) {
+    CHECK(conversion(bits, 1) == Verdict::fail);  // zeros, or twice the scale
+    CHECK(conversion(bits, 4) == Verdict::fail);  // the signs turned round
+  }
+  Goal goal{.profile = Profile::production};
+  goal.limits.latency_ms = 5;
+  const GateReport report =
+      judged_by(8, {metric("inference_variation", 0.3), metric("inference_time_p50", 6)}, goal);
+  CHECK(gate(report, "consistency")->verdict == Verdict::fail);
+  CHECK(gate(report, "max_latency")->verdict == Verdict::fail);
+  CHECK(gate(report, "max_latency")->observed == 6.0);
+}
+
+TEST_CASE("a foreign framework's answers are held against the same tolerance") {
+  Recipe recipe{.bits_per_weight = 8};
+  CHECK(within_tolerance(recipe, metric("noise_ratio", 0.2), rules()) == Verdict::pass);
+  CHECK(within_tolerance(recipe, metric("noise_ratio", 0.3), rules()) == Verdict::fail);
+  CHECK(within_tolerance(recipe, metric("kl_mean", 0.05), rules()) == Verdict::pass);
+  CHECK(within_tolerance(recipe, metric("kl_mean", 0.3), rules()) == Verdict::fail);
+  CHECK(within_tolerance(recipe, metric("speedup", 9), rules()) == Verdict::not_measured);
+}

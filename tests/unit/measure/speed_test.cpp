@@ -35,7 +35,7 @@ class Machine : public Clock, public LoadSampler {
   }
 
  private:
-  Result<Generation> request(const std::string& name, double seconds) {
+  Result<Request> request(const std::string& name, double seconds) {
     order.push_back(name);
     double took = seconds * std::exp(noise * sample::normal(random_)) * (1 + drift * now_);
     own_ += took;
@@ -44,7 +44,7 @@ class Machine : public Clock, public LoadSampler {
       took *= 2;
     }
     now_ += took;
-    return Generation{{}, {took}};
+    return Request{{took}};
   }
 
   Random random_;
@@ -65,7 +65,7 @@ bool holds(const Interval& interval, double truth) {
   return interval.low <= truth && truth <= interval.high;
 }
 
-Generation generation(std::initializer_list<double> seconds) { return {{}, seconds}; }
+Request timed(std::initializer_list<double> seconds) { return {seconds}; }
 
 const Metric* named(const std::vector<Metric>& metrics, const std::string& name) {
   const auto found = std::find_if(metrics.begin(), metrics.end(),
@@ -74,9 +74,9 @@ const Metric* named(const std::vector<Metric>& metrics, const std::string& name)
 }
 
 // Requests of 65 tokens: the first after 0.2 s, then one every 10 ms.
-std::vector<Generation> requests(std::size_t count) {
-  std::vector<Generation> out(count);
-  for (Generation& request : out)
+std::vector<Request> requests(std::size_t count) {
+  std::vector<Request> out(count);
+  for (Request& request : out)
     for (int token = 0; token < 65; ++token) request.seconds.push_back(0.2 + 0.01 * token);
   return out;
 }
@@ -205,13 +205,11 @@ TEST_CASE("a contestant's error, impossible times and a stop end the timing") {
     return time_rounds(std::span(&contestant, 1), kOptions, machine, nullptr, stop).error().code;
   };
   CHECK(code_of({"A", [] {
-                   return Result<Generation>(Error{ErrorCode::crashed, "gone"});
+                   return Result<Request>(Error{ErrorCode::crashed, "gone"});
                  }}) == ErrorCode::crashed);
-  CHECK(code_of({"A", [] { return Result<Generation>(Generation{}); }}) == ErrorCode::backend);
-  CHECK(code_of({"A", [] {
-                   return Result<Generation>(generation({0.2, 0.1}));
-                 }}) == ErrorCode::backend);
-  CHECK(code_of({"A", [] { return Result<Generation>(generation({std::nan("")})); }}) ==
+  CHECK(code_of({"A", [] { return Result<Request>(Request{}); }}) == ErrorCode::backend);
+  CHECK(code_of({"A", [] { return Result<Request>(timed({0.2, 0.1})); }}) == ErrorCode::backend);
+  CHECK(code_of({"A", [] { return Result<Request>(timed({std::nan("")})); }}) ==
         ErrorCode::backend);
   std::stop_source source;
   source.request_stop();
@@ -265,11 +263,40 @@ TEST_CASE("percentiles without enough samples are absent") {
   CHECK(named(request_metrics(requests(3), 256), "inter_token_latency_p95"));         // 192
   CHECK_FALSE(named(request_metrics(requests(10), 256), "inter_token_latency_p99"));  // 640
   CHECK(named(request_metrics(requests(11), 256), "inter_token_latency_p99"));        // 704
-  const auto single = request_metrics(std::vector{generation({0.3})}, 8);
+  const auto single = request_metrics(std::vector{timed({0.3})}, 8);
   CHECK(named(single, "time_to_first_token"));
   CHECK_FALSE(named(single, "decode_rate"));
   CHECK_FALSE(named(single, "inter_token_latency_p50"));
   CHECK(request_metrics({}, 8).empty());
+}
+
+// Requests of `count` inferences that took these milliseconds, over and over.
+std::vector<Request> inferences(std::size_t requests, std::size_t count,
+                                const std::vector<double>& ms) {
+  std::vector<Request> out(requests);
+  std::size_t next = 0;
+  for (Request& request : out) {
+    double total = 0;
+    for (std::size_t i = 0; i < count; ++i)
+      request.seconds.push_back(total += ms[next++ % ms.size()] / 1000);
+  }
+  return out;
+}
+
+TEST_CASE("a request of inferences: each of them is a sample, the first too") {
+  const auto metrics = inference_metrics(inferences(10, 4, {2, 4}));
+  CHECK(named(metrics, "request_time")->value == doctest::Approx(0.012));
+  CHECK(named(metrics, "request_time")->context.inferences == 4u);
+  CHECK(named(metrics, "inference_time_p50")->samples == 40);
+  CHECK(named(metrics, "inference_time_p50")->value == doctest::Approx(2));
+  CHECK(named(metrics, "inference_variation")->value == doctest::Approx(0.3377).epsilon(0.01));
+  CHECK_FALSE(named(metrics, "inference_time_p95"));  // 40 of 130
+  CHECK_FALSE(named(metrics, "time_to_first_token"));
+  CHECK(named(inference_metrics(inferences(13, 10, {2})), "inference_time_p95")->value ==
+        doctest::Approx(2));
+  CHECK_FALSE(named(inference_metrics(inferences(66, 10, {2})), "inference_time_p99"));
+  CHECK(named(inference_metrics(inferences(67, 10, {2})), "inference_time_p99"));
+  CHECK(inference_metrics({}).empty());
 }
 
 TEST_CASE("an opening's time is the median of the openings") {
@@ -280,7 +307,7 @@ TEST_CASE("an opening's time is the median of the openings") {
 TEST_CASE("raw series keep every digit") {
   const auto path =
       std::filesystem::temp_directory_path() / str("strop-measure-speed-", ::getpid());
-  REQUIRE(write_samples(Timing{.series = {{"a\"b", {generation({0.123456789012, 2})}}}}, path));
+  REQUIRE(write_samples(Timing{.series = {{"a\"b", {timed({0.123456789012, 2})}}}}, path));
   std::ostringstream text;
   text << std::ifstream(path).rdbuf();
   std::filesystem::remove(path);

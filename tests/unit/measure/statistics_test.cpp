@@ -179,3 +179,21 @@ TEST_CASE("the same seed gives the same interval") {
   const auto values = log_normal(40, 0.3, 10);
   CHECK(bootstrap_median(values).interval == bootstrap_median(values).interval);
 }
+
+TEST_CASE("a bootstrap of any figure draws whole samples") {
+  std::vector<double> values(200);
+  Random random(7);
+  for (double& value : values) value = random.uniform();
+  const auto mean_of = [&](std::span<const std::size_t> indices) {
+    double sum = 0;
+    for (const std::size_t i : indices) sum += values[i];
+    return sum / static_cast<double>(indices.size());
+  };
+  const Estimate estimate = bootstrap(values.size(), mean_of);
+  CHECK(estimate.value == doctest::Approx(mean(values)));
+  // The standard error of 200 uniform numbers is 0.0204: the interval is about four of them wide.
+  CHECK(estimate.interval.high - estimate.interval.low == doctest::Approx(0.08).epsilon(0.15));
+  CHECK(bootstrap(values.size(), mean_of).interval == estimate.interval);
+  const Estimate one = bootstrap(1, [](std::span<const std::size_t>) { return 3.0; });
+  CHECK(one.interval.low == 3);
+}

@@ -334,3 +334,20 @@ TEST_CASE("recipes of a worker that is missing are not tried, and say what would
   CHECK(std::count(plan.not_tried.begin(), plan.not_tried.end(),
                    NotTried{"openvino", "compressed", "absent is not installed; install it"}) == 1);
 }
+
+TEST_CASE("recipes that learn from samples are not tried where there are none") {
+  Case c;
+  Recipe calibrated = recipe("openvino", "calibrated", 8);
+  calibrated.steps.push_back(
+      {.worker = "openvino", .op = Operation::quantize, .params = {{"calibration", "128"}}});
+  c.assessment.fits[1].space.recipes.push_back(calibrated);
+  const auto tried = names(*c.plan(), Role::candidate);
+  CHECK(std::find(tried.begin(), tried.end(), "openvino calibrated") != tried.end());
+
+  const Plan plan =
+      *make_plan(c.goal, c.model, c.target, c.assessment, rules(), {}, "needs --data");
+  const auto left = names(plan, Role::candidate);
+  CHECK(std::find(left.begin(), left.end(), "openvino calibrated") == left.end());
+  CHECK(std::count(plan.not_tried.begin(), plan.not_tried.end(),
+                   NotTried{"openvino", "calibrated", "needs --data"}) == 1);
+}

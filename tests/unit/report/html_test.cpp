@@ -129,3 +129,25 @@ TEST_CASE("a missing asset is an error that names it") {
   CHECK(assets.error().code == ErrorCode::not_found);
   CHECK(has(assets.error().message, "page.html"));
 }
+
+TEST_CASE("the page of a model of tensors speaks of inferences and noise") {
+  const std::string text = page(sample::tensor_report());
+  for (const char* words : {"One inference", "Best throughput", "Noise over signal", "312 /s at 8",
+                            "noise over signal, energy (log)"})
+    CHECK(has(text, words));
+  CHECK_FALSE(has(text, "First token"));
+  CHECK_FALSE(has(text, "KL divergence"));
+  CHECK(has(page(sample::report()), "First token"));
+}
+
+TEST_CASE("the matrix names what each framework makes of an artifact, and why one opens none") {
+  const std::string text = page(sample::tensor_report());
+  CHECK(has(text, "Artifacts in other frameworks"));
+  CHECK(has(text, "does not open gguf"));
+  CHECK_FALSE(has(page(sample::report()), "Artifacts in other frameworks"));
+  Report hostile = sample::tensor_report();
+  hostile.matrix.front().backend = "<b>bad</b>";
+  hostile.matrix.back().reason = "\"><script>";
+  CHECK_FALSE(has(page(hostile), "<b>bad"));
+  CHECK_FALSE(has(page(hostile), "\"><script>"));
+}

@@ -9,6 +9,10 @@ namespace strop::sample {
 
 Report report();
 
+// The same run of a model of tensors: inferences instead of tokens, noise instead of divergence,
+// and what two frameworks make of each other's artifacts.
+Report tensor_report();
+
 // The same report with names that try to break out of a page or a terminal.
 Report hostile_report();
 

@@ -35,8 +35,8 @@ std::size_t line_with(const std::string& text, std::string_view part) {
 TEST_CASE("no line is wider than the terminal") {
   for (const std::size_t width : {80U, 100U, 160U})
     for (const bool unicode : {false, true})
-      for (const Report& report :
-           {sample::report(), sample::hostile_report(), sample::empty_report()})
+      for (const Report& report : {sample::report(), sample::tensor_report(),
+                                   sample::hostile_report(), sample::empty_report()})
         for (const std::string& line : lines(terminal_table(report, {width, false, unicode})))
           CHECK_MESSAGE(display_width(line) <= width, line);
 }
@@ -109,4 +109,21 @@ TEST_CASE("an empty run says that nothing was measured") {
   const std::string text = terminal_table(sample::empty_report(), {100, false, false});
   CHECK(has(text, "No artifact was measured."));
   CHECK(has(text, "Recommended   none"));
+}
+
+TEST_CASE("a model of tensors is read by its inferences") {
+  const std::string table = terminal_table(sample::tensor_report(), {.width = 100});
+  for (const char* words : {"inference", "throughput", "312 /s at 8", "one request = 20 inferences",
+                            "[1, 3, 224, 224]"})
+    CHECK(table.find(words) != std::string::npos);
+  CHECK(table.find("token") == std::string::npos);
+  CHECK(table.find("KL") == std::string::npos);
+}
+
+TEST_CASE("what other frameworks make of an artifact is one line for each artifact") {
+  const std::string table = terminal_table(sample::tensor_report(), {.width = 100});
+  CHECK(table.find("Opened by") != std::string::npos);
+  CHECK(table.find("openvino 1.5 (farther than its precision explains)") != std::string::npos);
+  CHECK(table.find("does not open") == std::string::npos);
+  CHECK(terminal_table(sample::report(), {.width = 100}).find("Opened by") == std::string::npos);
 }
