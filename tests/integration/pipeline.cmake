@@ -57,3 +57,12 @@ if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
   set_tests_properties(integration.kill_resume_often integration.kill_resume_real PROPERTIES
     FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 3600 LABELS slow)
 endif()
+
+# Models of tensors, where the setup has them.
+if(TARGET strop-worker-onnxruntime AND TARGET strop-worker-convert AND NOT STROP_SANITIZE)
+  add_test(NAME integration.tensors
+    COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/tensors" $<TARGET_FILE:strop>
+            "${PROJECT_SOURCE_DIR}/build/sdk/magika/model.onnx"
+            "${PROJECT_SOURCE_DIR}/build/sdk/all-MiniLM-L6-v2")
+  set_tests_properties(integration.tensors PROPERTIES RUN_SERIAL ON TIMEOUT 600 LABELS real)
+endif()
