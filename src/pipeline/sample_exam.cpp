@@ -117,8 +117,7 @@ class SampleExam : public Exam {
     return id_of({{"samples", questions_.set.evaluation_id}, {"count", questions_.count}});
   }
   std::string request_text() const override {
-    return str(questions_.inferences, " inferences, one after the other, of ",
-               shapes_text(questions_.usual));
+    return str(questions_.inferences, " inferences of ", shapes_text(questions_.usual));
   }
   MetricContext context() const override { return {.inferences = questions_.inferences}; }
 

@@ -362,24 +362,30 @@ void write_controls(Writer& writer, const Report& report) {
     writer.field(label, "none run: speeds have no A/A check", Paint::bold, Paint::warn);
 }
 
-// What each framework makes of the artifacts of others, one line for each artifact.
+// The artifact's distance from the original in each framework that opened it; empty where none but
+// its own did.
+std::string opened_text(const MatrixRow& row) {
+  std::string text;
+  bool foreign = false;
+  for (const CrossCheck* cell : row.cells) {
+    if (!cell->metric) continue;
+    foreign = foreign || cell->backend != row.trial->recipe.backend;
+    text += (text.empty() ? "" : ", ") + cell->backend + " " + value_text(quantity(*cell->metric)) +
+            (cell->verdict == Verdict::fail ? " (farther than its precision explains)" : "");
+  }
+  return foreign ? text : std::string();
+}
+
 void write_matrix(Writer& writer, const Report& report) {
   std::string label = "Opened by";
   for (const MatrixRow& row : matrix_rows(report)) {
-    std::string text;
-    for (const CrossCheck* cell : row.cells) {
-      if (!cell->metric) continue;
-      text += (text.empty() ? "" : ", ") + cell->backend + " " +
-              value_text(quantity(*cell->metric)) +
-              (cell->verdict == Verdict::fail ? " (farther than its precision explains)" : "");
-    }
+    const std::string text = opened_text(row);
     if (text.empty()) continue;
     writer.field(label, trial_text(*row.trial) + ": " + text);
     label.clear();
   }
   if (label.empty())
-    writer.field("", std::string(wording(report).distance_title) +
-                         " from the original; formats that a framework does not open are left out");
+    writer.field("", std::string(wording(report).distance_title) + " from the original");
 }
 
 std::string list_text(const std::vector<std::string>& items, std::string_view separator) {

@@ -282,7 +282,7 @@ Report tensor_report() {
   out.model->inputs = {{"pixel_values", "f32", {-1, 3, 224, 224}}};
   out.model->outputs = {{"logits", "f32", {-1, 1000}}};
   out.front->why = "the fastest of those that pass";
-  out.request = "20 inferences, one after the other, of pixel_values f32 [1, 3, 224, 224]";
+  out.request = "20 inferences of pixel_values f32 [1, 3, 224, 224]";
   for (Trial& trial : out.trials) {
     if (!trial.measurement) continue;
     for (Metric& metric : trial.measurement->metrics) {
