@@ -20,6 +20,8 @@ class Exam {
   virtual std::string id() const = 0;
   // "256 prompt + 64 new tokens"
   virtual std::string request_text() const = 0;
+  // What was done to the user's data to make questions of it, in sentences.
+  virtual std::vector<std::string> notes() const { return {}; }
   // Of every figure about the timed request.
   virtual MetricContext context() const = 0;
   // The metric that says how far an artifact's answers are from the original's; 0 is nowhere.

@@ -222,6 +222,7 @@ Result<void> measure_stage(Report& report, Context& context) {
   if (!reference) return no_reference(report, Role::quality_reference);
   STROP_TRY(const auto exam, make_exam(*baseline, *reference, report, context));
   report.request = exam->request_text();
+  for (const std::string& note : exam->notes()) report.warnings.push_back("data: " + note);
   reference->status = TrialStatus::ok;
   reference->run_preset = baseline->run_preset = "default";
 

@@ -119,6 +119,7 @@ class SampleExam : public Exam {
   std::string request_text() const override {
     return str(questions_.inferences, " inferences of ", shapes_text(questions_.usual));
   }
+  std::vector<std::string> notes() const override { return questions_.set.notes; }
   MetricContext context() const override { return {.inferences = questions_.inferences}; }
 
   std::string distance() const override { return "noise_ratio"; }

