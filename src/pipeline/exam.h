@@ -35,8 +35,11 @@ class Exam {
   virtual std::vector<Metric> request_metrics(std::span<const measure::Request> requests) const = 0;
   // What is worth a few requests more, once the worker was timed and its memory read. Failing here
   // only leaves figures out.
-  virtual std::vector<Metric> further_metrics(WorkerSession& worker,
-                                              std::stop_token stop) const = 0;
+  struct Further {
+    std::vector<Metric> metrics;
+    std::vector<measure::Series> series;  // raw
+  };
+  virtual Further further_metrics(WorkerSession& worker, std::stop_token stop) const = 0;
 
   // Quality metrics of the trial and the conditions of its worker, with the raw samples in the run
   // folder.

@@ -144,7 +144,7 @@ class SampleExam : public Exam {
   }
 
   // Throughput at the best batch.
-  std::vector<Metric> further_metrics(WorkerSession& worker, std::stop_token stop) const override {
+  Further further_metrics(WorkerSession& worker, std::stop_token stop) const override {
     if (!is_batchable(model_)) return {};
     TensorSession* session = worker.session().tensors();
     const auto run = [&](std::uint32_t batch) -> Result<double> {
@@ -158,7 +158,9 @@ class SampleExam : public Exam {
     const auto most = static_cast<std::uint32_t>(std::min<std::uint64_t>(fits, kMostBatch));
     const auto batching = measure::best_batch(run, most);
     if (!batching) return {};
-    return {measure::throughput_metric(*batching)};
+    measure::Series series{str("batch ", batching->batch), {}};
+    for (const double seconds : batching->seconds) series.requests.push_back({{seconds}});
+    return {{measure::throughput_metric(*batching)}, {std::move(series)}};
   }
 
   Result<Measurement> quality(const Trial& trial, const Report& report,

@@ -62,7 +62,7 @@ class TextExam : public Exam {
   }
 
   // The decode rate with an almost empty cache.
-  std::vector<Metric> further_metrics(WorkerSession& worker, std::stop_token stop) const override {
+  Further further_metrics(WorkerSession& worker, std::stop_token stop) const override {
     const auto quick =
         continuing("depth 0", worker, {text_.prompt.front()}, workload_.new_tokens, stop);
     std::vector<measure::Request> requests;
@@ -73,7 +73,7 @@ class TextExam : public Exam {
     }
     auto metrics = measure::request_metrics(requests, 1);
     std::erase_if(metrics, [](const Metric& metric) { return metric.metric != "decode_rate"; });
-    return metrics;
+    return {std::move(metrics), {{"depth 0", std::move(requests)}}};
   }
 
   Result<Measurement> quality(const Trial& trial, const Report& report,

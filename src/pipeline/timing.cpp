@@ -44,10 +44,18 @@ Result<std::string> write_series(const Timing& timing, const std::string& name, 
 }
 
 // Once the requests are timed and the memory is read: figures that need requests of their own.
-void add_further_metrics(Measurement& measurement, WorkerSession& worker, const Exam& exam,
-                         const Context& context) {
-  for (Metric& metric : exam.further_metrics(worker, context.stop()))
+Result<void> add_further_metrics(Measurement& measurement, const Trial& trial,
+                                 WorkerSession& worker, const Exam& exam, Context& context) {
+  Exam::Further further = exam.further_metrics(worker, context.stop());
+  if (further.metrics.empty()) return {};
+  STROP_TRY(const std::string path,
+            write_series(Timing{.series = std::move(further.series), .settled = true},
+                         str("further-", trial.id, ".json"), context));
+  for (Metric& metric : further.metrics) {
+    metric.samples_path = path;
     measurement.metrics.push_back(std::move(metric));
+  }
+  return {};
 }
 
 // What the series of one contestant and its worker say.
@@ -169,7 +177,7 @@ Result<Controlled> time_control(const Trial& baseline, const Exam& exam, double 
   STROP_TRY(const std::string path, write_series(timing, "control.json", context));
   Controlled result{.control = measure::control_of(timing, "request_time"),
                     .baseline = measurement_of(baseline, *first, timing, 0, path, exam, report)};
-  add_further_metrics(result.baseline, *first, exam, context);
+  STROP_CHECK(add_further_metrics(result.baseline, baseline, *first, exam, context));
   return result;
 }
 
@@ -230,7 +238,7 @@ Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> 
       trial.measurement = measurement_of(trial, *workers[k], *timing, k + 1, path, exam, report);
       trial.measurement->metrics.push_back(measure::speedup_metric(*timing, k + 1, exam.context()));
       trial.measurement->metrics.back().samples_path = path;
-      add_further_metrics(*trial.measurement, *workers[k], exam, context);
+      STROP_CHECK(add_further_metrics(*trial.measurement, trial, *workers[k], exam, context));
       trial.status = TrialStatus::ok;
       trial.wall_seconds += watch.seconds() / static_cast<double>(timed.size());
     }
