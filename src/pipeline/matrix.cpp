@@ -6,7 +6,8 @@
 namespace strop::pipeline {
 namespace {
 
-constexpr double kShare = 0.1;     // of the budget
+constexpr double kShare = 0.1;     // of the budget, at most
+constexpr double kKept = 0.05;     // of the budget, that is kept for it
 constexpr double kEndSeconds = 5;  // kept for gates and reports
 
 std::vector<std::string> frameworks_of(const Report& report) {
@@ -64,6 +65,8 @@ Result<CrossCheck> foreign_cell(const Trial& trial, const std::string& backend, 
 }
 
 }  // namespace
+
+double matrix_seconds(const Goal& goal) { return goal.budget.wall_seconds * kKept; }
 
 Result<std::vector<CrossCheck>> cross_validate(const Exam& exam, const Report& report,
                                                Context& context) {

@@ -7,6 +7,9 @@
 
 namespace strop::pipeline {
 
+// Wall time that measuring leaves for it.
+double matrix_seconds(const Goal& goal);
+
 // Every measured artifact in every framework of the plan. The one that it was made for has been
 // measured already; the others answer a few questions each, as long as a tenth of the budget pays
 // for it. A framework that refuses a format is not asked again for it.

@@ -103,7 +103,8 @@ Result<std::uint32_t> next_group_size(std::size_t number, std::size_t remaining,
       Stage::measure, str("size of group ", number), {{"group", number}, {"remaining", remaining}},
       [&]() -> Result<std::uint32_t> {
         const double affordable =
-            (context.seconds_left() - kEndSeconds) / std::max(seconds_per_trial, 1e-3);
+            (context.seconds_left() - kEndSeconds - matrix_seconds(context.request().goal)) /
+            std::max(seconds_per_trial, 1e-3);
         return static_cast<std::uint32_t>(
             std::clamp(affordable, number == 1 ? 1.0 : 0.0, static_cast<double>(most)));
       });
