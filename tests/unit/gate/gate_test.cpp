@@ -216,7 +216,7 @@ TEST_CASE("models of tensors are judged by their own metrics, under the same nam
     return gate(report, "conversion")->verdict;
   };
   CHECK(conversion(32, 1e-4) == Verdict::pass);
-  CHECK(conversion(32, 0.01) == Verdict::fail);
+  CHECK(conversion(32, 0.2) == Verdict::fail);
   CHECK(conversion(8, 0.05) == Verdict::pass);
   CHECK(conversion(8, 0.4) == Verdict::fail);
   for (const double bits : {32.0, 8.0, 4.5, 2.0}) {
