@@ -158,6 +158,10 @@ class _Server:
             os.environ.update({name: str(scratch) for name in ("TMPDIR", "HOME", "XDG_CACHE_HOME")})
             try:
                 return self._backend.build(params, task)
+            except (ImportError, SyntaxError) as error:  # a file of the environment is gone or changed
+                name = self._backend.name
+                raise Refusal("corrupt", f"toolchain {name} is broken: {_first_sentence(error)}; strop toolchain install {name}",
+                              hint=f"Run: strop toolchain install {name}", field="worker", value=name) from error
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
 
