@@ -7,7 +7,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
+#include <fstream>
+#include <iterator>
 #include <string_view>
 #include <thread>
 
@@ -63,8 +64,23 @@ Interrupts::Interrupts() {
 
 bool is_terminal(int fd) { return ::isatty(fd) == 1; }
 
-void print_table(const Report& report) {
-  std::cout << to_terminal(report, table_width(), wants_colour(), wants_unicode()) << std::flush;
+Style style_of_stdout() { return {table_width(), wants_colour(), wants_unicode()}; }
+
+Result<Report> read_report(const std::string& path) {
+  std::string text;
+  if (path == "-") {
+    text.assign(std::istreambuf_iterator<char>(std::cin), {});
+  } else {
+    std::ifstream file(path, std::ios::binary);
+    if (!file)
+      return Error{.code = ErrorCode::not_found,
+                   .message = str("cannot read ", path),
+                   .hint = "Give the JSON that the verb before printed.",
+                   .field = "input",
+                   .value = path};
+    text.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  return report_from_json(text);
 }
 
 int verdict_code(const Report& report) {

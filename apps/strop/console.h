@@ -4,8 +4,10 @@
 #include <signal.h>
 
 #include <cstddef>
+#include <iostream>
 #include <stop_token>
 
+#include "strop/json.h"
 #include "strop/report.h"
 #include "strop/result.h"
 
@@ -16,6 +18,7 @@ enum ExitCode {
   could_not_finish = 1,
   usage = 2,
   gate_not_passed = 3,
+  not_repeated = 4,
   interrupted = 130
 };
 
@@ -34,7 +37,24 @@ class Interrupts {
 };
 
 bool is_terminal(int fd);
-void print_table(const Report& report);
+
+struct Style {
+  std::size_t width;
+  bool colour, unicode;
+};
+Style style_of_stdout();
+
+// A value as its table on stdout, or as JSON.
+template <class T>
+void print(const T& value, bool json) {
+  const Style style = style_of_stdout();
+  std::cout << (json ? to_json(value) + "\n"
+                     : to_terminal(value, style.width, style.colour, style.unicode))
+            << std::flush;
+}
+
+// The report in a file, or on standard input when the path is "-".
+Result<Report> read_report(const std::string& path);
 
 // 0 when every required gate of the recommended artifact passes, else 3.
 int verdict_code(const Report& report);

@@ -29,9 +29,15 @@ constexpr const char* kFooter =
     "  strop measure o.json -o out > m.json && strop gate m.json > g.json && strop report g.json "
     "-o out\n"
     "\n"
+    "Afterwards:\n"
+    "  strop report out                    show it again; several runs: side by side\n"
+    "  strop run --locked out -o again     repeat it, and say what changed\n"
+    "  strop store list                    what all runs have made, and its size\n"
+    "\n"
     "Exit codes: 0 every required gate passes; 3 finished, a required gate fails or is not "
     "measured;\n"
-    "2 usage; 1 could not finish; 130 interrupted (the same command goes on where it was).";
+    "4 run --locked: a number changed or an input differs; 2 usage; 1 could not finish;\n"
+    "130 interrupted (the same command goes on where it was).";
 
 std::vector<std::string> known_words(const CLI::App& app) {
   std::vector<std::string> words;
@@ -68,6 +74,8 @@ int main_body(int argc, char** argv) {
   int code = all_passed;
   const CLI::App* const run = add_run_verb(app, code);
   add_stage_verbs(app, code);
+  add_report_verb(app, code);
+  add_store_verb(app, code);
   add_backends_verb(app, code);
   add_toolchain_verb(app, code);
   add_reference_verbs(app);

@@ -4,19 +4,24 @@
 
 #include "completion.h"
 #include "strop/json.h"
+#include "strop/lock_file.h"
 #include "verbs.h"
 
 namespace strop::cli {
 
 void add_reference_verbs(CLI::App& program) {
-  CLI::App* schema =
-      program.add_subcommand("schema", "JSON Schema of report.json or of the worker protocol");
+  CLI::App* schema = program.add_subcommand(
+      "schema", "JSON Schema of report.json, strop.lock.json or the worker protocol");
   const auto of = std::make_shared<std::string>("report");
-  schema->add_option("OF", *of, "report or protocol")
-      ->check(CLI::IsMember({"report", "protocol"}))
+  schema->add_option("OF", *of, "report, lock or protocol")
+      ->check(CLI::IsMember({"report", "lock", "protocol"}))
       ->capture_default_str();
-  schema->callback(
-      [of] { std::cout << (*of == "report" ? report_schema() : protocol_schema()) << "\n"; });
+  schema->callback([of] {
+    std::cout << (*of == "report" ? report_schema()
+                  : *of == "lock" ? lock_file_schema()
+                                  : protocol_schema())
+              << "\n";
+  });
 
   CLI::App* complete = program.add_subcommand("completion", "Completion script for a shell");
   const auto shell = std::make_shared<std::string>();

@@ -7,16 +7,17 @@ namespace {
 
 // An option whose text becomes a value by one of the parsers of values.h.
 template <class T, class Parser>
-void add_value(CLI::App& app, const std::string& flag, T& target, Parser parser,
-               const std::string& help, const std::string& form) {
-  app.add_option_function<std::string>(
-         flag,
-         [&target, parser, flag](const std::string& text) {
-           auto value = parser(text);
-           if (!value) throw CLI::ValidationError(flag, value.error().message);
-           target = *value;
-         },
-         help)
+CLI::Option* add_value(CLI::App& app, const std::string& flag, T& target, Parser parser,
+                       const std::string& help, const std::string& form) {
+  return app
+      .add_option_function<std::string>(
+          flag,
+          [&target, parser, flag](const std::string& text) {
+            auto value = parser(text);
+            if (!value) throw CLI::ValidationError(flag, value.error().message);
+            target = *value;
+          },
+          help)
       ->type_name(form)
       ->group("Goal");
 }
@@ -88,6 +89,13 @@ void add_out_flag(CLI::App& app, RunRequest& request, bool required) {
   auto* option =
       app.add_option("-o,--out", request.out, "Folder for the results")->type_name("DIR");
   if (required) option->required();
+}
+
+void add_store_limit(CLI::App& app, RunRequest& request) {
+  add_value(app, "--store-limit", request.store_limit_bytes, parse_size,
+            "Most the store's artifacts may take; above it what no run folder needs goes", "SIZE")
+      ->envname("STROP_STORE_LIMIT")
+      ->group("Store");
 }
 
 Result<void> check(const RunRequest& request) {

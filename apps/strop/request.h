@@ -12,6 +12,9 @@ void add_goal_flags(CLI::App& app, RunRequest& request);
 // Adds -o.
 void add_out_flag(CLI::App& app, RunRequest& request, bool required);
 
+// Adds --store-limit, which STROP_STORE_LIMIT sets too.
+void add_store_limit(CLI::App& app, RunRequest& request);
+
 // Rules that concern several flags at once, checked after parsing.
 Result<void> check(const RunRequest& request);
 

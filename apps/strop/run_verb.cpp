@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <iostream>
 #include <memory>
 
 #include "console.h"
@@ -17,16 +16,56 @@ namespace {
 
 struct Invocation {
   RunRequest request;
+  std::string locked;  // run folder or lock file to repeat
   std::string config;  // read before the flags are parsed, see with_config
   bool json = false;
   bool dry_run = false;
 };
 
-void show(const Report& report, bool json) {
-  if (json)
-    std::cout << to_json(report) << "\n";
-  else
-    print_table(report);
+// The request that the lock file pins; model and data may have moved, all else is as it was.
+Result<void> take_from_lock_file(Invocation& in) {
+  STROP_TRY(LockFile lock, read_lock_file(in.locked));
+  RunRequest& request = in.request;
+  if (!request.goal.evaluation_data.empty())
+    lock.goal.evaluation_data = request.goal.evaluation_data;
+  request.goal = lock.goal;
+  request.target = lock.target;
+  request.confine = lock.confine;
+  request.worker_memory_bytes = lock.worker_memory_bytes;
+  request.worker_silence_seconds = lock.worker_silence_seconds;
+  for (const PinnedData& data : lock.data) {
+    if (data.what == "model" && request.model.empty()) request.model = data.path;
+  }
+  request.locked = std::move(lock);
+  return {};
+}
+
+Error usage_error(const std::string& field, const std::string& message, const std::string& hint) {
+  return {.code = ErrorCode::invalid_input, .message = message, .hint = hint, .field = field};
+}
+
+// What a lock file decides must not be given beside it.
+Result<void> check_flags(const CLI::App& verb, const Invocation& in) {
+  if (in.locked.empty())
+    return in.request.model.empty()
+               ? Result<void>(usage_error("MODEL", "MODEL is required", "Try: strop run --help"))
+               : Result<void>();
+  for (const CLI::Option* option : verb.get_options()) {
+    const std::string name = option->get_name();
+    if (option->get_group() == "Goal" && option->count() > 0 && name != "--data")
+      return usage_error(name, name + " cannot be given with --locked: the lock file says it",
+                         "Leave it out; only MODEL, --data and -o may differ.");
+  }
+  return {};
+}
+
+int repeat_verdict(const Invocation& in) {
+  const auto now = read_lock_file(in.request.out);
+  if (!now) return complain(now.error(), in.json);
+  const Repeat repeat = compare(*in.request.locked, *now);
+  if (!in.json) std::cout << "\n";
+  print(repeat, in.json);
+  return repeat.repeated ? all_passed : not_repeated;
 }
 
 int dry_run(const Invocation& in, Watch& watch, std::stop_token stop) {
@@ -34,7 +73,7 @@ int dry_run(const Invocation& in, Watch& watch, std::stop_token stop) {
   if (report) report = advance(Stage::plan, *std::move(report), in.request, watch, stop);
   watch.clear();
   if (!report) return complain(report.error(), in.json);
-  show(*report, in.json);
+  print(*report, in.json);
   return all_passed;
 }
 
@@ -42,14 +81,22 @@ int whole_run(const Invocation& in, Watch& watch, std::stop_token stop) {
   const auto report = run(in.request, watch, stop);
   watch.clear();
   if (!report) return complain(report.error(), in.json);
-  show(*report, in.json);
+  if (in.request.locked) {
+    if (!in.json) print(*report, false);
+    return repeat_verdict(in);
+  }
+  print(*report, in.json);
   if (!in.json)
     std::printf("\nReport: %s/report.html (for people), %s/report.json (for programs)\n",
                 in.request.out.c_str(), in.request.out.c_str());
   return verdict_code(*report);
 }
 
-int run_verb(const Invocation& in) {
+int run_verb(const CLI::App& verb, Invocation& in) {
+  if (auto fine = check_flags(verb, in); !fine) return complain(fine.error(), in.json);
+  if (!in.locked.empty()) {
+    if (auto taken = take_from_lock_file(in); !taken) return complain(taken.error(), in.json);
+  }
   if (auto fine = check(in.request); !fine) return complain(fine.error(), in.json);
   Interrupts interrupts;
   Watch watch(is_terminal(STDERR_FILENO));
@@ -64,10 +111,15 @@ CLI::App* add_run_verb(CLI::App& program, int& code) {
       "run", "The whole pipeline: from a model to a measured, gated artifact");
   const auto in = std::make_shared<Invocation>();
   verb->add_option("MODEL", in->request.model,
-                   "Model folder (Hugging Face) or file (GGUF, ONNX, OpenVINO IR)")
-      ->required();
+                   "Model folder (Hugging Face) or file (GGUF, ONNX, OpenVINO IR)");
   add_out_flag(*verb, in->request, true);
   add_goal_flags(*verb, in->request);
+  add_store_limit(*verb, in->request);
+  verb->add_option(
+          "--locked", in->locked,
+          "Repeat the run of this folder (or strop.lock.json) and say which number changed "
+          "and which input differs; MODEL and --data then say where they lie now")
+      ->type_name("DIR|FILE");
   verb->add_option("--config", in->config, "Flags from a TOML or INI file; the command line wins")
       ->type_name("FILE");
   verb->add_flag("--dry-run", in->dry_run, "Assess and plan only: what would be done, and why");
@@ -75,7 +127,7 @@ CLI::App* add_run_verb(CLI::App& program, int& code) {
   verb->footer(
       "Example:\n  strop run ./SmolLM2-135M -o out --max-size 150MB --prefer speed\nThe same "
       "command goes on where an interrupted run was.");
-  verb->callback([&code, in] { code = run_verb(*in); });
+  verb->callback([&code, in, verb] { code = run_verb(*verb, *in); });
   return verb;
 }
 

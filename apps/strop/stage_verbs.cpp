@@ -1,10 +1,8 @@
-// One verb per stage: the output of one is the input of the next.
+// One verb per stage but the last, which shows finished runs too: the output of one is the input of
+// the next.
 #include <unistd.h>
 
 #include <array>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <memory>
 
 #include "console.h"
@@ -34,25 +32,7 @@ constexpr std::array kVerbs{
     Verb{"plan", Stage::plan, "Which recipes to try, in which order, and why"},
     Verb{"optimize", Stage::optimize, "Make the plan's artifacts"},
     Verb{"measure", Stage::measure, "Measure the artifacts: speed, memory, quality"},
-    Verb{"gate", Stage::gate, "Judge the measurements, find the front, recommend"},
-    Verb{"report", Stage::report, "Write the report for people"}};
-
-Result<Report> read_report(const std::string& path) {
-  std::string text;
-  if (path == "-") {
-    text.assign(std::istreambuf_iterator<char>(std::cin), {});
-  } else {
-    std::ifstream file(path, std::ios::binary);
-    if (!file)
-      return Error{.code = ErrorCode::not_found,
-                   .message = str("cannot read ", path),
-                   .hint = "Give the JSON that the verb before printed.",
-                   .field = "input",
-                   .value = path};
-    text.assign(std::istreambuf_iterator<char>(file), {});
-  }
-  return report_from_json(text);
-}
+    Verb{"gate", Stage::gate, "Judge the measurements, find the front, recommend"}};
 
 // What the verb before left; its model, target and goal become the request's.
 Result<Report> report_before(Invocation& in, Stage stage) {
@@ -86,9 +66,9 @@ int stage_verb(Invocation& in, Stage stage) {
   if (!advanced) return complain(advanced.error(), in.json);
   // A person at the terminal reads the table; a pipe gets what the next verb takes.
   if (is_terminal(STDOUT_FILENO) && !in.json)
-    print_table(*advanced);
+    print(*advanced, false);
   else
-    std::cout << to_json(*advanced) << "\n";
+    print(*advanced, true);
   return stage >= Stage::gate ? verdict_code(*advanced) : all_passed;
 }
 
@@ -104,8 +84,7 @@ void add_stage_verbs(CLI::App& program, int& code) {
            first ? "Model folder or file" : "JSON of the stage before; - for standard input")
         ->required();
     if (first) add_goal_flags(*sub, in->request);
-    if (verb.stage == Stage::measure || verb.stage == Stage::report)
-      add_out_flag(*sub, in->request, true);
+    if (verb.stage == Stage::measure) add_out_flag(*sub, in->request, true);
     sub->add_flag("--json", in->json, "JSON on stdout even at a terminal");
     sub->callback([&code, in, stage = verb.stage] { code = stage_verb(*in, stage); });
   }

@@ -8,7 +8,9 @@ namespace strop::cli {
 
 CLI::App* add_run_verb(CLI::App& program, int& code);
 void add_stage_verbs(CLI::App& program,
-                     int& code);  // assess, plan, optimize, measure, gate, report
+                     int& code);  // assess, plan, optimize, measure, gate
+void add_report_verb(CLI::App& program, int& code);
+void add_store_verb(CLI::App& program, int& code);
 void add_backends_verb(CLI::App& program, int& code);
 void add_toolchain_verb(CLI::App& program, int& code);
 void add_reference_verbs(CLI::App& program);  // schema, completion, man: they describe the program

@@ -46,6 +46,20 @@ struct Recommendation {
   bool operator==(const Recommendation&) const = default;
 };
 
+// The way from the original to the recommended artifact, one step at a time.
+enum class MilestoneKind { baseline, conversion, quantisation, acceleration, validation };
+
+struct Milestone {
+  MilestoneKind kind = MilestoneKind::baseline;
+  std::string trial_id;            // whose figures these are; empty: nothing was measured for it
+  std::optional<Metric> size;      // bytes on disk
+  std::optional<Metric> accuracy;  // of the original
+  std::optional<Metric> speedup;   // over the baseline
+  std::optional<Metric> memory;    // peak
+  std::string text;                // what it brought, or why nothing is known
+  bool operator==(const Milestone&) const = default;
+};
+
 struct Report {
   int schema_version = 1;
   std::string run_id;
@@ -63,7 +77,8 @@ struct Report {
   std::vector<Control> controls;
   std::vector<CrossCheck> matrix;  // artifact x framework
   std::optional<Front> front;
-  std::vector<GateReport> gates;  // one per measured candidate
+  std::vector<GateReport> gates;      // one per measured candidate
+  std::vector<Milestone> milestones;  // in the order of the kinds
   std::vector<Recommendation> recommendations;
   std::vector<std::string> warnings;
   bool operator==(const Report&) const = default;

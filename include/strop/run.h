@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "strop/backend.h"
+#include "strop/lock_file.h"
 #include "strop/report.h"
 
 namespace strop {
@@ -42,11 +43,15 @@ struct RunRequest {
   std::optional<std::uint64_t> worker_memory_bytes;
   // A worker that gives no sign of life for longer is ended; empty: 5 minutes.
   std::optional<double> worker_silence_seconds;
+  // Of the store, in bytes: what no run folder needs is removed above it. Empty: no limit.
+  std::optional<std::uint64_t> store_limit_bytes;
+  // Repeat the run that this lock file pins: its trials and no others.
+  std::optional<LockFile> locked;
 };
 
 // All stages in order. Steps that the run folder's journal holds are not repeated. The report is
-// also in the folder as report.json and report.html. Fails with busy when another process uses the
-// folder, with invalid_input when it was begun with another request.
+// also in the folder as report.json and report.html, and beside it strop.lock.json. Fails with busy
+// when another process uses the folder, with invalid_input when it was begun with another request.
 Result<Report> run(const RunRequest& request, Observer& observer, std::stop_token stop);
 
 // One stage: takes what the stage before returned. The first, assess, takes an empty report.
@@ -57,7 +62,8 @@ Result<Report> advance(Stage stage, Report report, const RunRequest& request, Ob
 std::vector<BackendInfo> backends(bool confine);
 
 std::string to_terminal(const Report& report, std::size_t width, bool colour, bool unicode);
-Result<std::string> to_html(const Report& report);
+// `folder`: the run's, for the raw samples that the page draws; empty: without them.
+Result<std::string> to_html(const Report& report, const std::string& folder = {});
 
 std::string_view version();
 

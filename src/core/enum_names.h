@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "strop/backend.h"
+#include "strop/lock_file.h"
 #include "strop/report.h"
 
 namespace strop {
@@ -62,6 +63,15 @@ template <>
 struct EnumNames<Stage> {
   static constexpr std::array names{"none",    "assess", "plan",  "optimize",
                                     "measure", "gate",   "report"};
+};
+template <>
+struct EnumNames<MilestoneKind> {
+  static constexpr std::array names{"baseline", "conversion", "quantisation", "acceleration",
+                                    "validation"};
+};
+template <>
+struct EnumNames<Sameness> {
+  static constexpr std::array names{"same", "changed", "moved", "noisy", "missing", "added"};
 };
 template <>
 struct EnumNames<ElementType> {

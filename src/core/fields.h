@@ -4,8 +4,11 @@
 
 #include "core/protocol.h"
 #include "strop/backend.h"
+#include "strop/lock_file.h"
 #include "strop/report.h"
 #include "strop/samples.h"
+#include "strop/side_by_side.h"
+#include "strop/store.h"
 #include "strop/text.h"
 
 namespace strop {
@@ -198,6 +201,10 @@ void fields(auto& v, Same<CrossCheck> auto& x) {
   v("verdict", x.verdict), v("reason", x.reason);
 }
 void fields(auto& v, Same<Recommendation> auto& x) { v("title", x.title), v("text", x.text); }
+void fields(auto& v, Same<Milestone> auto& x) {
+  v("kind", x.kind), v("trial_id", x.trial_id), v("size", x.size), v("accuracy", x.accuracy);
+  v("speedup", x.speedup), v("memory", x.memory), v("text", x.text);
+}
 void fields(auto& v, Same<Report> auto& x) {
   v("schema_version", x.schema_version), v("run_id", x.run_id), v("tool_version", x.tool_version);
   v("started_at", x.started_at), v("finished_at", x.finished_at),
@@ -205,8 +212,70 @@ void fields(auto& v, Same<Report> auto& x) {
   v("goal", x.goal), v("model", x.model), v("target", x.target), v("assessment", x.assessment),
       v("plan", x.plan);
   v("trials", x.trials), v("request", x.request), v("controls", x.controls), v("matrix", x.matrix),
-      v("front", x.front), v("gates", x.gates);
+      v("front", x.front), v("gates", x.gates), v("milestones", x.milestones);
   v("recommendations", x.recommendations), v("warnings", x.warnings);
+}
+void fields(auto& v, Same<PinnedData> auto& x) {
+  v("what", x.what), v("path", x.path), v("sha256", x.sha256);
+}
+void fields(auto& v, Same<PinnedWorker> auto& x) {
+  v("name", x.name), v("version", x.version), v("sha256", x.sha256);
+}
+void fields(auto& v, Same<PinnedTrial> auto& x) {
+  v("id", x.id), v("role", x.role), v("recipe", x.recipe), v("run_preset", x.run_preset);
+  v("artifact_id", x.artifact_id), v("files", x.files), v("numbers", x.numbers);
+}
+void fields(auto& v, Same<LockFile> auto& x) {
+  v("schema_version", x.schema_version), v("tool_version", x.tool_version), v("run_id", x.run_id);
+  v("date", x.date), v("target", x.target), v("goal", x.goal), v("confine", x.confine);
+  v("worker_memory_bytes", x.worker_memory_bytes);
+  v("worker_silence_seconds", x.worker_silence_seconds), v("machine", x.machine);
+  v("data", x.data), v("workers", x.workers), v("trials", x.trials);
+}
+void fields(auto& v, Same<InputChange> auto& x) {
+  v("what", x.what), v("before", x.before), v("now", x.now);
+}
+void fields(auto& v, Same<NumberChange> auto& x) {
+  v("trial", x.trial), v("number", x.number), v("before", x.before), v("now", x.now);
+  v("before_text", x.before_text), v("now_text", x.now_text), v("sameness", x.sameness);
+}
+void fields(auto& v, Same<Repeat> auto& x) {
+  v("schema_version", x.schema_version), v("run_id", x.run_id), v("date", x.date);
+  v("compared", x.compared), v("inputs", x.inputs), v("numbers", x.numbers);
+  v("repeated", x.repeated);
+}
+void fields(auto& v, Same<SideRun> auto& x) {
+  v("name", x.name), v("run_id", x.run_id), v("tool_version", x.tool_version), v("date", x.date);
+  v("model", x.model), v("machine", x.machine), v("baseline", x.baseline);
+  v("baseline_time", x.baseline_time), v("recommended", x.recommended), v("passed", x.passed);
+  v("gates", x.gates);
+}
+void fields(auto& v, Same<SideCell> auto& x) {
+  v("size", x.size), v("accuracy", x.accuracy), v("divergence", x.divergence);
+  v("speedup", x.speedup), v("request_time", x.request_time), v("memory", x.memory);
+  v("status", x.status);
+}
+void fields(auto& v, Same<SideRow> auto& x) { v("artifact", x.artifact), v("cells", x.cells); }
+void fields(auto& v, Same<SideBySide> auto& x) {
+  v("schema_version", x.schema_version), v("runs", x.runs), v("rows", x.rows);
+  v("notes", x.notes);
+}
+void fields(auto& v, Same<StoredArtifact> auto& x) {
+  v("id", x.id), v("model", x.model), v("recipe", x.recipe), v("format", x.format);
+  v("bytes", x.bytes), v("last_used", x.last_used), v("needed", x.needed), v("in_use", x.in_use);
+  v("problem", x.problem);
+}
+void fields(auto& v, Same<StoreListing> auto& x) {
+  v("folder", x.folder), v("artifacts", x.artifacts), v("artifact_bytes", x.artifact_bytes);
+  v("other_bytes", x.other_bytes), v("limit_bytes", x.limit_bytes);
+}
+void fields(auto& v, Same<StoreCheck> auto& x) {
+  v("checked", x.checked), v("bytes", x.bytes), v("broken", x.broken);
+  v("quarantine", x.quarantine);
+}
+void fields(auto& v, Same<StoreCleaning> auto& x) {
+  v("removed", x.removed), v("freed_bytes", x.freed_bytes), v("kept_bytes", x.kept_bytes);
+  v("limit_bytes", x.limit_bytes), v("kept", x.kept);
 }
 void fields(auto& v, Same<BackendInfo> auto& x) {
   v("name", x.name), v("version", x.version), v("devices", x.devices);

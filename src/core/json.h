@@ -7,8 +7,11 @@
 #include <string_view>
 
 #include "strop/backend.h"
+#include "strop/lock_file.h"
 #include "strop/report.h"
 #include "strop/samples.h"
+#include "strop/side_by_side.h"
+#include "strop/store.h"
 #include "strop/text.h"
 
 namespace strop {

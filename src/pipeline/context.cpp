@@ -73,13 +73,23 @@ WorkerBackend Context::worker(const std::string& name) const {
   return {places_.workers / file, policy()};  // missing: said when it is started
 }
 
+Result<std::string> Context::worker_digest(const std::string& name) {
+  const std::string file = "strop-worker-" + name;
+  for (const fs::path& program : installed_workers()) {
+    if (program.filename() == file) return store_.digest(program);
+  }
+  return store_.digest_tree(places_.share / "toolchains" / name);
+}
+
 Result<fs::path> Context::scratch() {
   const fs::path folder =
-      store_.root() / "work" / str("scratch.", ::getpid(), ".", ++scratch_count_);
+      store_.root() / "work" / str("scratch.", ::getpid(), ".", scratch_.size() + 1);
   std::error_code error;
   fs::remove_all(folder, error);
   fs::create_directories(folder, error);
   if (error) return file_error("create", folder, error.value());
+  STROP_TRY(Lock lock, Lock::try_folder(folder, "a scratch folder"));
+  scratch_.push_back(std::move(lock));
   return folder;
 }
 
@@ -106,7 +116,8 @@ void StepProgress::report(double fraction, std::string_view what) {
 }
 
 bool ends_the_run(const Error& error) {
-  return error.code == ErrorCode::cancelled || error.code == ErrorCode::no_space;
+  return error.code == ErrorCode::cancelled || error.code == ErrorCode::no_space ||
+         error.code == ErrorCode::io;
 }
 
 void mark_failed(Trial& trial, const Error& error) {

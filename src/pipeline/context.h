@@ -43,6 +43,8 @@ class Context {
 
   WorkerBackend worker(const std::string& name) const;
   WorkerPolicy policy() const;
+  // SHA-256 of what that worker is made of: its program, or its files where it is a toolchain's.
+  Result<std::string> worker_digest(const std::string& name);
   // A folder of its own for the scratch files of one worker; several live at once.
   Result<std::filesystem::path> scratch();
 
@@ -95,7 +97,7 @@ class Context {
   Places places_;
   Stopwatch watch_;
   double spent_before_ = 0;
-  std::uint32_t scratch_count_ = 0;
+  std::vector<Lock> scratch_;  // so that nobody clears them away
 };
 
 // Reports a worker's progress as events of one subject.
@@ -111,7 +113,8 @@ class StepProgress : public Progress {
   std::string subject_;
 };
 
-// True when the run as a whole must end: the user stopped it, or the disk is full.
+// True when the run as a whole must end: the user stopped it, or the disk is full or fails. A trial
+// that the disk spoilt would stay failed when the run goes on.
 bool ends_the_run(const Error& error);
 // Otherwise: the trial ends with the error as its reason, and the others go on.
 void mark_failed(Trial& trial, const Error& error);

@@ -102,6 +102,8 @@ Result<std::uint32_t> next_group_size(std::size_t number, std::size_t remaining,
   return context.step<std::uint32_t>(
       Stage::measure, str("size of group ", number), {{"group", number}, {"remaining", remaining}},
       [&]() -> Result<std::uint32_t> {
+        // A repeated run tries what the first one did, however long it takes.
+        if (context.request().locked) return static_cast<std::uint32_t>(most);
         const double affordable =
             (context.seconds_left() - kEndSeconds - matrix_seconds(context.request().goal)) /
             std::max(seconds_per_trial, 1e-3);

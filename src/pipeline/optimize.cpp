@@ -113,8 +113,8 @@ Result<Trial> optimized(const PlannedTrial& planned, const Report& report, Conte
     }
     return made;
   }));
-  // The journal may remember an artifact that has left the store since.
-  if (trial.artifact && !context.store().has(trial.artifact->id)) {
+  // The journal may remember an artifact that has left the store since, or was cut short there.
+  if (trial.artifact) {
     STROP_TRY(trial.artifact, artifact_of(planned.recipe, report, context));
   }
   return trial;
@@ -126,6 +126,10 @@ Result<Artifact> artifact_of(const Recipe& recipe, const Report& report, Context
   STROP_TRY(const CalibrationSet calibration, calibration_for(recipe, report, context));
   STROP_TRY(Artifact artifact,
             artifact_after(recipe.steps.size(), recipe, *report.model, calibration, context));
+  STROP_CHECK(context.store().note_use(
+      artifact.id, {.model = std::filesystem::path(report.model->path).filename().string(),
+                    .recipe = str(recipe.backend, " ", recipe.name),
+                    .run_folder = context.out()}));
   artifact.recipe_id = recipe.id;
   artifact.backend = recipe.backend;
   return artifact;

@@ -2,14 +2,18 @@
 #include "report/recommendations.h"
 
 #include "core/files.h"
+#include "core/json.h"
 #include "pipeline/stages.h"
 #include "report/html.h"
+#include "report/milestones.h"
+#include "report/side_by_side.h"
 #include "report/terminal.h"
 #include "strop/json.h"
 
 namespace strop::pipeline {
 
 Result<void> report_stage(Report& report, Context&) {
+  report.milestones = milestones(report);
   report.recommendations = recommendations(report);
   return {};
 }
@@ -22,9 +26,40 @@ std::string to_terminal(const Report& report, std::size_t width, bool colour, bo
   return terminal_table(report, {.width = width, .colour = colour, .unicode = unicode});
 }
 
-Result<std::string> to_html(const Report& report) {
+Result<std::string> to_html(const Report& report, const std::string& folder) {
   STROP_TRY(const HtmlAssets assets, load_html_assets(pipeline::places().share / "report"));
-  return html_page(report, assets);
+  return html_page(report, assets,
+                   folder.empty() ? RawSamples{} : read_raw_samples(report, folder));
+}
+
+Result<NamedReport> read_run(const std::string& folder_or_file) {
+  std::error_code error;
+  std::filesystem::path file = folder_or_file;
+  if (std::filesystem::is_directory(file, error)) file /= "report.json";
+  auto text = read_text(file);
+  if (!text) {
+    if (text.error().code == ErrorCode::not_found)
+      text.error().hint = "Give the folder of a finished run, or a report.json.";
+    return std::move(text).error();
+  }
+  STROP_TRY(Report report, report_from_json(*text));
+  const std::filesystem::path place = std::filesystem::absolute(file, error);
+  const std::filesystem::path name =
+      place.filename() == "report.json" ? place.parent_path().filename() : place.stem();
+  return NamedReport{name.string(), std::move(report)};
+}
+
+SideBySide side_by_side(const std::vector<NamedReport>& runs) { return sides_of(runs); }
+
+std::string to_json(const SideBySide& sides, int indent) { return encode(sides).dump(indent); }
+
+std::string to_terminal(const SideBySide& sides, std::size_t width, bool colour, bool unicode) {
+  return sides_text(sides, {.width = width, .colour = colour, .unicode = unicode});
+}
+
+Result<std::string> to_html(const SideBySide& sides) {
+  STROP_TRY(const HtmlAssets assets, load_html_assets(pipeline::places().share / "report"));
+  return sides_page(sides, assets);
 }
 
 }  // namespace strop

@@ -6,9 +6,12 @@
 #include "core/clock.h"
 #include "core/files.h"
 #include "core/lock.h"
+#include "core/units.h"
 #include "formats/model_file.h"
+#include "pipeline/lock_file.h"
 #include "pipeline/stages.h"
 #include "pipeline/toolchains.h"
+#include "store/inventory.h"
 #include "strop/json.h"
 #include "strop/version.h"
 
@@ -51,6 +54,7 @@ Json identity_of(const RunRequest& request) {
   if (request.worker_memory_bytes) identity["worker_memory_bytes"] = *request.worker_memory_bytes;
   if (request.worker_silence_seconds)
     identity["worker_silence_seconds"] = *request.worker_silence_seconds;
+  if (request.locked) identity["locked"] = id_of(encode(*request.locked));
   return identity;
 }
 
@@ -101,10 +105,30 @@ RunRequest with_absolute_paths(RunRequest request) {
   return request;
 }
 
+// A file that says so already is left alone: syncing it anew would take longer than all else of a
+// run with nothing to do.
+Result<void> keep(const fs::path& file, const std::string& text) {
+  if (const auto known = read_text(file, text.size()); known && *known == text) return {};
+  return write_whole(file, text);
+}
+
 Result<void> write_reports(const Report& report, const fs::path& out) {
-  STROP_CHECK(write_whole(out / "report.json", to_json(report)));
-  STROP_TRY(const std::string page, to_html(report));
-  return write_whole(out / "report.html", page);
+  STROP_CHECK(keep(out / "report.json", to_json(report)));
+  STROP_TRY(const std::string page, to_html(report, out.string()));
+  return keep(out / "report.html", page);
+}
+
+// A store above its limit is no reason to end a run: it is told, and the run goes on.
+void keep_store_small(const RunRequest& request, Context& context) {
+  if (!request.store_limit_bytes) return;
+  const auto cleaned = clean(context.store(), request.store_limit_bytes);
+  if (!cleaned)
+    context.note(Stage::none, cleaned.error().message);
+  else if (cleaned->kept_bytes > *request.store_limit_bytes)
+    context.note(Stage::none,
+                 str("the store holds ", bytes_text(cleaned->kept_bytes),
+                     ", more than its limit of ", bytes_text(*request.store_limit_bytes),
+                     ": run folders need the rest (see strop store list)"));
 }
 
 Result<Store> open_store() {
@@ -125,6 +149,8 @@ Result<Report> run(const RunRequest& asked, Observer& observer, std::stop_token 
   STROP_TRY(Store store, open_store());
   Context context(request, observer, stop, std::move(store), std::move(journal));
 
+  keep_store_small(request, context);
+
   Report report;
   report.tool_version = STROP_VERSION;
   report.goal = request.goal;
@@ -137,6 +163,11 @@ Result<Report> run(const RunRequest& asked, Observer& observer, std::stop_token 
     return Result<std::string>(now_utc());
   }));
   STROP_CHECK(write_reports(report, out));
+  STROP_TRY(const LockFile lock_file, lock_file_of(report, context));
+  STROP_CHECK(keep(out / kLockFile, to_json(lock_file)));
+  if (request.locked)
+    STROP_CHECK(keep(out / "repeat.json", to_json(compare(*request.locked, lock_file))));
+  keep_store_small(request, context);
   return report;
 }
 

@@ -57,26 +57,35 @@ std::string filled(std::string_view page, const std::vector<Part>& parts) {
   return out;
 }
 
+std::string filled_page(const std::string& title, const Html& content, const HtmlAssets& assets) {
+  return filled(assets.page, {{"policy", text(policy(assets)).str()},
+                              {"title", text(title).str()},
+                              {"style", assets.style},
+                              {"script", assets.script},
+                              {"body", content.str()}});
+}
+
 std::string title_of(const Report& report) {
   return (report.model ? file_name(*report.model) : "No model") + " - Strop report";
 }
 
-Html body(const Report& report) {
+Html body(const Report& report, const RawSamples& samples) {
   const Summary summary = summarise(report);
   return headline_section(report, summary) + artifacts_section(report, summary) +
-         plots_section(report, summary) + gates_section(summary) + advice_section(report) +
-         plan_section(report, summary) + matrix_section(report) + setbacks_section(summary) +
-         conditions_section(report, summary) + reproduce_section(report);
+         milestones_section(report) + plots_section(report, summary, samples) +
+         gates_section(summary) + advice_section(report) + plan_section(report, summary) +
+         matrix_section(report) + setbacks_section(summary) + conditions_section(report, summary) +
+         reproduce_section(report);
 }
 
 }  // namespace
 
-std::string html_page(const Report& report, const HtmlAssets& assets) {
-  return filled(assets.page, {{"policy", text(policy(assets)).str()},
-                              {"title", text(title_of(report)).str()},
-                              {"style", assets.style},
-                              {"script", assets.script},
-                              {"body", body(report).str()}});
+std::string html_page(const Report& report, const HtmlAssets& assets, const RawSamples& samples) {
+  return filled_page(title_of(report), body(report, samples), assets);
+}
+
+std::string page_of(const std::string& title, const Html& content, const HtmlAssets& assets) {
+  return filled_page(title, content, assets);
 }
 
 }  // namespace strop

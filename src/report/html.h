@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <string>
 
+#include "report/markup.h"
+#include "report/raw_samples.h"
 #include "strop/report.h"
 
 namespace strop {
@@ -20,6 +22,10 @@ Result<HtmlAssets> load_html_assets(const std::filesystem::path& folder);
 
 // Every text of the report is escaped; the page's own policy forbids any request and any foreign
 // script.
-std::string html_page(const Report& report, const HtmlAssets& assets);
+std::string html_page(const Report& report, const HtmlAssets& assets,
+                      const RawSamples& samples = {});
+
+// Any other content in the same frame, under the same policy.
+std::string page_of(const std::string& title, const Html& content, const HtmlAssets& assets);
 
 }  // namespace strop

@@ -197,9 +197,26 @@ struct Coordinate {
 
 using Coordinates = std::optional<Coordinate> (*)(const Row&);
 
+// Through the points that no other beats in both directions of this picture. Lower is better.
+Html front_line(const std::vector<Point>& points, bool smaller_x_is_better) {
+  std::vector<std::pair<double, double>> places;
+  for (const Point& point : points) {
+    const bool beaten = std::any_of(points.begin(), points.end(), [&](const Point& other) {
+      const bool no_worse_x = smaller_x_is_better ? other.x <= point.x : other.x >= point.x;
+      return no_worse_x && other.y >= point.y && (other.x != point.x || other.y > point.y);
+    });
+    if (!beaten) places.emplace_back(point.x, point.y);
+  }
+  if (places.size() < 2) return {};
+  std::sort(places.begin(), places.end());
+  std::string path;
+  for (const auto& [x, y] : places) path += px(x) + "," + px(y) + " ";
+  return element("polyline", {{"class", "front-line"}, {"points", path}});
+}
+
 // Something horizontally, divergence vertically.
 Html divergence_plot(const Summary& summary, Coordinates horizontal, std::string_view title,
-                     std::string name) {
+                     std::string name, bool smaller_x_is_better) {
   Range x_range, y_range;
   std::vector<const Row*> rows;
   for (const Row& row : summary.rows) {
@@ -233,7 +250,8 @@ Html divergence_plot(const Summary& summary, Coordinates horizontal, std::string
   }
   return drawing(kHeight, std::move(name),
                  x_axis(x_axis_, kTop, kBottom, title) +
-                     y_axis(y_axis_, summary.wording->distance_axis) + draw(points));
+                     y_axis(y_axis_, summary.wording->distance_axis) +
+                     front_line(points, smaller_x_is_better) + draw(points));
 }
 
 std::optional<Coordinate> size_of(const Row& row) {
@@ -334,6 +352,39 @@ Html latency_row(const Summary& summary, const Row& row, const Axis& axis, doubl
   return element("g", {{"class", "datum"}, {"data-trial", row.trial->id}}, group);
 }
 
+// Of sorted values; between two of them where it must be.
+double quantile(const std::vector<double>& sorted, double share) {
+  const double place = share * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(place);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+Html distribution_row(const Summary& summary, const Row& row, const std::vector<double>& sorted,
+                      const Axis& axis, double y) {
+  constexpr std::size_t kSlowest = 20;
+  const std::size_t framework = framework_number(summary, row.trial->recipe.backend);
+  const std::string style = "fw" + number_text((framework - 1) % 6 + 1);
+  const auto at = [&](double share) { return axis.at(quantile(sorted, share)); };
+  Html group =
+      element("title", str(trial_text(*row.trial), ": median ", fixed(quantile(sorted, 0.5), 2),
+                           " ms, 95 % below ", fixed(quantile(sorted, 0.95), 2), " ms, slowest ",
+                           fixed(sorted.back(), 2), " ms, ", sorted.size(), " tokens"));
+  group += line(kNames, y, kBarsEnd, y, "grid");
+  group += line(at(0.05), y, at(0.95), y, "spread " + style);
+  group += line(at(0.25), y, at(0.75), y, "spread middle " + style);
+  group += line(at(0.5), y - 8, at(0.5), y + 8, "median");
+  const double tail = quantile(sorted, 0.95);
+  for (std::size_t i = sorted.size() - std::min(kSlowest, sorted.size()); i < sorted.size(); ++i)
+    if (sorted[i] > tail)
+      group += element(
+          "circle",
+          {{"class", "dot " + style}, {"cx", px(axis.at(sorted[i]))}, {"cy", px(y)}, {"r", "1.7"}});
+  group += row_name(*row.trial, y, row.recommended);
+  group += label(kBarsEnd + 10, y + 4, fixed(quantile(sorted, 0.5), 1) + " ms", "start", "value");
+  return element("g", {{"class", "datum"}, {"data-trial", row.trial->id}}, group);
+}
+
 double build_seconds(const Trial& trial) {
   return std::min(trial.artifact ? trial.artifact->build_seconds : 0, trial.wall_seconds);
 }
@@ -377,12 +428,12 @@ std::size_t framework_number(const Summary& summary, std::string_view backend) {
 
 Html size_plot(const Summary& summary) {
   return divergence_plot(summary, size_of, "size, MB (smaller is better)",
-                         "Size against divergence");
+                         "Size against divergence", true);
 }
 
 Html speed_plot(const Summary& summary) {
   return divergence_plot(summary, speed_of, "speed against the original, x (larger is better)",
-                         "Speed against divergence");
+                         "Speed against divergence", false);
 }
 
 Html position_plot(const Summary& summary) {
@@ -439,6 +490,29 @@ Html latency_plot(const Summary& summary) {
   return drawing(bottom + 50, "Request time", content);
 }
 
+Html distribution_plot(const Summary& summary, const RawSamples& samples) {
+  std::vector<std::pair<const Row*, std::vector<double>>> rows;
+  double longest = 0;
+  for (const Row& row : summary.rows) {
+    const auto found = samples.inter_token_ms.find(row.trial->id);
+    if (found == samples.inter_token_ms.end() || found->second.size() < 20) continue;
+    rows.emplace_back(&row, found->second);
+    std::sort(rows.back().second.begin(), rows.back().second.end());
+    longest = std::max(longest, rows.back().second.back());
+  }
+  if (rows.empty()) return {};
+  const double bottom = kTop + kRowHeight * static_cast<double>(rows.size());
+  const Axis axis = axis_around(0, longest, kNames, kBarsEnd, false);
+  Html content =
+      x_axis(axis, kTop, bottom, "time between neighbouring tokens, ms (less is better)");
+  double y = kTop + kRowHeight / 2;
+  for (const auto& [row, sorted] : rows) {
+    content += distribution_row(summary, *row, sorted, axis, y);
+    y += kRowHeight;
+  }
+  return drawing(bottom + 50, "Time between tokens", content);
+}
+
 Html effort_plot(const Report& report) {
   double longest = 0;
   std::vector<const Trial*> trials;
@@ -474,6 +548,7 @@ Html framework_legend(const Summary& summary) {
   items += element("li", "filled: on the front");
   items += element("li", "ring: recommended");
   items += element("li", "whisker: 95 % interval");
+  items += element("li", "dotted line: the front of what is plotted");
   return element("ul", {{"class", "legend"}}, items);
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "report/markup.h"
+#include "report/raw_samples.h"
 #include "report/summary.h"
 
 namespace strop {
@@ -15,7 +16,9 @@ Html size_plot(const Summary& summary);      // size against divergence
 Html speed_plot(const Summary& summary);     // speed against divergence
 Html position_plot(const Summary& summary);  // divergence by position
 Html latency_plot(const Summary& summary);   // request time against the baseline's
-Html effort_plot(const Report& report);      // where the run's time went
+// Times between tokens, all of them.
+Html distribution_plot(const Summary& summary, const RawSamples& samples);
+Html effort_plot(const Report& report);  // where the run's time went
 Html framework_legend(const Summary& summary);
 
 // 1-based, by first appearance; the colour and the shape of a framework's marks.

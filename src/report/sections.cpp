@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "report/milestones.h"
 #include "report/plots.h"
 #include "report/recommendations.h"
 
@@ -424,7 +425,36 @@ Html artifacts_section(const Report& report, const Summary& summary) {
                                 element("thead", element("tr", head)) + element("tbody", rows))));
 }
 
-Html plots_section(const Report& report, const Summary& summary) {
+Html milestones_section(const Report& report) {
+  if (report.milestones.empty()) return {};
+  Html rows;
+  for (const Milestone& milestone : report.milestones) {
+    Html row = element("th", {{"scope", "row"}}, milestone_title(milestone.kind));
+    for (const std::optional<Metric>* figure :
+         {&milestone.size, &milestone.accuracy, &milestone.speedup, &milestone.memory}) {
+      const bool unit = figure == &milestone.speedup && !*figure &&
+                        milestone.kind == MilestoneKind::baseline && !milestone.trial_id.empty();
+      row += unit ? unit_cell() : number_cell(*figure ? &**figure : nullptr);
+    }
+    rows += element("tr", row + element("td", milestone.text));
+  }
+  const Html head = element(
+      "tr", head_cell("Step") + head_cell("Size", "number") + head_cell("Accuracy", "number") +
+                head_cell("Speed against original", "number") + head_cell("Peak memory", "number") +
+                head_cell("What it brought"));
+  return section(
+      "steps", "What each step brought",
+      element("p", {{"class", "caption"}},
+              "From the original to the recommended artifact. Each line shows the figures of the "
+              "artifact at that point; \u2014 was not measured apart.") +
+          scrolling(
+              "Steps from the original to the recommended artifact",
+              element("table", element("caption", {{"class", "hidden"}},
+                                       "Steps from the original to the recommended artifact") +
+                                   element("thead", head) + element("tbody", rows))));
+}
+
+Html plots_section(const Report& report, const Summary& summary, const RawSamples& samples) {
   Html figures = figure(
       "Size against divergence",
       "Lower left is better: smaller, and closer to the original. The quality reference is not "
@@ -441,6 +471,11 @@ Html plots_section(const Report& report, const Summary& summary) {
   figures +=
       figure("Request time", "Median with its 95 % interval. The dashed line is the baseline.",
              latency_plot(summary));
+  figures +=
+      figure("Time between tokens",
+             "Every token of every timed request. Thick: the middle half, with the median; thin: "
+             "5 % to 95 %; dots: the slowest, up to twenty. A long tail is what users notice.",
+             distribution_plot(summary, samples));
   const Html effort = effort_plot(report);
   figures += figure("Where the run's time went",
                     "Dark: building the artifact, light: measuring it. Failed and dominated trials "

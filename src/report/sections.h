@@ -3,13 +3,15 @@
 #pragma once
 
 #include "report/markup.h"
+#include "report/raw_samples.h"
 #include "report/summary.h"
 
 namespace strop {
 
 Html headline_section(const Report& report, const Summary& summary);
 Html artifacts_section(const Report& report, const Summary& summary);
-Html plots_section(const Report& report, const Summary& summary);
+Html milestones_section(const Report& report);
+Html plots_section(const Report& report, const Summary& summary, const RawSamples& samples = {});
 Html gates_section(const Summary& summary);
 Html advice_section(const Report& report);
 Html plan_section(const Report& report, const Summary& summary);

@@ -5,22 +5,18 @@
 #include <vector>
 
 #include "report/characters.h"
+#include "report/milestones.h"
 #include "report/summary.h"
+#include "report/terminal_writer.h"
 
 namespace strop {
 namespace {
 
-enum class Paint { plain, bold, dim, good, bad, warn };
+using Paint = TerminalPaint;
+using Cell = TerminalCell;
+using Writer = TerminalWriter;
 
-constexpr std::array<std::string_view, 6> kPaint{"",         "\x1b[1m",  "\x1b[2m",
-                                                 "\x1b[32m", "\x1b[31m", "\x1b[33m"};
-constexpr std::string_view kReset = "\x1b[0m";
 constexpr std::string_view kAbsent = "\u2014";
-
-struct Cell {
-  std::string text;
-  Paint paint = Paint::plain;
-};
 
 struct Column {
   std::string top, bottom;  // the two lines of its heading
@@ -41,75 +37,6 @@ std::vector<Column> columns_of(const Wording& wording) {
   columns.push_back({"peak", "memory"});
   columns.push_back({"required", "gates", false});
   return columns;
-}
-
-// Builds text line by line, in the style's characters and colours.
-class Writer {
- public:
-  explicit Writer(const TerminalStyle& style)
-      : style_(style), width_(std::max<std::size_t>(style.width, 80)) {}
-
-  std::size_t width() const { return width_; }
-  // Spaces between columns.
-  std::size_t gap() const { return width_ < 90 ? 1 : 2; }
-  std::string shown(std::string_view text) const {
-    std::string clean = printable(text);
-    return style_.unicode ? clean : to_ascii(clean);
-  }
-  std::string cut(std::string_view text, std::size_t width) const {
-    return clipped(shown(text), width, style_.unicode ? "\u2026" : "..");
-  }
-  std::string painted(std::string text, Paint paint) const {
-    if (!style_.colour || paint == Paint::plain || text.find_first_not_of(' ') == std::string::npos)
-      return text;
-    return std::string(kPaint[static_cast<std::size_t>(paint)]) + text + std::string(kReset);
-  }
-  void line(std::string_view text = {}, Paint paint = Paint::plain) {
-    out_ += painted(cut(text, width_), paint) + "\n";
-  }
-  void raw(std::string text) {
-    text.erase(text.find_last_not_of(' ') + 1);
-    out_ += text + "\n";
-  }
-  // "label       text", wrapped under itself.
-  void field(std::string_view label, std::string_view text, Paint label_paint = Paint::bold,
-             Paint text_paint = Paint::plain);
-  std::string take() { return std::move(out_); }
-
- private:
-  TerminalStyle style_;
-  std::size_t width_;
-  std::string out_;
-};
-
-constexpr std::size_t kLabelWidth = 14;
-
-std::vector<std::string> wrapped(std::string_view text, std::size_t width) {
-  std::vector<std::string> lines(1);
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    const std::string word = clipped(text.substr(0, end), width, "");
-    if (!lines.back().empty() && display_width(lines.back()) + 1 + display_width(word) > width)
-      lines.emplace_back();
-    lines.back() += (lines.back().empty() ? "" : " ") + word;
-    // A word longer than a line goes on in the next one.
-    text.remove_prefix(word.size() < end ? word.size() : std::min(end + 1, text.size()));
-  }
-  return lines;
-}
-
-std::string padded(const std::string& text, std::size_t width, bool right) {
-  const std::string space(width - std::min(width, display_width(text)), ' ');
-  return right ? space + text : text + space;
-}
-
-void Writer::field(std::string_view label, std::string_view text, Paint label_paint,
-                   Paint text_paint) {
-  std::string head = painted(padded(cut(label, kLabelWidth), kLabelWidth, false), label_paint);
-  for (const std::string& part : wrapped(shown(text), width_ - kLabelWidth)) {
-    raw(head + painted(part, text_paint));
-    head = std::string(kLabelWidth, ' ');
-  }
 }
 
 Cell figure_cell(const Trial& trial, std::string_view name) {
@@ -320,6 +247,15 @@ void write_recommendation(Writer& writer, const Report& report, const Summary& s
   if (!report.front->why.empty()) writer.field("", report.front->why);
 }
 
+// One line per step: its figures stand in the table.
+void write_milestones(Writer& writer, const Report& report) {
+  if (report.milestones.empty()) return;
+  writer.line();
+  writer.line("What each step brought", Paint::bold);
+  for (const Milestone& milestone : report.milestones)
+    writer.field(milestone_title(milestone.kind), milestone.text, Paint::plain);
+}
+
 void write_unquantised(Writer& writer, const Summary& summary) {
   if (!summary.recommended || !summary.fastest_unquantised) return;
   const auto& ratio = summary.recommended->over_unquantised;
@@ -477,6 +413,7 @@ std::string terminal_table(const Report& report, const TerminalStyle& style) {
   write_recommendation(writer, report, summary);
   write_verdict(writer, summary);
   write_unquantised(writer, summary);
+  write_milestones(writer, report);
   writer.line();
   write_setbacks(writer, "Failed", summary.failed, Paint::bad);
   write_setbacks(writer, "Infeasible", summary.infeasible, Paint::plain);

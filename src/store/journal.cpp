@@ -43,6 +43,8 @@ std::optional<JournalRecord> parse_line(std::string_view line) {
 Result<Journal> Journal::open(const std::filesystem::path& file) {
   Descriptor fd(::open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!fd) return file_error("open", file, errno);
+  // A journal that is made now must have its name after a power cut too.
+  STROP_CHECK(sync_folder(file.has_parent_path() ? file.parent_path() : "."));
   STROP_TRY(const std::string text, read_text(file, kMaxJournalBytes));
   Journal journal(file, std::move(fd));
   std::size_t good = 0;

@@ -7,10 +7,10 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "core/clock.h"
 #include "core/files.h"
 #include "core/hash.h"
 #include "core/json.h"
-#include "core/lock.h"
 
 namespace fs = std::filesystem;
 
@@ -25,6 +25,15 @@ Result<Artifact> read_manifest(const fs::path& folder) {
   STROP_TRY(Artifact artifact, decode<Artifact>(json, (folder / kManifest).string()));
   artifact.folder = folder.string();
   return artifact;
+}
+
+// The sizes alone: a power loss cuts files, and reading all of them at every use would be slow.
+bool has_stated_sizes(const Artifact& artifact) {
+  return std::all_of(artifact.files.begin(), artifact.files.end(), [&](const ArtifactFile& file) {
+    struct stat status {};
+    return ::lstat((fs::path(artifact.folder) / file.path).c_str(), &status) == 0 &&
+           S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) == file.bytes;
+  });
 }
 
 // A relative path that stays inside its folder.
@@ -80,7 +89,7 @@ Result<fs::path> Store::default_root() {
 Result<Store> Store::open(const fs::path& root) {
   std::error_code error;
   const fs::path absolute = fs::absolute(root, error);
-  for (const char* part : {"artifacts", "work", "locks", "digests", "workers"}) {
+  for (const char* part : {"artifacts", "work", "locks", "digests", "uses", "workers"}) {
     fs::create_directories(absolute / part, error);
     if (error) return file_error("create", absolute / part, error.value());
   }
@@ -92,12 +101,44 @@ bool Store::has(const std::string& id) const {
   return fs::exists(folder_of(id) / kManifest, error);
 }
 
+Result<bool> Store::hold(const std::string& id) {
+  if (!has(id)) return false;
+  if (held_->contains(id)) return true;
+  STROP_TRY(Lock lock, Lock::acquire_shared(root_ / "locks" / id, "the artifact"));
+  if (!has(id)) return false;  // removed before the lock was had
+  held_->emplace(id, std::move(lock));
+  return true;
+}
+
 Result<Artifact> Store::artifact(const std::string& id,
                                  const std::function<Result<Artifact>(const fs::path&)>& build) {
-  if (has(id)) return read_manifest(folder_of(id));
-  STROP_TRY(const Lock lock, Lock::acquire(root_ / "locks" / id, "the artifact"));
-  if (has(id)) return read_manifest(folder_of(id));
-  // Under the lock nobody else works on this id, so what is there was left by an interrupted build.
+  // Between building it alone and holding it shared somebody may remove it: a rare second turn.
+  for (int turn = 0; turn < 3; ++turn) {
+    STROP_TRY(const bool there, hold(id));
+    if (there) {
+      if (auto artifact = manifest(id); artifact && has_stated_sizes(*artifact)) return artifact;
+      held_->erase(id);
+    }
+    STROP_TRY(Lock lock, Lock::acquire(root_ / "locks" / id, "the artifact"));
+    const auto made = make(id, build);
+    if (!made) return made;
+    STROP_CHECK(lock.share());
+    held_->insert_or_assign(id, std::move(lock));
+  }
+  return Error{.code = ErrorCode::busy,
+               .message = str("[store] ", id, " is removed as often as it is made"),
+               .hint = "Wait for the strop that clears the store, then run again.",
+               .field = "id",
+               .value = id};
+}
+
+// Under the lock nobody else works on this id, so what is there was left by an interrupted build.
+Result<Artifact> Store::make(const std::string& id,
+                             const std::function<Result<Artifact>(const fs::path&)>& build) {
+  if (has(id)) {
+    if (auto artifact = manifest(id); artifact && has_stated_sizes(*artifact)) return artifact;
+    STROP_CHECK(quarantine(id));
+  }
   const fs::path work = root_ / "work" / id;
   std::error_code error;
   fs::remove_all(work, error);
@@ -110,10 +151,46 @@ Result<Artifact> Store::artifact(const std::string& id,
     STROP_CHECK(complete(artifact, work));
     STROP_CHECK(write_whole(work / kManifest, encode(artifact).dump(2)));
     STROP_CHECK(publish_folder(work, folder_of(id)));
-    return read_manifest(folder_of(id));
+    return manifest(id);
   }();
   if (!made) fs::remove_all(work, error);
   return made;
+}
+
+Result<Artifact> Store::manifest(const std::string& id) const {
+  return read_manifest(folder_of(id));
+}
+
+Result<fs::path> Store::quarantine(const std::string& id) {
+  std::error_code error;
+  fs::create_directories(root_ / "quarantine", error);
+  if (error) return file_error("create", root_ / "quarantine", error.value());
+  const std::string name = str(id, ".", now_utc());
+  fs::path place = root_ / "quarantine" / name;
+  for (int i = 2; fs::exists(place, error); ++i) place = root_ / "quarantine" / str(name, ".", i);
+  fs::rename(folder_of(id), place, error);
+  if (error) return file_error("move", folder_of(id), error.value());
+  STROP_CHECK(sync_folder(root_ / "quarantine"));
+  return place;
+}
+
+Result<void> Store::note_use(const std::string& id, const StoreUse& use) {
+  const fs::path folder = root_ / "uses" / id;
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return file_error("create", folder, error.value());
+  const auto note = [](const fs::path& file, const std::string& text) -> Result<void> {
+    if (const auto known = read_text(file, 64u << 10); known && *known == text) return {};
+    return write_whole(file, text);
+  };
+  STROP_CHECK(note(folder / "about.json", Json{{"model", use.model}, {"recipe", use.recipe}}.dump(
+                                              -1, ' ', true, Json::error_handler_t::replace)));
+  if (!use.run_folder.empty()) {
+    const std::string run = use.run_folder.string();
+    STROP_CHECK(note(folder / (sha256_hex(run).substr(0, 16) + ".run"), run));
+  }
+  fs::last_write_time(folder, fs::file_time_type::clock::now(), error);
+  return {};
 }
 
 Result<void> Store::verify(const Artifact& artifact) const {
@@ -121,11 +198,14 @@ Result<void> Store::verify(const Artifact& artifact) const {
     const fs::path path = fs::path(artifact.folder) / file.path;
     STROP_TRY(const std::string digest, sha256_file(path));
     if (digest != file.sha256) {
-      return Error{.code = ErrorCode::corrupt,
-                   .message = str(path.string(), " does not have the digest its manifest states"),
-                   .hint = str("Remove ", artifact.folder, " and run again; it is made anew."),
-                   .field = "sha256",
-                   .value = digest};
+      return Error{
+          .code = ErrorCode::corrupt,
+          .message = str(path.string(), " does not have the digest its manifest states"),
+          .hint =
+              "Run strop store verify: it takes the artifact out of the store, and the next run "
+              "makes it anew.",
+          .field = "sha256",
+          .value = digest};
     }
   }
   return {};

@@ -4,12 +4,22 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
+#include <memory>
 #include <string>
 
+#include "core/lock.h"
 #include "strop/artifact.h"
 #include "strop/result.h"
 
 namespace strop {
+
+// Who needs an artifact, in words for people.
+struct StoreUse {
+  std::string model;                 // what the user calls it
+  std::string recipe;                // framework and recipe
+  std::filesystem::path run_folder;  // empty: none, so that nothing keeps it from being removed
+};
 
 class Store {
  public:
@@ -23,12 +33,23 @@ class Store {
   // Where workers keep what they found out about the machine, such as self-tests.
   std::filesystem::path workers_cache() const { return root_ / "workers"; }
 
-  // The artifact with that id; built by `build` in a fresh folder when the store lacks it. Sets id,
-  // folder, digests and sizes. What an interrupted build left behind is removed.
+  // The artifact with that id; built by `build` in a fresh folder when the store lacks it, or when
+  // its files do not have the sizes that its manifest states. Sets id, folder, digests and sizes.
+  // What an interrupted build left behind is removed. Nobody removes the artifact as long as this
+  // Store or a copy of it lives.
   Result<Artifact> artifact(
       const std::string& id,
       const std::function<Result<Artifact>(const std::filesystem::path& folder)>& build);
   bool has(const std::string& id) const;
+  // Whether it is there; then nobody removes it as long as this Store or a copy of it lives.
+  Result<bool> hold(const std::string& id);
+  // Records who needs it. Costs nothing when that is known already.
+  Result<void> note_use(const std::string& id, const StoreUse& use);
+
+  // The artifact as its manifest states it.
+  Result<Artifact> manifest(const std::string& id) const;
+  // Takes an artifact out of the store, for somebody to look at. The caller holds its lock alone.
+  Result<std::filesystem::path> quarantine(const std::string& id);
 
   // Checks sizes and digests of the files against the manifest; corrupt names the file.
   Result<void> verify(const Artifact& artifact) const;
@@ -41,7 +62,13 @@ class Store {
  private:
   explicit Store(std::filesystem::path root) : root_(std::move(root)) {}
   std::filesystem::path folder_of(const std::string& id) const { return root_ / "artifacts" / id; }
+  Result<Artifact> make(
+      const std::string& id,
+      const std::function<Result<Artifact>(const std::filesystem::path& folder)>& build);
+
   std::filesystem::path root_;
+  using Held = std::map<std::string, Lock>;
+  std::shared_ptr<Held> held_ = std::make_shared<Held>();  // shared locks, by id
 };
 
 }  // namespace strop

@@ -49,13 +49,33 @@ if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
 
   set(kill "${CMAKE_CURRENT_SOURCE_DIR}/kill_resume" $<TARGET_FILE:strop>)
   add_test(NAME integration.kill_resume COMMAND ${kill} "${tiny}" 3 --data "${text}")
-  add_test(NAME integration.kill_resume_often COMMAND ${kill} "${tiny}" 50 --data "${text}")
+  add_test(NAME integration.kill_resume_often COMMAND ${kill} "${tiny}" 200 --data "${text}")
   add_test(NAME integration.kill_resume_real
     COMMAND ${kill} "${PROJECT_SOURCE_DIR}/build/demo/SmolLM2-135M" 1 --kills-per-run 10 --budget 20s)
   set_tests_properties(integration.pipeline integration.kill_resume PROPERTIES
     FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 900 LABELS real)
   set_tests_properties(integration.kill_resume_often integration.kill_resume_real PROPERTIES
-    FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 3600 LABELS slow)
+    FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 7200 LABELS slow)
+
+  # Writes that fail and power that goes away, with a shim preloaded into strop and its workers.
+  add_library(write-faults-shim MODULE write_faults/shim.c)
+  target_link_libraries(write-faults-shim PRIVATE ${CMAKE_DL_LIBS})
+  add_executable(write-faults-launcher write_faults/launcher.c)
+  set(faults "${CMAKE_CURRENT_SOURCE_DIR}/write_faults/write_faults")
+  set(with $<TARGET_FILE:strop> $<TARGET_FILE:write-faults-shim>
+           $<TARGET_FILE:write-faults-launcher> "${tiny}" "${text}")
+  add_test(NAME integration.power_cuts COMMAND ${faults} power ${with} --crashes 3)
+  add_test(NAME integration.power_cuts_often COMMAND ${faults} power ${with} --crashes 60)
+  add_test(NAME integration.write_faults COMMAND ${faults} each ${with})
+  set_tests_properties(integration.power_cuts PROPERTIES
+    FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 900 LABELS real)
+  set_tests_properties(integration.power_cuts_often integration.write_faults PROPERTIES
+    FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 7200 LABELS slow)
+
+  add_test(NAME integration.locked
+    COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/locked" $<TARGET_FILE:strop> "${tiny}" "${text}")
+  set_tests_properties(integration.locked PROPERTIES
+    FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 900 LABELS real)
 endif()
 
 # Models of tensors, where the setup has them.

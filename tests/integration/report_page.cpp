@@ -5,6 +5,7 @@
 #include <iostream>
 #include <string_view>
 
+#include "report/side_by_side.h"
 #include "unit/report/sample.h"
 
 int main(int argc, char** argv) {
@@ -15,8 +16,15 @@ int main(int argc, char** argv) {
     return 1;
   }
   const std::string_view kind = argv[2];
+  if (kind == "sides") {
+    std::cout << strop::sides_page(
+        strop::sides_of({{"laptop", strop::sample::report()},
+                         {"server</script><img src=x>", strop::sample::hostile_report()}}),
+        *assets);
+    return 0;
+  }
   std::cout << strop::html_page(kind == "hostile" ? strop::sample::hostile_report()
                                 : kind == "empty" ? strop::sample::empty_report()
                                                   : strop::sample::report(),
-                                *assets);
+                                *assets, strop::sample::raw_samples());
 }

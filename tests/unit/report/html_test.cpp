@@ -1,9 +1,12 @@
 #include "report/html.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include "core/hash.h"
@@ -11,6 +14,7 @@
 #include "report/sections.h"
 #include "sample.h"
 
+namespace fs = std::filesystem;
 using namespace strop;
 
 namespace {
@@ -80,9 +84,57 @@ TEST_CASE("every plot, section and table heading is there") {
   CHECK(count(text, "role=\"img\"") == 5);
   CHECK(count(text, "<h1>") == 1);
   CHECK(count(text, "<th>") == 0);  // each has a scope
-  for (const char* id :
-       {"artifacts", "plots", "gates", "advice", "plan", "setbacks", "conditions", "reproduce"})
+  for (const char* id : {"artifacts", "steps", "plots", "gates", "advice", "plan", "setbacks",
+                         "conditions", "reproduce"})
     CHECK_MESSAGE(has(text, "<section id=\"" + std::string(id) + "\""), id);
+}
+
+TEST_CASE("the times between tokens are drawn where the raw samples are there") {
+  const auto assets = load_html_assets(STROP_SOURCE_DIR "/share/report");
+  REQUIRE(assets);
+  const std::string text = html_page(sample::report(), *assets, sample::raw_samples());
+  CHECK(count(text, "<figure>") == 6);
+  CHECK(has(text, "1260 tokens"));
+  RawSamples few;
+  few.inter_token_ms[sample::report().trials[0].id] = {1, 2, 3};
+  CHECK(count(html_page(sample::report(), *assets, few), "<figure>") == 5);
+}
+
+TEST_CASE("raw samples are read from inside of the run's folder only, and only whole ones") {
+  const fs::path folder = fs::temp_directory_path() / str("strop-raw-samples-", ::getpid());
+  fs::create_directories(folder / "samples");
+  const auto write = [&](const std::string& name, const std::string& content) {
+    std::ofstream(folder / name) << content;
+  };
+  Report report;
+  Trial trial{.id = "t", .status = TrialStatus::ok};
+  trial.recipe.backend = "b";
+  trial.recipe.name = "r";
+  trial.measurement.emplace().metrics = {
+      {.metric = "inter_token_latency_p50", .unit = "ms", .samples_path = "samples/a.json"}};
+  report.trials = {trial};
+  const std::string whole = R"({"series":[{"name":"b r","seconds":[[1.0,1.5,2.25],[1,2,4]]}]})";
+  const auto read = [&] { return read_raw_samples(report, folder).inter_token_ms["t"]; };
+  write("samples/a.json", whole);
+  CHECK(read() == std::vector<double>{500, 750, 1000, 2000});
+  for (const char* broken :
+       {"", "{", "[]", R"({"series":3})", R"({"series":[{"name":"b r","seconds":[[2,1]]}]})",
+        R"({"series":[{"name":"b r","seconds":[["x","y"]]}]})",
+        R"({"series":[{"name":"other","seconds":[[1,2]]}]})"}) {
+    write("samples/a.json", broken);
+    CHECK_MESSAGE(read().empty(), broken);
+  }
+  write("outside.json", whole);
+  auto& path = report.trials[0].measurement->metrics[0].samples_path;
+  for (const std::string& escape :
+       {std::string("samples/../../") + folder.filename().string() + "/outside.json",
+        (folder / "outside.json").string()}) {
+    path = escape;
+    CHECK_MESSAGE(read().empty(), escape);
+  }
+  path = "outside.json";
+  CHECK(read().size() == 4);
+  fs::remove_all(folder);
 }
 
 TEST_CASE("the plan is checked against the measurement") {

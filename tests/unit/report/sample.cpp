@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "report/figures.h"
+#include "report/milestones.h"
+#include "report/summary.h"
 
 namespace strop::sample {
 namespace {
@@ -269,6 +271,7 @@ Report report() {
   out.gates = {gates(out.trials[2], 0.9968, 2.09, 0.62), gates(out.trials[3], 0.931, 1.05, 0.44),
                gates(out.trials[4], 0.781, 2.54, 0.41), gates(out.trials[5], 0.9991, 0.82, 1.55),
                gates(out.trials[6], 0.9974, 1.21, 1.12, true)};
+  out.milestones = milestones(out);
   out.warnings = {
       "the demo model's weights lie on a 4-bit grid: q4_1 and its like would look better than they "
       "are"};
@@ -324,6 +327,21 @@ Report hostile_report() {
   }
   for (GateReport& gates : out.gates) gates.gates.front().reason = attack;
   return out;
+}
+
+RawSamples raw_samples() {
+  RawSamples samples;
+  for (const Trial& trial : report().trials) {
+    const Metric* median = overall(trial, "inter_token_latency_p50");
+    if (!median || trial.status != TrialStatus::ok) continue;
+    std::vector<double>& times = samples.inter_token_ms[trial.id];
+    for (int i = 0; i < 1260; ++i) {
+      const double wave = std::sin(i * 0.7) + std::sin(i * 1.9);
+      const double hiccup = i % 97 == 0 ? 0.4 + 0.01 * (i % 31) : 0;
+      times.push_back(median->value * (1 + 0.03 * wave + hiccup));
+    }
+  }
+  return samples;
 }
 
 Report empty_report() {

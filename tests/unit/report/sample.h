@@ -3,6 +3,7 @@
 // measured.
 #pragma once
 
+#include "report/raw_samples.h"
 #include "strop/report.h"
 
 namespace strop::sample {
@@ -15,6 +16,9 @@ Report tensor_report();
 
 // The same report with names that try to break out of a page or a terminal.
 Report hostile_report();
+
+// Times between tokens of some of its trials, with a tail.
+RawSamples raw_samples();
 
 // A run that ended before anything was measured.
 Report empty_report();

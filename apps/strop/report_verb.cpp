@@ -1,0 +1,130 @@
+// strop report: the last stage, and finished runs shown again, one alone or several side by side.
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "console.h"
+#include "request.h"
+#include "strop/run.h"
+#include "strop/side_by_side.h"
+#include "verbs.h"
+#include "watch.h"
+
+namespace fs = std::filesystem;
+
+namespace strop::cli {
+namespace {
+
+struct Invocation {
+  RunRequest request;
+  std::vector<std::string> inputs;
+  bool json = false;
+};
+
+Error usage_error(const std::string& message, const std::string& hint) {
+  return {.code = ErrorCode::invalid_input, .message = message, .hint = hint};
+}
+
+// The stage itself: what gate left becomes the report's files.
+int finish(Invocation& in, Report report) {
+  if (report.finished_stage != Stage::gate)
+    return complain(usage_error(in.inputs.front() + " is not the output of gate",
+                                "The order is assess, plan, optimize, measure, gate, report."),
+                    in.json);
+  if (in.request.out.empty())
+    return complain(
+        usage_error("-o is required: the report's files go there", "Try: strop report - -o out"),
+        in.json);
+  in.request.goal = report.goal;
+  if (report.model) in.request.model = report.model->path;
+  if (report.target && !report.target->local) in.request.target = report.target->name;
+  const Interrupts interrupts;
+  Watch watch(is_terminal(STDERR_FILENO));
+  const auto finished =
+      advance(Stage::report, std::move(report), in.request, watch, interrupts.token());
+  watch.clear();
+  if (!finished) return complain(finished.error(), in.json);
+  // A person at the terminal reads the table; a pipe gets JSON, as from every stage.
+  print(*finished, in.json || !is_terminal(STDOUT_FILENO));
+  return verdict_code(*finished);
+}
+
+Result<void> write_file(const fs::path& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (file) return {};
+  return Error{.code = ErrorCode::io,
+               .message = "cannot write " + path.string(),
+               .field = "-o",
+               .value = path.string()};
+}
+
+Result<void> write_sides(const SideBySide& sides, const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  STROP_TRY(const std::string page, to_html(sides));
+  STROP_CHECK(write_file(folder / "side_by_side.html", page));
+  return write_file(folder / "side_by_side.json", to_json(sides) + "\n");
+}
+
+int show_sides(const Invocation& in) {
+  std::vector<NamedReport> runs;
+  for (const std::string& input : in.inputs) {
+    auto run = read_run(input);
+    if (!run) return complain(run.error(), in.json);
+    runs.push_back(*std::move(run));
+  }
+  const SideBySide sides = side_by_side(runs);
+  if (!in.request.out.empty()) {
+    if (auto written = write_sides(sides, in.request.out); !written)
+      return complain(written.error(), in.json);
+  }
+  print(sides, in.json);
+  return all_passed;
+}
+
+int report_verb(Invocation& in) {
+  if (in.inputs.size() > 1) return show_sides(in);
+  const std::string& input = in.inputs.front();
+  std::error_code error;
+  if (fs::is_directory(input, error)) {
+    const auto run = read_run(input);
+    if (!run) return complain(run.error(), in.json);
+    print(run->report, in.json);
+    return verdict_code(run->report);
+  }
+  auto report = read_report(input);
+  if (!report) return complain(report.error(), in.json);
+  if (report->finished_stage != Stage::report) return finish(in, *std::move(report));
+  print(*report, in.json);
+  return verdict_code(*report);
+}
+
+}  // namespace
+
+void add_report_verb(CLI::App& program, int& code) {
+  CLI::App* verb = program.add_subcommand(
+      "report", "Write the report for people, show a run again, or several side by side");
+  const auto in = std::make_shared<Invocation>();
+  verb->add_option("RUN", in->inputs,
+                   "Folders of finished runs or their report.json, from this or other machines; or "
+                   "the JSON that gate printed, - for standard input")
+      ->required();
+  verb->add_option("-o,--out", in->request.out,
+                   "Folder for the files: report.html and report.json, or side_by_side.html and "
+                   "side_by_side.json")
+      ->type_name("DIR");
+  verb->add_flag("--json", in->json, "JSON on stdout even at a terminal");
+  verb->footer(
+      "Examples:\n  strop report out                       the table of a finished run\n  strop "
+      "report laptop/ server/ -o both   several runs side by side, as a page too\n  strop gate "
+      "m.json "
+      "| strop report - -o out");
+  verb->callback([&code, in] { code = report_verb(*in); });
+}
+
+}  // namespace strop::cli
