@@ -436,7 +436,7 @@ Html milestones_section(const Report& report) {
                         milestone.kind == MilestoneKind::baseline && !milestone.trial_id.empty();
       row += unit ? unit_cell() : number_cell(*figure ? &**figure : nullptr);
     }
-    rows += element("tr", row + element("td", milestone.text));
+    rows += element("tr", row + element("td", {{"class", "words"}}, milestone.text));
   }
   const Html head = element(
       "tr", head_cell("Step") + head_cell("Size", "number") + head_cell("Accuracy", "number") +
