@@ -383,9 +383,7 @@ void write_head(Writer& writer, const Report& report) {
       Paint::bold);
   if (report.model) writer.line(model_line(report), Paint::dim);
   if (report.target) writer.line(target_line(report), Paint::dim);
-  if (report.target)
-    for (const std::string& part : wrapped(writer.shown(request_line(report)), writer.width()))
-      writer.line(part, Paint::dim);
+  if (report.target) writer.paragraph(request_line(report), Paint::dim);
   writer.line();
 }
 

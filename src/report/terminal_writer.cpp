@@ -58,6 +58,10 @@ void TerminalWriter::raw(std::string text) {
   out_ += text + "\n";
 }
 
+void TerminalWriter::paragraph(std::string_view text, TerminalPaint paint) {
+  for (const std::string& part : wrapped(shown(text), width_)) raw(painted(part, paint));
+}
+
 void TerminalWriter::field(std::string_view label, std::string_view text, TerminalPaint label_paint,
                            TerminalPaint text_paint) {
   std::string head = painted(padded(cut(label, kLabelWidth), kLabelWidth, false), label_paint);

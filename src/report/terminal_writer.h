@@ -34,6 +34,8 @@ class TerminalWriter {
   std::string painted(std::string text, TerminalPaint paint) const;
 
   void line(std::string_view text = {}, TerminalPaint paint = TerminalPaint::plain);
+  // As many lines as it needs.
+  void paragraph(std::string_view text, TerminalPaint paint = TerminalPaint::plain);
   void raw(std::string text);
   // "label       text", wrapped under itself.
   void field(std::string_view label, std::string_view text,
