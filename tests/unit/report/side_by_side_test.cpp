@@ -1,7 +1,9 @@
 #include "report/side_by_side.h"
+#include <algorithm>
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "report/characters.h"
