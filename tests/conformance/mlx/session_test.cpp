@@ -143,7 +143,7 @@ TEST_CASE("a folder that is not what its config.json says never reaches MLX") {
   std::ifstream file(config);
   const auto right = nlohmann::json::parse(file);
   for (const auto& [field, value] :
-       {std::pair<const char*, nlohmann::json>{"hidden_size", 128},
+       {std::pair<const char*, nlohmann::json>{"hidden_size", 64},
         {"num_attention_heads", 3},
         {"head_dim", 17},
         {"vocab_size", 127},
