@@ -117,8 +117,8 @@ Result<Artifact> Store::artifact(const std::string& id,
     STROP_TRY(const bool there, hold(id));
     if (there) {
       if (auto artifact = manifest(id); artifact && has_stated_sizes(*artifact)) return artifact;
-      held_->erase(id);
     }
+    held_->erase(id);  // a shared lock of our own, of what was removed or cut, would bar us
     STROP_TRY(Lock lock, Lock::acquire(root_ / "locks" / id, "the artifact"));
     const auto made = make(id, build);
     if (!made) return made;

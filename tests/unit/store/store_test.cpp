@@ -51,6 +51,23 @@ TEST_CASE("an artifact is built once and found again with digests and sizes") {
   CHECK(store->verify(*second));
 }
 
+TEST_CASE("an artifact that is removed while its user still holds it is made anew") {
+  const TemporaryFolder folder;
+  auto store = Store::open(folder.path());
+  REQUIRE(store);
+  int builds = 0;
+  const auto build = [&](const fs::path& work) -> Result<Artifact> {
+    ++builds;
+    REQUIRE(write_whole(work / "model.bin", "weights"));
+    return Artifact{.entry = "model.bin", .files = {{.path = "model.bin"}}};
+  };
+  const auto made = store->artifact("a1", build);
+  REQUIRE(made);
+  fs::remove_all(made->folder);
+  REQUIRE(store->artifact("a1", build));
+  CHECK(builds == 2);
+}
+
 TEST_CASE("a failed or interrupted build leaves nothing under the final name") {
   const Folder folder;
   auto store = Store::open(folder.path);
