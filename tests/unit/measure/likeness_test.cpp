@@ -17,7 +17,7 @@ Tensor tensor(const std::string& name, ElementType type, std::vector<std::int64_
               const std::vector<T>& values) {
   Tensor made{.name = name, .type = type, .shape = std::move(shape), .data = {}};
   made.data.resize(values.size() * sizeof(T));
-  std::memcpy(made.data.data(), values.data(), made.data.size());
+  if (!values.empty()) std::memcpy(made.data.data(), values.data(), made.data.size());
   return made;
 }
 
