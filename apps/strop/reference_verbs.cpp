@@ -3,20 +3,25 @@
 #include <memory>
 
 #include "completion.h"
+#include "strop/golden.h"
 #include "strop/json.h"
 #include "verbs.h"
 
 namespace strop::cli {
 
 void add_reference_verbs(CLI::App& program) {
-  CLI::App* schema =
-      program.add_subcommand("schema", "JSON Schema of report.json or of the worker protocol");
+  CLI::App* schema = program.add_subcommand(
+      "schema", "JSON Schema of report.json, of the worker protocol or of golden records");
   const auto of = std::make_shared<std::string>("report");
-  schema->add_option("OF", *of, "report or protocol")
-      ->check(CLI::IsMember({"report", "protocol"}))
+  schema->add_option("OF", *of, "report, protocol or golden")
+      ->check(CLI::IsMember({"report", "protocol", "golden"}))
       ->capture_default_str();
-  schema->callback(
-      [of] { std::cout << (*of == "report" ? report_schema() : protocol_schema()) << "\n"; });
+  schema->callback([of] {
+    std::cout << (*of == "report"   ? report_schema()
+                  : *of == "golden" ? golden_schema()
+                                    : protocol_schema())
+              << "\n";
+  });
 
   CLI::App* complete = program.add_subcommand("completion", "Completion script for a shell");
   const auto shell = std::make_shared<std::string>();

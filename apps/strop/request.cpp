@@ -64,10 +64,14 @@ void add_goal_flags(CLI::App& app, RunRequest& request) {
       ->type_name("WHAT")
       ->group("Goal");
   app.add_option("--data", goal.evaluation_data,
-                 "Your own evaluation data: .txt files; for tensor models arrays, images or "
-                 "texts (docs/data.md)")
-      ->type_name("PATH")
-      ->check(CLI::ExistingPath)
+                 "Your own evaluation data: .txt files, or several by domain, as "
+                 "news=FILE,code=FOLDER; for tensor models arrays, images or texts (docs/data.md)")
+      ->type_name("PATH|NAME=PATH,...")
+      ->group("Goal");
+  app.add_option("--eval", goal.evaluation_tasks,
+                 "Your own labelled tasks: multiple choice, classification, exact answers")
+      ->type_name("FILE.jsonl")
+      ->check(CLI::ExistingFile)
       ->group("Goal");
   app.add_option("--threads", goal.workload.threads,
                  "Threads of every engine; default: every usable core")
@@ -75,6 +79,10 @@ void add_goal_flags(CLI::App& app, RunRequest& request) {
       ->check(CLI::Range(1, 1024))
       ->group("Goal");
   app.add_option("--seed", goal.seed, "Seed of everything random")->type_name("N")->group("Goal");
+  add_worker_flags(app, request);
+}
+
+void add_worker_flags(CLI::App& app, RunRequest& request) {
   add_value(app, "--max-worker-memory", request.worker_memory_bytes, parse_size,
             "A worker that uses more is ended; default nine tenths of the available memory",
             "SIZE");

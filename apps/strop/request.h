@@ -9,6 +9,8 @@ namespace strop::cli {
 
 // Adds the flags of the goal and the target.
 void add_goal_flags(CLI::App& app, RunRequest& request);
+// How workers are started: part of the goal flags, and of verbs that have no goal.
+void add_worker_flags(CLI::App& app, RunRequest& request);
 // Adds -o.
 void add_out_flag(CLI::App& app, RunRequest& request, bool required);
 

@@ -11,6 +11,7 @@ void add_stage_verbs(CLI::App& program,
                      int& code);  // assess, plan, optimize, measure, gate, report
 void add_backends_verb(CLI::App& program, int& code);
 void add_toolchain_verb(CLI::App& program, int& code);
+void add_verify_verb(CLI::App& program, int& code);
 void add_reference_verbs(CLI::App& program);  // schema, completion, man: they describe the program
 
 }  // namespace strop::cli

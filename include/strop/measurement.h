@@ -26,6 +26,8 @@ struct MetricContext {
   std::optional<std::uint32_t> concurrency;
   std::optional<std::uint32_t> position_begin;  // bucket of positions [begin, end)
   std::optional<std::uint32_t> position_end;
+  std::string domain;    // part of the evaluation data, as the user named it; empty: all of it
+  std::string sequence;  // one evaluated sequence: its document and where it begins there
   bool operator==(const MetricContext&) const = default;
 };
 

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "strop/backend.h"
+#include "strop/golden.h"
 #include "strop/report.h"
 
 namespace strop {
@@ -62,6 +63,10 @@ template <>
 struct EnumNames<Stage> {
   static constexpr std::array names{"none",    "assess", "plan",  "optimize",
                                     "measure", "gate",   "report"};
+};
+template <>
+struct EnumNames<GoldenKind> {
+  static constexpr std::array names{"original", "own"};
 };
 template <>
 struct EnumNames<ElementType> {

@@ -7,8 +7,8 @@ const Metric* find(const Measurement& measurement, const std::string& metric,
   for (const Metric& candidate : measurement.metrics) {
     if (candidate.metric != metric) continue;
     const bool any_context = context == MetricContext{};
-    if (any_context ? !candidate.context.position_begin.has_value() : candidate.context == context)
-      return &candidate;
+    const bool of_all = !candidate.context.position_begin && candidate.context.domain.empty();
+    if (any_context ? of_all : candidate.context == context) return &candidate;
   }
   return nullptr;
 }

@@ -66,13 +66,6 @@ std::optional<double> as_number(const std::optional<Number>& value) {
   return value ? std::optional(static_cast<double>(*value)) : std::nullopt;
 }
 
-double tolerance_for(const Recipe& recipe, const GateRules& rules) {
-  const auto row = std::find_if(
-      rules.tolerances.begin(), rules.tolerances.end(),
-      [&](const Tolerance& tolerance) { return recipe.bits_per_weight >= tolerance.from_bits; });
-  return row == rules.tolerances.end() ? rules.tolerances.back().kl : row->kl;
-}
-
 // Nothing for a limit that the user did not set.
 std::optional<double> threshold_of(const std::string& name, const Goal& goal) {
   if (name == "accuracy_ratio") return goal.thresholds.accuracy_ratio;
@@ -216,6 +209,13 @@ Gate gate_of(const GateRule& rule, const Goal& goal, const Trial& candidate, con
 }
 
 }  // namespace
+
+double tolerance_for(const Recipe& recipe, const GateRules& rules) {
+  const auto row = std::find_if(
+      rules.tolerances.begin(), rules.tolerances.end(),
+      [&](const Tolerance& tolerance) { return recipe.bits_per_weight >= tolerance.from_bits; });
+  return row == rules.tolerances.end() ? rules.tolerances.back().kl : row->kl;
+}
 
 GateReport judge(const Goal& goal, const Trial& candidate, const Trial& baseline,
                  const std::vector<Control>& controls, const GateRules& rules) {

@@ -43,6 +43,9 @@ struct GateRules {
 // Strict, as all of share/plan; the path is that of gates.json.
 Result<GateRules> load_gate_rules(const std::filesystem::path& path);
 
+// What the recipe's precision explains of a divergence: nats, mean.
+double tolerance_for(const Recipe& recipe, const GateRules& rules);
+
 // Pure. A gate passes only if the bad end of the interval meets the threshold; an interval on both
 // sides of it is noisy, as is a timing without a control or whose control failed. Gates of limits
 // that the user did not set are left out, and the tolerance of a metric that the baseline lacks.

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/clock.h"
+#include "pipeline/golden.h"
 
 namespace strop::pipeline {
 namespace {
@@ -42,8 +43,9 @@ RunOptions options_for(const Trial& trial, const Report& report) {
 Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, const Report& report,
                                             Context& context) {
   STROP_TRY(const auto scratch, context.scratch());
+  const RunOptions options = options_for(trial, report);
   STROP_TRY(auto worker, context.worker(trial.recipe.backend)
-                             .open(*trial.artifact, options_for(trial, report),
+                             .open(*trial.artifact, options,
                                    {.dir = scratch, .progress = nullptr, .stop = context.stop()}));
   if (!worker->session().decoder()) {
     return Error{
@@ -51,6 +53,8 @@ Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, const Report& re
         .message = str("[measure] ", trial.recipe.backend, " opened the artifact as no decoder"),
         .field = "kind"};
   }
+  STROP_CHECK(check_opened(trial, options, *worker->session().decoder(),
+                           conditions_of(trial, *worker, report), report, context));
   return worker;
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 
@@ -45,6 +46,9 @@ class Context {
   WorkerPolicy policy() const;
   // A folder of its own for the scratch files of one worker; several live at once.
   Result<std::filesystem::path> scratch();
+
+  // True once per process for each word.
+  bool first_time(const std::string& word) { return seen_.insert(word).second; }
 
   // Wall time that finished steps and this process have used, and what the budget leaves.
   double seconds_spent() const;
@@ -96,6 +100,7 @@ class Context {
   Stopwatch watch_;
   double spent_before_ = 0;
   std::uint32_t scratch_count_ = 0;
+  std::set<std::string> seen_;
 };
 
 // Reports a worker's progress as events of one subject.

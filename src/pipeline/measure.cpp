@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "measure/evaluation.h"
+#include "pipeline/golden.h"
 #include "pipeline/quality.h"
 #include "pipeline/stages.h"
 #include "pipeline/timing.h"
@@ -48,17 +49,18 @@ Result<std::vector<Trial>> screen(const Trial& trial, const std::vector<TokenId>
 
 // Adds the quality metrics, or marks the trial failed. An artifact with the same run options gives
 // the same logits, whatever its role: it is scored once.
-Result<Trial> with_quality(Trial trial, const EvaluationText& text,
+Result<Trial> with_quality(Trial trial, const QualityInputs& quality_inputs,
                            const std::filesystem::path& reference, const Report& report,
                            Context& context) {
   const Json inputs{{"artifact", trial.artifact->id},
                     {"run_options", trial.run_options},
-                    {"text", measure::digest(text.evaluation)},
+                    {"text", measure::digest(quality_inputs.text.evaluation)},
+                    {"tasks", quality_inputs.tasks.digest},
                     {"seed", report.goal.seed}};
   const auto score = [&]() -> Result<Trial> {
     const Stopwatch watch;
     Trial scored;
-    auto measurement = measure_quality(trial, text, reference, report, context);
+    auto measurement = measure_quality(trial, quality_inputs, reference, report, context);
     if (measurement) {
       scored.measurement = *std::move(measurement);
     } else {
@@ -142,24 +144,24 @@ struct Group {
       others;  // dominated presets, failures, and those whose times mean nothing here
 };
 
-Result<Group> prepare(const std::vector<Trial>& planned, const EvaluationText& text,
+Result<Group> prepare(const std::vector<Trial>& planned, const QualityInputs& inputs,
                       const std::filesystem::path& reference, const Report& report,
                       Context& context) {
   Group group;
   for (Trial trial : planned) {
     if (!untimed_reason(trial, report).empty()) {
       trial.run_preset = "default";
-      STROP_TRY(trial, with_quality(trial, text, reference, report, context));
+      STROP_TRY(trial, with_quality(trial, inputs, reference, report, context));
       if (trial.status != TrialStatus::failed) trial.status = TrialStatus::ok;
       group.others.push_back(std::move(trial));
       continue;
     }
-    STROP_TRY(std::vector<Trial> screened, screen(trial, text.prompt, report, context));
+    STROP_TRY(std::vector<Trial> screened, screen(trial, inputs.text.prompt, report, context));
     group.others.insert(group.others.end(), std::make_move_iterator(screened.begin() + 1),
                         std::make_move_iterator(screened.end()));
     Trial chosen = std::move(screened.front());
     if (chosen.status != TrialStatus::failed) {
-      STROP_TRY(chosen, with_quality(std::move(chosen), text, reference, report, context));
+      STROP_TRY(chosen, with_quality(std::move(chosen), inputs, reference, report, context));
     }
     (chosen.status == TrialStatus::failed ? group.others : group.trials)
         .push_back(std::move(chosen));
@@ -203,14 +205,14 @@ Error no_reference(const Report& report, Role role) {
 
 // For a target that is not this machine: sizes and quality. Its timings would be made up, so that
 // their gates are not measured.
-Result<void> score_only(Report& report, const EvaluationText& text,
+Result<void> score_only(Report& report, const QualityInputs& inputs,
                         const std::filesystem::path& reference, Context& context) {
   report.warnings.push_back(
       "the target is not this machine: nothing that depends on time was measured");
   for (Trial& trial : report.trials) {
     if (!trial.artifact || trial.role == Role::quality_reference) continue;
     trial.run_preset = "default";
-    STROP_TRY(trial, with_quality(trial, text, reference, report, context));
+    STROP_TRY(trial, with_quality(trial, inputs, reference, report, context));
     if (trial.status != TrialStatus::failed) trial.status = TrialStatus::ok;
   }
   return {};
@@ -223,14 +225,18 @@ Result<void> measure_stage(Report& report, Context& context) {
   Trial* reference = find_role(report, Role::quality_reference);
   if (!baseline) return no_reference(report, Role::baseline);
   if (!reference) return no_reference(report, Role::quality_reference);
-  STROP_TRY(const EvaluationText text, read_evaluation_text(*baseline->artifact, context));
+  QualityInputs inputs;
+  STROP_TRY(inputs.text, read_evaluation_text(*baseline->artifact, context));
+  const EvaluationText& text = inputs.text;
   STROP_TRY(const auto record, make_quality_reference(*reference, text, report, context));
+  STROP_CHECK(record_original(*reference, report, context));
+  STROP_TRY(inputs.tasks, read_evaluation_tasks(*reference, report, context));
   reference->status = TrialStatus::ok;
   reference->run_preset = baseline->run_preset = "default";
 
-  STROP_TRY(*baseline, with_quality(*baseline, text, record, report, context));
+  STROP_TRY(*baseline, with_quality(*baseline, inputs, record, report, context));
   if (baseline->status == TrialStatus::failed) return no_reference(report, Role::baseline);
-  if (!report.target->local) return score_only(report, text, record, context);
+  if (!report.target->local) return score_only(report, inputs, record, context);
   const std::vector<Metric> baseline_quality = baseline->measurement->metrics;
   const double quality_seconds = baseline->wall_seconds;
   const double control_seconds = context.seconds_left() / 10;
@@ -273,7 +279,7 @@ Result<void> measure_stage(Report& report, Context& context) {
     const std::vector<Trial> planned(next, next + size);
     next += size;
     const double began = context.seconds_spent();
-    STROP_TRY(Group group, prepare(planned, text, record, report, context));
+    STROP_TRY(Group group, prepare(planned, inputs, record, report, context));
     const double seconds = timing_seconds(group.trials.size(), base);
     STROP_TRY(const std::vector<Trial> timed,
               time_trials(std::move(group), number, seconds, base, text, report, context));

@@ -64,8 +64,8 @@ std::string title_of(const Report& report) {
 Html body(const Report& report) {
   const Summary summary = summarise(report);
   return headline_section(report, summary) + artifacts_section(report, summary) +
-         plots_section(report, summary) + gates_section(summary) + advice_section(report) +
-         plan_section(report, summary) + setbacks_section(summary) +
+         plots_section(report, summary) + domains_section(summary) + gates_section(summary) +
+         advice_section(report) + plan_section(report, summary) + setbacks_section(summary) +
          conditions_section(report, summary) + reproduce_section(report);
 }
 

@@ -10,6 +10,7 @@ namespace strop {
 Html headline_section(const Report& report, const Summary& summary);
 Html artifacts_section(const Report& report, const Summary& summary);
 Html plots_section(const Report& report, const Summary& summary);
+Html domains_section(const Summary& summary);
 Html gates_section(const Summary& summary);
 Html advice_section(const Report& report);
 Html plan_section(const Report& report, const Summary& summary);
