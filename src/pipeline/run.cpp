@@ -9,6 +9,7 @@
 #include "formats/model_file.h"
 #include "pipeline/evaluation_text.h"
 #include "pipeline/stages.h"
+#include "pipeline/tasks.h"
 #include "pipeline/toolchains.h"
 #include "strop/json.h"
 #include "strop/version.h"
@@ -114,6 +115,7 @@ RunRequest with_absolute_paths(RunRequest request) {
 // Said before any work is done.
 Result<void> check_data(const Goal& goal) {
   if (!goal.evaluation_data.empty()) STROP_CHECK(data_parts(goal.evaluation_data));
+  if (!goal.evaluation_tasks.empty()) STROP_CHECK(read_tasks(goal.evaluation_tasks));
   return {};
 }
 

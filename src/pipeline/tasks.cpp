@@ -24,13 +24,17 @@ Result<std::vector<std::uint32_t>> answers_of(const Trial& trial, const Evaluati
 
 }  // namespace
 
+Result<std::vector<measure::Task>> read_tasks(const fs::path& path) {
+  STROP_TRY(const std::string text, read_text(path, kMaxBytes));
+  return measure::parse_tasks(text);
+}
+
 Result<EvaluationTasks> read_evaluation_tasks(const Trial& reference, const Report& report,
                                               Context& context) {
   EvaluationTasks all;
   const std::string& path = context.request().goal.evaluation_tasks;
   if (path.empty()) return all;
-  STROP_TRY(const std::string text, read_text(path, kMaxBytes));
-  STROP_TRY(all.tasks, measure::parse_tasks(text));
+  STROP_TRY(all.tasks, read_tasks(path));
   STROP_TRY(all.digest, context.store().digest(path));
   all.vocabulary = fs::path(reference.artifact->folder) / kVocabulary;
   STROP_TRY(const auto tokenizer, open_tokenizer(context.where().workers / "strop-worker-text",

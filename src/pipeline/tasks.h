@@ -15,6 +15,9 @@ struct EvaluationTasks {
   std::vector<std::uint32_t> reference;  // the original's answers
 };
 
+// The file's tasks, strictly read.
+Result<std::vector<measure::Task>> read_tasks(const std::filesystem::path& path);
+
 // Everything of it, the answers of the open quality reference included.
 Result<EvaluationTasks> read_evaluation_tasks(const Trial& reference, const Report& report,
                                               Context& context);
