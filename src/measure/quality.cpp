@@ -200,10 +200,10 @@ std::vector<Metric> summarise(const QualitySamples& samples, const std::string& 
       metric("accuracy", "ratio", cluster_exp_mean(gain, clusters, resampling))};
   if (clusters.count < 2)
     for (Metric& each : out) each.interval.reset();
-  for (Metric& metric : worst_sequences(samples, options, samples_path))
-    out.push_back(std::move(metric));
-  for (Metric& metric : domain_metrics(samples, options, samples_path))
-    out.push_back(std::move(metric));
+  for (Metric& each : worst_sequences(samples, options, samples_path))
+    out.push_back(std::move(each));
+  for (Metric& each : domain_metrics(samples, options, samples_path))
+    out.push_back(std::move(each));
   if (!samples.kl_error.empty())
     out.push_back(
         plain_metric("kl_store_error", "nats", store_error(samples), count, samples_path));

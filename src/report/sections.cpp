@@ -484,18 +484,18 @@ Html domains_section(const Summary& summary) {
                     element("tbody", rows)));
   rows = {};
   const auto task_row = [&](std::string_view words, const std::string& domain) {
-    const auto figure = [&](std::string_view metric) -> const Metric* {
+    const auto of = [&](std::string_view metric) -> const Metric* {
       if (domain.empty()) return overall(*trial, metric);
       for (const Metric* one : by_domain(*trial, metric))
         if (one->context.domain == domain) return one;
       return nullptr;
     };
-    const Metric* right = figure("task_accuracy");
+    const Metric* right = of("task_accuracy");
     if (!right) return;
     rows += element("tr", element("th", {{"scope", "row"}}, name(words)) + number_cell(right) +
-                              number_cell(figure("task_accuracy_reference")) +
-                              number_cell(figure("task_accuracy_change")) +
-                              number_cell(figure("task_agreement")) +
+                              number_cell(of("task_accuracy_reference")) +
+                              number_cell(of("task_accuracy_change")) +
+                              number_cell(of("task_agreement")) +
                               element("td", {{"class", "number"}}, std::to_string(right->samples)));
   };
   task_row("all", "");
