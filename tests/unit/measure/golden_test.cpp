@@ -16,9 +16,9 @@ using namespace strop::measure;
 namespace {
 
 // Logits are a function of the last id and the position.
-class Model : public DecoderSession {
+class FakeModel : public DecoderSession {
  public:
-  explicit Model(double noise = 0) : noise_(noise) {
+  explicit FakeModel(double noise = 0) : noise_(noise) {
     info_.vocabulary_size = 2000;
     info_.context_length = 256;
   }
@@ -76,14 +76,14 @@ GoldenRows rows() {
 TEST_CASE("the same model is at no distance from its record, another one is") {
   const test::TemporaryFolder folder;
   GoldenRows record = rows();
-  Model model;
+  FakeModel model;
   REQUIRE(record_rows(model, record, folder.path(), "own", 1, {}));
   CHECK(record.sha256.size() == 64);
   const auto same = compare_rows(model, record, folder.path(), {});
   REQUIRE(same);
   CHECK(same->size() == 2 * kGoldenPositions);
   CHECK(mean(same->kl) < 1e-4);
-  Model other(0.5);
+  FakeModel other(0.5);
   const auto changed = compare_rows(other, record, folder.path(), {});
   REQUIRE(changed);
   CHECK(mean(changed->kl) > 0.02);
@@ -93,7 +93,7 @@ TEST_CASE("the same model is at no distance from its record, another one is") {
 TEST_CASE("a record whose file is another, missing, or elsewhere is corrupt") {
   const test::TemporaryFolder folder;
   GoldenRows record = rows();
-  Model model;
+  FakeModel model;
   REQUIRE(record_rows(model, record, folder.path(), "own", 1, {}));
   for (const char* name : {"../brief.rows", "/etc/passwd", "", ".hidden", "a/b"}) {
     GoldenRows wrong = record;
@@ -110,7 +110,7 @@ TEST_CASE("a record whose file is another, missing, or elsewhere is corrupt") {
 }
 
 TEST_CASE("greedy tokens that evaluation finds less probable show a gap") {
-  Model model;
+  FakeModel model;
   const auto ids = rows().sequences.front();
   const auto fine = greedy_gap(model, std::span(ids).first(10), 8, {});
   REQUIRE(fine);
