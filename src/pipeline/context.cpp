@@ -93,6 +93,14 @@ Result<fs::path> Context::scratch() {
   return folder;
 }
 
+Result<fs::path> Context::samples_folder() const {
+  const fs::path folder = out() / "samples";
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return file_error("create", folder, error.value());
+  return folder;
+}
+
 double Context::seconds_spent() const { return spent_before_ + watch_.seconds(); }
 
 void Context::tell(Event event) {

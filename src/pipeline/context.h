@@ -47,6 +47,8 @@ class Context {
   Result<std::string> worker_digest(const std::string& name);
   // A folder of its own for the scratch files of one worker; several live at once.
   Result<std::filesystem::path> scratch();
+  // Where the run folder keeps the raw samples of its metrics; made when missing.
+  Result<std::filesystem::path> samples_folder() const;
 
   // Wall time that finished steps and this process have used, and what the budget leaves.
   double seconds_spent() const;

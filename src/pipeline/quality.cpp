@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "core/files.h"
 #include "measure/ruler.h"
 #include "pipeline/optimize.h"
 
@@ -14,14 +13,6 @@ namespace {
 
 // Engines that hold the same weights and round activations to 16 bits are 0.001 to 0.005 apart.
 constexpr double kStandInKl = 0.02;
-
-Result<fs::path> samples_folder(Context& context) {
-  const fs::path folder = context.out() / "samples";
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) return file_error("create", folder, error.value());
-  return folder;
-}
 
 // The faster engine's trial of the same weights.
 Result<Trial> stand_in_of(const Trial& trial, const Report& report, Context& context) {
@@ -64,7 +55,7 @@ Result<Metric> agreement(const Trial& trial, const Trial& stand_in, const Evalua
 
 Result<fs::path> make_quality_reference(const Trial& reference, const EvaluationText& text,
                                         const Report& report, Context& context) {
-  STROP_TRY(const fs::path folder, samples_folder(context));
+  STROP_TRY(const fs::path folder, context.samples_folder());
   const Json inputs{{"artifact", reference.artifact->id},
                     {"text", measure::digest(text.evaluation)},
                     {"seed", report.goal.seed}};
@@ -92,7 +83,7 @@ Result<Measurement> measure_quality(const Trial& trial, const EvaluationText& te
     STROP_TRY(scored, stand_in_of(trial, report, context));
     STROP_TRY(agreed, agreement(trial, scored, text, report, context));
   }
-  STROP_TRY(const fs::path folder, samples_folder(context));
+  STROP_TRY(const fs::path folder, context.samples_folder());
   STROP_TRY(const auto worker, open(scored, report, context));
   STROP_TRY(auto reader, measure::ReferenceReader::open(reference));
   StepProgress progress(context, Stage::measure, str(trial.recipe.backend, " ", trial.recipe.name));

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "core/files.h"
 #include "measure/batching.h"
 #include "measure/tensor_quality.h"
 #include "pipeline/exam.h"
@@ -165,10 +164,7 @@ class SampleExam : public Exam {
 
   Result<Measurement> quality(const Trial& trial, const Report& report,
                               Context& context) const override {
-    const fs::path folder = context.out() / "samples";
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (error) return file_error("create", folder, error.value());
+    STROP_TRY(const fs::path folder, context.samples_folder());
     STROP_TRY(const auto worker, open(trial, report, context));
     StepProgress progress(context, Stage::measure,
                           str(trial.recipe.backend, " ", trial.recipe.name));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/files.h"
 #include "measure/memory.h"
 
 namespace fs = std::filesystem;
@@ -35,10 +34,7 @@ std::string id_of_trial(const Trial& trial) {
 }
 
 Result<std::string> write_series(const Timing& timing, const std::string& name, Context& context) {
-  const fs::path folder = context.out() / "samples";
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) return file_error("create", folder, error.value());
+  STROP_TRY(const fs::path folder, context.samples_folder());
   STROP_CHECK(measure::write_samples(timing, folder / name));
   return str("samples/", name);
 }

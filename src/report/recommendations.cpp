@@ -161,7 +161,7 @@ std::optional<std::string> alert(const Trial& trial, std::string_view metric,
 Recommendation monitoring(const Report& report, const Trial& trial) {
   std::vector<std::string> alerts;
   std::string missing;
-  for (const Named& watched : wording(report).watched) {
+  for (const Sought& watched : wording(report).watched) {
     const std::string words(watched.words);
     const std::string_view metric = watched.metric;
     if (const auto text = alert(trial, metric, words))

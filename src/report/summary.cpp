@@ -121,7 +121,7 @@ std::vector<Setback> all_not_tried(const Report& report) {
 
 std::vector<std::string> not_measured(const std::vector<Row>& rows, const Wording& wording) {
   std::vector<std::string> out;
-  for (const Named& expected : wording.expected) {
+  for (const Sought& expected : wording.expected) {
     std::string missing;
     std::size_t candidates = 0, count = 0;
     for (const Row& row : rows) {

@@ -12,40 +12,36 @@ constexpr std::array kTensorLatencies{
     Named{"inference_time_p50", "one", "inference", "One inference", "time of one inference"},
     Named{"throughput", "best", "throughput", "Best throughput", "throughput at the best batch"}};
 
-constexpr std::array kTextExpected{
-    Named{"accuracy", "", "", "", "accuracy"},
-    Named{"kl_mean", "", "", "", "divergence"},
-    Named{"speedup", "", "", "", "speed against the original"},
-    Named{"request_time", "", "", "", "request time"},
-    Named{"time_to_first_token", "", "", "", "time to first token"},
-    Named{"inter_token_latency_p50", "", "", "", "decode latency"},
-    Named{"inter_token_latency_p95", "", "", "", "decode latency p95"},
-    Named{"inter_token_latency_p99", "", "", "", "decode latency p99"},
-    Named{"peak_memory", "", "", "", "peak memory"},
-    Named{"energy_per_token", "", "", "", "energy"}};
-constexpr std::array kTensorExpected{
-    Named{"accuracy", "", "", "", "accuracy"},
-    Named{"noise_ratio", "", "", "", "noise"},
-    Named{"speedup", "", "", "", "speed against the original"},
-    Named{"request_time", "", "", "", "request time"},
-    Named{"inference_time_p50", "", "", "", "inference time"},
-    Named{"inference_time_p95", "", "", "", "inference time p95"},
-    Named{"inference_time_p99", "", "", "", "inference time p99"},
-    Named{"throughput", "", "", "", "throughput at the best batch"},
-    Named{"peak_memory", "", "", "", "peak memory"},
-    Named{"energy_per_inference", "", "", "", "energy"}};
+constexpr std::array kTextExpected{Sought{"accuracy", "accuracy"},
+                                   Sought{"kl_mean", "divergence"},
+                                   Sought{"speedup", "speed against the original"},
+                                   Sought{"request_time", "request time"},
+                                   Sought{"time_to_first_token", "time to first token"},
+                                   Sought{"inter_token_latency_p50", "decode latency"},
+                                   Sought{"inter_token_latency_p95", "decode latency p95"},
+                                   Sought{"inter_token_latency_p99", "decode latency p99"},
+                                   Sought{"peak_memory", "peak memory"},
+                                   Sought{"energy_per_token", "energy"}};
+constexpr std::array kTensorExpected{Sought{"accuracy", "accuracy"},
+                                     Sought{"noise_ratio", "noise"},
+                                     Sought{"speedup", "speed against the original"},
+                                     Sought{"request_time", "request time"},
+                                     Sought{"inference_time_p50", "inference time"},
+                                     Sought{"inference_time_p95", "inference time p95"},
+                                     Sought{"inference_time_p99", "inference time p99"},
+                                     Sought{"throughput", "throughput at the best batch"},
+                                     Sought{"peak_memory", "peak memory"},
+                                     Sought{"energy_per_inference", "energy"}};
 
-constexpr std::array kTextWatched{
-    Named{"inter_token_latency_p95", "", "", "", "p95 time per token"},
-    Named{"time_to_first_token", "", "", "", "median time to first token"},
-    Named{"request_time", "", "", "", "median request time"},
-    Named{"peak_memory", "", "", "", "memory"},
-    Named{"kl_mean", "", "", "", "mean divergence on the golden prompts"}};
+constexpr std::array kTextWatched{Sought{"inter_token_latency_p95", "p95 time per token"},
+                                  Sought{"time_to_first_token", "median time to first token"},
+                                  Sought{"request_time", "median request time"},
+                                  Sought{"peak_memory", "memory"},
+                                  Sought{"kl_mean", "mean divergence on the golden prompts"}};
 constexpr std::array kTensorWatched{
-    Named{"inference_time_p95", "", "", "", "p95 time of one inference"},
-    Named{"inference_time_p50", "", "", "", "median time of one inference"},
-    Named{"peak_memory", "", "", "", "memory"},
-    Named{"noise_ratio", "", "", "", "noise over signal on the golden samples"}};
+    Sought{"inference_time_p95", "p95 time of one inference"},
+    Sought{"inference_time_p50", "median time of one inference"}, Sought{"peak_memory", "memory"},
+    Sought{"noise_ratio", "noise over signal on the golden samples"}};
 
 constexpr Wording kText{"kl_mean",   "KL divergence", "mean KL divergence, nats (log)",
                         "KL",        kTextLatencies,  kTextExpected,

@@ -17,14 +17,19 @@ struct Named {
   std::string_view metric, top, bottom, title, words;
 };
 
+// A metric in a sentence.
+struct Sought {
+  std::string_view metric, words;
+};
+
 struct Wording {
   std::string_view distance;        // the metric that says how far an artifact is from the original
   std::string_view distance_title;  // "KL divergence"
   std::string_view distance_axis;   // with its unit
   std::string_view distance_short;  // "KL"
   std::span<const Named> latencies;  // the two that stand in tables
-  std::span<const Named> expected;   // what a report should have of every candidate
-  std::span<const Named> watched;    // what is worth an alert once it is deployed
+  std::span<const Sought> expected;  // what a report should have of every candidate
+  std::span<const Sought> watched;   // what is worth an alert once it is deployed
 };
 
 const Wording& wording(const Report& report);
