@@ -11,6 +11,7 @@ import statistics
 
 NAMES = ("strop", "peer", "again")
 RESAMPLES = 4000
+MANY = 5  # turns of a round
 ROUNDING = 1e-6  # what repeats exactly need not do so to the last bit
 
 
@@ -71,7 +72,8 @@ def order(number, timed=True):
 def ratio(round_, metric, above, below):
     """round_: {contestant: [{metric: value}, ...]}, as many runs of each."""
     logs = [math.log(a[metric] / b[metric]) for a, b in zip(round_[above], round_[below])]
-    return math.exp(statistics.fmean(logs))
+    # Of many turns a disturbed one must not count; of two, which are an order and its reverse, both must.
+    return math.exp((statistics.median if len(logs) >= MANY else statistics.fmean)(logs))
 
 
 class Finding:

@@ -50,6 +50,10 @@ class Rounds(unittest.TestCase):
         self.assertAlmostEqual(paired.ratio(round_, "rate", "strop", "peer"), 1.0, places=12)
         self.assertAlmostEqual(paired.ratio(round_, "rate", "strop", "again"), 1.0, places=12)
 
+    def test_one_disturbed_turn_of_many_does_not_count(self):
+        round_ = {"strop": [{"rate": 100}] * 7 + [{"rate": 20}], "peer": [{"rate": 100}] * 8}
+        self.assertEqual(paired.ratio(round_, "rate", "strop", "peer"), 1.0)
+
     def test_everybody_begins_equally_often(self):
         self.assertEqual({paired.order(number)[0] for number in range(3)}, set(paired.NAMES))
 

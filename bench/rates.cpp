@@ -23,19 +23,43 @@ std::vector<TokenId> random_ids(std::uint32_t count, std::uint32_t vocabulary) {
   return ids;
 }
 
+struct Rates {
+  double prefill = 0;
+  double decode = 0;
+};
+
+Result<Rates> repetition(DecoderSession& decoder, const std::vector<TokenId>& ids,
+                         const Request& request) {
+  STROP_CHECK(decoder.truncate(0, 0));
+  STROP_TRY(const auto generation, decoder.generate(0, ids, request.new_tokens, {}));
+  const double first = generation.seconds.front();
+  return Rates{request.prompt / first,
+               (request.new_tokens - 1) / (generation.seconds.back() - first)};
+}
+
 Result<Json> measured(DecoderSession& decoder, const Request& request) {
   const auto ids = random_ids(request.prompt, decoder.info().vocabulary_size);
   Json result{
       {"prefill", Json::array()}, {"decode", Json::array()}, {"session", encode(decoder.info())}};
   for (std::uint32_t i = 0; i <= request.repetitions; ++i) {
-    STROP_CHECK(decoder.truncate(0, 0));
-    STROP_TRY(const auto generation, decoder.generate(0, ids, request.new_tokens, {}));
+    STROP_TRY(const Rates rates, repetition(decoder, ids, request));
     if (i == 0) continue;  // warm-up
-    const double first = generation.seconds.front();
-    result["prefill"].push_back(request.prompt / first);
-    result["decode"].push_back((request.new_tokens - 1) / (generation.seconds.back() - first));
+    result["prefill"].push_back(rates.prefill);
+    result["decode"].push_back(rates.decode);
   }
   return result;
+}
+
+// One repetition for each line that comes in, and its figures as a line: somebody else takes turns
+// with us.
+Result<void> take_turns(DecoderSession& decoder, const Request& request) {
+  const auto ids = random_ids(request.prompt, decoder.info().vocabulary_size);
+  STROP_TRY([[maybe_unused]] const Rates warm_up, repetition(decoder, ids, request));
+  for (std::string line; std::getline(std::cin, line);) {
+    STROP_TRY(const Rates rates, repetition(decoder, ids, request));
+    std::cout << Json{{"prefill", rates.prefill}, {"decode", rates.decode}}.dump() << std::endl;
+  }
+  return {};
 }
 
 Result<Json> run(const std::filesystem::path& worker, const std::filesystem::path& file,
@@ -43,7 +67,9 @@ Result<Json> run(const std::filesystem::path& worker, const std::filesystem::pat
   STROP_TRY(const auto opened, bench::open_gguf(worker, file, options));
   auto* decoder = opened->session().decoder();
   if (decoder == nullptr) return Error{ErrorCode::unsupported, "[bench] the file is no decoder."};
-  return measured(*decoder, request);
+  if (request.repetitions > 0) return measured(*decoder, request);
+  STROP_CHECK(take_turns(*decoder, request));
+  return Json();
 }
 
 }  // namespace
@@ -54,7 +80,8 @@ int main(int argc, char** argv) {
     return EXIT_SUCCESS;
   }
   if (argc < 6) {
-    std::cerr << "usage: bench-rates WORKER [FILE REPETITIONS PROMPT NEW [OPTION=VALUE...]]\n";
+    std::cerr << "usage: bench-rates WORKER [FILE REPETITIONS PROMPT NEW [OPTION=VALUE...]]\n"
+                 "REPETITIONS 0: one for each line of standard input\n";
     return 2;
   }
   const auto number = [&](int i) { return static_cast<std::uint32_t>(std::stoul(argv[i])); };
@@ -65,5 +92,5 @@ int main(int argc, char** argv) {
   }
   const auto result = run(argv[1], argv[2], bench::options_from(argc, argv, 6), request);
   if (!result) return bench::failed(result.error());
-  std::cout << result->dump() << '\n';
+  if (request.repetitions > 0) std::cout << result->dump() << '\n';
 }

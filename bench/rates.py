@@ -1,20 +1,43 @@
 """Prefill and decode rates behind Strop's protocol against llama-bench, on the same library and settings."""
 
 import json
-import statistics
+import subprocess
 
 import paired
+import stepped
 import tools
 
 PROMPT, NEW, BATCH = 256, 64, 512
-# What differs, differs from one process to the next: many short runs tell more than few long ones.
-REPETITIONS = 1
-ROUNDS = (16, 32, 64, 96)
+# Speed differs from one life of a process to the next, and the machine's from one second to the next. So all live at
+# once and take turns of about a second (what drifts is slower than that), and each round is another life of all.
+TURNS = 8
+ROUNDS = (8, 16, 32, 64)
 CLAIM = 0.05
 
 
 def metrics():
     return [paired.Metric(name, paired.Goal(1 - CLAIM, 1 + CLAIM), CLAIM / 3) for name in ("prefill", "decode")]
+
+
+class Turns:
+    """bench-rates, which makes one repetition for each line it is given."""
+
+    def __init__(self, command):
+        self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, bufsize=1)
+
+    def step(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"bench-rates ended with {self.process.wait()}")
+        return json.loads(line)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
 
 
 class Comparison:
@@ -29,7 +52,8 @@ class Comparison:
         self.options = self.session["run_options"]
         variant = self.session["cpu_variant"]
         self.bench = tools.peer_with_variant("llama-bench", variant)
-        tools.check_kernels(self._peer_command(PROMPT, 0, 0), variant)
+        tools.check_kernels([*self._peer_command(PROMPT, 0, 0), "-r", 1], variant)
+        self.lag = []  # between the signal that holds a peer and its stop, in seconds
 
     def _strop(self, options, repetitions):
         return json.loads(tools.output_of(
@@ -39,24 +63,41 @@ class Comparison:
     def _peer_command(self, prompt, new, depth):
         return [self.bench, "-m", self.file, "-p", prompt, "-n", new, "-d", depth, "-b", BATCH, "-ub", BATCH,
                 "-t", self.options["threads"], "-fa", self.options["flash_attention"],
-                "-ctk", self.options["kv_cache_type"], "-ctv", self.options["kv_cache_type"],
-                "-r", REPETITIONS, "-o", "json"]
+                "-ctk", self.options["kv_cache_type"], "-ctv", self.options["kv_cache_type"], "-o", "json"]
 
-    def _peer(self, prompt, new, depth):
-        test, = json.loads(tools.output_of(self._peer_command(prompt, new, depth), cwd=self.bench.parent))
-        return test["samples_ts"]
+    def _ours(self):
+        return Turns([self.ours.bench("rates"), self.ours.worker("llama_cpp"), self.file, 0, PROMPT, NEW] +
+                     [f"{name}={value}" for name, value in self.options.items()])
 
-    def strop(self, _):
-        samples = self._strop(self.options, REPETITIONS)
-        return {name: statistics.median(samples[name]) for name in ("prefill", "decode")}
-
-    def peer(self, _):
-        return {"prefill": statistics.median(self._peer(PROMPT, 0, 0)),
-                "decode": statistics.median(self._peer(0, NEW, PROMPT))}
+    def round(self, number):
+        """One life of everybody, in turns: an order, its reverse, an order, ..."""
+        lives = {"strop": self._ours(), "again": self._ours()}
+        peers = {}
+        try:
+            for metric, test in (("prefill", (PROMPT, 0, 0)), ("decode", (0, NEW, PROMPT))):
+                peers[metric] = stepped.Stepped(self._peer_command(*test), TURNS, cwd=self.bench.parent)
+            runs = {name: [] for name in paired.NAMES}
+            for turn in range(TURNS):
+                order = paired.order(number)[:3]
+                for name in order if turn % 2 == 0 else order[::-1]:
+                    if name == "peer":
+                        for peer in peers.values():
+                            peer.step()
+                    else:
+                        runs[name].append(lives[name].step())
+            seconds = {metric: peer.seconds() for metric, peer in peers.items()}
+            tokens = {"prefill": PROMPT, "decode": NEW}
+            runs["peer"] = [{metric: tokens[metric] / seconds[metric][turn] for metric in tokens}
+                            for turn in range(TURNS)]
+            self.lag += [lag for peer in peers.values() for lag in peer.lag]
+            return runs
+        finally:
+            for process in [*lives.values(), *peers.values()]:
+                process.end()
 
     def conditions(self):
         return {"engine": f"llama.cpp {self.backend['version']}", "cpu_variant": self.session["cpu_variant"],
                 "run_options": self.options, "file": "q8_0 of SmolLM2-135M-Instruct",
                 "file_made_by": self.files.made_by,
-                "prompt": PROMPT, "new_tokens": NEW, "depth": PROMPT, "repetitions": REPETITIONS,
+                "prompt": PROMPT, "new_tokens": NEW, "depth": PROMPT, "turns": TURNS, "longest_lag_ms": round(1000 * max(self.lag, default=0), 3),
                 "unit": "tokens per second"}

@@ -18,7 +18,8 @@ enum ExitCode {
   could_not_finish = 1,
   usage = 2,
   gate_not_passed = 3,
-  not_repeated = 4,
+  not_repeated = 4,  // run --locked: something changed
+  cannot_tell = 4,   // measure A B: too noisy
   interrupted = 130
 };
 

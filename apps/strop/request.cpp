@@ -1,5 +1,10 @@
 #include "request.h"
 
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
 #include "values.h"
 
 namespace strop::cli {
@@ -22,48 +27,56 @@ CLI::Option* add_value(CLI::App& app, const std::string& flag, T& target, Parser
       ->group("Goal");
 }
 
-}  // namespace
+struct GateFlag {
+  const char* name;
+  double Thresholds::*field;
+  const char* what;
+};
+constexpr std::array kGates{
+    GateFlag{"accuracy", &Thresholds::accuracy_ratio, "lowest share of the original's"},
+    GateFlag{"speed", &Thresholds::speedup, "lowest speed over the baseline"},
+    GateFlag{"memory", &Thresholds::memory_ratio, "highest share of the baseline's peak"},
+    GateFlag{"consistency", &Thresholds::variation, "highest variation of the time per token"},
+    GateFlag{"ab_test", &Thresholds::ab_error, "highest error of the sequential test"},
+    GateFlag{"stress", &Thresholds::stress_errors, "most failed requests under load"},
+    GateFlag{"stress_latency", &Thresholds::stress_slowdown, "highest p95 over the fair share"},
+    GateFlag{"stress_memory", &Thresholds::stress_growth, "highest growth of memory under load"},
+    GateFlag{"stability_memory", &Thresholds::leak, "highest growth of memory over the soak"},
+    GateFlag{"stability_latency", &Thresholds::drift, "highest growth of latency over the soak"},
+    GateFlag{"security", &Thresholds::security_findings, "most findings"}};
 
-void add_goal_flags(CLI::App& app, RunRequest& request) {
+std::string gate_names() {
+  std::string names = "conversion";
+  for (const GateFlag& gate : kGates) names += str(", ", gate.name);
+  return names;
+}
+
+// "speed=1.5"
+void set_gate(Thresholds& thresholds, const std::string& text) {
+  const std::size_t equals = text.find('=');
+  const std::string name = text.substr(0, equals);
+  double value = 0;
+  const std::string number = equals == text.npos ? "" : text.substr(equals + 1);
+  const char* const end = number.data() + number.size();
+  const auto [rest, error] = std::from_chars(number.data(), end, value);
+  if (error != std::errc() || rest != end || !std::isfinite(value) || value < 0)
+    throw CLI::ValidationError(
+        "--gate", str("must be NAME=NUMBER, the number at least 0, but got \"", text, "\""));
+  if (name == "conversion") {
+    thresholds.conversion_kl = value;
+    return;
+  }
+  const auto gate = std::find_if(kGates.begin(), kGates.end(),
+                                 [&](const GateFlag& flag) { return name == flag.name; });
+  if (gate == kGates.end())
+    throw CLI::ValidationError("--gate",
+                               str("there is no gate ", name, "; known are ", gate_names()));
+  thresholds.*gate->field = value;
+}
+
+// Of a run and of a measurement outside of one.
+void add_shared_flags(CLI::App& app, RunRequest& request) {
   Goal& goal = request.goal;
-  app.add_option("--target", request.target,
-                 "Target profile by name or file; without it, this machine")
-      ->type_name("NAME|FILE")
-      ->group("Goal");
-  app.add_option("--framework", goal.frameworks,
-                 "Only these frameworks, in this order of preference")
-      ->type_name("NAME,...")
-      ->delimiter(',')
-      ->group("Goal");
-  app.add_option_function<std::string>(
-         "--profile",
-         [&goal](const std::string& word) {
-           goal.profile = word == "production" ? Profile::production : Profile::prototype;
-         },
-         "Which gates are required: prototype (accuracy, speed, memory) or production (all)")
-      ->check(CLI::IsMember({"prototype", "production"}))
-      ->type_name("prototype|production")
-      ->group("Goal");
-  add_value(app, "--budget", goal.budget.wall_seconds, parse_seconds,
-            "Wall time for the whole run; default 5m", "TIME");
-  add_value(app, "--max-size", goal.limits.size_bytes, parse_size, "Largest artifact on disk",
-            "SIZE");
-  add_value(app, "--max-memory", goal.limits.memory_bytes, parse_size, "Highest peak memory",
-            "SIZE");
-  add_value(
-      app, "--max-latency", goal.limits.latency_ms,
-      [](std::string_view text) -> Result<double> {
-        STROP_TRY(const double seconds, parse_seconds(text));
-        return seconds * 1000;
-      },
-      "Highest median time per token", "TIME");
-  add_value(app, "--min-accuracy", goal.thresholds.accuracy_ratio, parse_ratio,
-            "Lowest accuracy, as a share of the original's; default 95%", "RATIO");
-  app.add_option("--prefer", goal.prefer,
-                 "What decides between artifacts that pass: speed, accuracy or memory")
-      ->check(CLI::IsMember({"speed", "accuracy", "memory"}))
-      ->type_name("WHAT")
-      ->group("Goal");
   app.add_option("--data", goal.evaluation_data,
                  "Your own evaluation data: .txt files; for tensor models arrays, images or "
                  "texts (docs/data.md)")
@@ -83,6 +96,83 @@ void add_goal_flags(CLI::App& app, RunRequest& request) {
             "A worker that is silent for longer is ended; default 5m", "TIME");
   app.add_flag("!--no-confine", request.confine, "Run the engines without confinement")
       ->group("Goal");
+}
+
+}  // namespace
+
+void add_goal_flags(CLI::App& app, RunRequest& request) {
+  Goal& goal = request.goal;
+  app.add_option("--target", request.target,
+                 "Target profile by name or file; without it, this machine")
+      ->type_name("NAME|FILE")
+      ->group("Goal");
+  app.add_option("--framework", goal.frameworks,
+                 "Only these frameworks, in this order of preference")
+      ->type_name("NAME,...")
+      ->delimiter(',')
+      ->group("Goal");
+  app.add_option_function<std::string>(
+         "--profile",
+         [&goal](const std::string& word) {
+           goal.profile = word == "strict"       ? Profile::strict
+                          : word == "production" ? Profile::production
+                                                 : Profile::prototype;
+         },
+         "Which gates are required: prototype (conversion, accuracy, speed, memory), production "
+         "(all, with a test under load), strict (all, and noisy or not measured is a failure)")
+      ->check(CLI::IsMember({"prototype", "production", "strict"}))
+      ->type_name("prototype|production|strict")
+      ->group("Goal");
+  add_value(app, "--budget", goal.budget.wall_seconds, parse_seconds,
+            "Wall time for the whole run; default 5m", "TIME");
+  add_value(app, "--max-size", goal.limits.size_bytes, parse_size, "Largest artifact on disk",
+            "SIZE");
+  add_value(app, "--max-memory", goal.limits.memory_bytes, parse_size, "Highest peak memory",
+            "SIZE");
+  add_value(
+      app, "--max-latency", goal.limits.latency_ms,
+      [](std::string_view text) -> Result<double> {
+        STROP_TRY(const double seconds, parse_seconds(text));
+        return seconds * 1000;
+      },
+      "Highest median time per token", "TIME");
+  add_value(app, "--min-accuracy", goal.thresholds.accuracy_ratio, parse_ratio,
+            "Lowest accuracy, as a share of the original's; default 95%", "RATIO");
+  std::string help = "Another threshold for a gate, as often as needed; NAME is";
+  for (const GateFlag& gate : kGates)
+    help += str("\n", gate.name, ": ", gate.what, "; default ", Thresholds{}.*gate.field);
+  app.add_option_function<std::vector<std::string>>(
+         "--gate",
+         [&goal](const std::vector<std::string>& all) {
+           for (const std::string& one : all) set_gate(goal.thresholds, one);
+         },
+         help + "\nconversion: highest mean KL, in nats; default by the precision")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false)
+      ->group("Goal");
+  app.add_option("--prefer", goal.prefer,
+                 "What decides between artifacts that pass: speed, accuracy or memory")
+      ->check(CLI::IsMember({"speed", "accuracy", "memory"}))
+      ->type_name("WHAT")
+      ->group("Goal");
+  add_shared_flags(app, request);
+}
+
+void add_measure_flags(CLI::App& app, RunRequest& request) {
+  request.goal.budget.wall_seconds = 60;
+  add_value(app, "--budget", request.goal.budget.wall_seconds, parse_seconds,
+            "Wall time, about; default 1m (of a report: what it says itself)", "TIME");
+  app.add_option("--prompt-tokens", request.goal.workload.prompt_tokens, "Of one request")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str()
+      ->group("Goal");
+  app.add_option("--new-tokens", request.goal.workload.new_tokens, "Of one request")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str()
+      ->group("Goal");
+  add_shared_flags(app, request);
 }
 
 void add_out_flag(CLI::App& app, RunRequest& request, bool required) {

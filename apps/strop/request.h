@@ -9,6 +9,8 @@ namespace strop::cli {
 
 // Adds the flags of the goal and the target.
 void add_goal_flags(CLI::App& app, RunRequest& request);
+// Those of them that measuring outside of a run takes.
+void add_measure_flags(CLI::App& app, RunRequest& request);
 // Adds -o.
 void add_out_flag(CLI::App& app, RunRequest& request, bool required);
 

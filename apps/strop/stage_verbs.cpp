@@ -7,6 +7,7 @@
 
 #include "console.h"
 #include "request.h"
+#include "stage_verbs.h"
 #include "strop/json.h"
 #include "strop/run.h"
 #include "verbs.h"
@@ -14,12 +15,6 @@
 
 namespace strop::cli {
 namespace {
-
-struct Invocation {
-  RunRequest request;
-  std::string input;
-  bool json = false;
-};
 
 struct Verb {
   const char* name;
@@ -31,11 +26,10 @@ constexpr std::array kVerbs{
     Verb{"assess", Stage::assess, "What the model and the target are, and which frameworks fit"},
     Verb{"plan", Stage::plan, "Which recipes to try, in which order, and why"},
     Verb{"optimize", Stage::optimize, "Make the plan's artifacts"},
-    Verb{"measure", Stage::measure, "Measure the artifacts: speed, memory, quality"},
     Verb{"gate", Stage::gate, "Judge the measurements, find the front, recommend"}};
 
 // What the verb before left; its model, target and goal become the request's.
-Result<Report> report_before(Invocation& in, Stage stage) {
+Result<Report> report_before(StageInvocation& in, Stage stage) {
   STROP_TRY(Report report, read_report(in.input));
   if (report.finished_stage == Stage::none ||
       static_cast<int>(report.finished_stage) + 1 < static_cast<int>(stage)) {
@@ -50,7 +44,9 @@ Result<Report> report_before(Invocation& in, Stage stage) {
   return report;
 }
 
-int stage_verb(Invocation& in, Stage stage) {
+}  // namespace
+
+int stage_verb(StageInvocation& in, Stage stage) {
   Report report;
   if (stage == Stage::assess) {
     in.request.model = in.input;
@@ -72,19 +68,17 @@ int stage_verb(Invocation& in, Stage stage) {
   return stage >= Stage::gate ? verdict_code(*advanced) : all_passed;
 }
 
-}  // namespace
-
 void add_stage_verbs(CLI::App& program, int& code) {
   for (const Verb& verb : kVerbs) {
     const bool first = verb.stage == Stage::assess;
+    if (verb.stage == Stage::gate) add_measure_verb(program, code);  // in pipeline order
     CLI::App* sub = program.add_subcommand(verb.name, verb.help);
-    const auto in = std::make_shared<Invocation>();
+    const auto in = std::make_shared<StageInvocation>();
     sub->add_option(
            first ? "MODEL" : "INPUT", in->input,
            first ? "Model folder or file" : "JSON of the stage before; - for standard input")
         ->required();
     if (first) add_goal_flags(*sub, in->request);
-    if (verb.stage == Stage::measure) add_out_flag(*sub, in->request, true);
     sub->add_flag("--json", in->json, "JSON on stdout even at a terminal");
     sub->callback([&code, in, stage = verb.stage] { code = stage_verb(*in, stage); });
   }

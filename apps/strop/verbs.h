@@ -11,6 +11,7 @@ void add_stage_verbs(CLI::App& program,
                      int& code);  // assess, plan, optimize, measure, gate
 void add_report_verb(CLI::App& program, int& code);
 void add_store_verb(CLI::App& program, int& code);
+void add_measure_verb(CLI::App& program, int& code);  // added in its place by the stages
 void add_backends_verb(CLI::App& program, int& code);
 void add_toolchain_verb(CLI::App& program, int& code);
 void add_reference_verbs(CLI::App& program);  // schema, completion, man: they describe the program

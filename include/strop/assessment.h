@@ -6,11 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "strop/measurement.h"
 #include "strop/recipe.h"
 
 namespace strop {
-
-enum class Bottleneck { compute, bandwidth, capacity };
 
 // A backend's own opinion.
 struct Fit {

@@ -8,7 +8,8 @@
 
 namespace strop {
 
-enum class Profile { prototype, production };
+// strict: what production asks, and noisy or not measured is a failure.
+enum class Profile { prototype, production, strict };
 
 struct Limits {
   std::optional<double> latency_ms;           // inter-token, median
@@ -23,6 +24,14 @@ struct Thresholds {
   double speedup = 2.0;          // at least, over the baseline
   double memory_ratio = 0.5;     // at most, of the baseline
   double variation = 0.2;        // at most, coefficient of variation of latency
+  double ab_error = 0.05;        // at most, of the sequential test against the baseline
+  double stress_errors = 0;      // at most, failed requests under load
+  double stress_slowdown = 2;    // at most, p95 under load over its fair share of the machine
+  double stress_growth = 0.05;   // at most, of memory while under load
+  double leak = 0.02;            // at most, growth of memory over the soak
+  double drift = 0.1;            // at most, growth of latency over the soak
+  double security_findings = 0;  // at most, of the checks of what ships
+  std::optional<double> conversion_kl;  // at most, nats; empty: by the recipe's precision
   bool operator==(const Thresholds&) const = default;
 };
 

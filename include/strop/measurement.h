@@ -24,6 +24,7 @@ struct MetricContext {
   std::optional<std::uint32_t> new_tokens;
   std::optional<std::uint32_t> depth;  // tokens already in the cache
   std::optional<std::uint32_t> concurrency;
+  std::optional<double> arrival_rate;  // requests/s of an open loop; a closed loop has none
   std::optional<std::uint32_t> position_begin;  // bucket of positions [begin, end)
   std::optional<std::uint32_t> position_end;
   std::optional<std::uint32_t> inferences;  // that one request is made of
@@ -47,13 +48,41 @@ struct Metric {
   bool operator==(const Metric&) const = default;
 };
 
+// What somebody may look for and does not find, and why: "needs 662 samples, has 512".
+struct Unmeasured {
+  std::string metric;
+  MetricContext context;
+  std::string reason;
+  bool operator==(const Unmeasured&) const = default;
+};
+
+enum class Bottleneck { compute, bandwidth, capacity };
+
+// The most that this machine allows for a phase of a request, and how near to it the artifact is.
+struct Ceiling {
+  std::string phase;                 // decode, prefill
+  std::uint64_t bytes = 0;           // read from memory per token: weights, keys and values
+  std::uint64_t operations = 0;      // per token
+  double bytes_per_second = 0;       // streaming reads, measured in the same run
+  double operations_per_second = 0;  // multiplications and additions in f32, likewise
+  double tokens_per_second = 0;      // what the binding one of both allows
+  double share = 0;                  // of it that was reached
+  std::optional<Interval> interval;  // of the share, from that of the rate
+  Bottleneck binds = Bottleneck::bandwidth;
+  bool operator==(const Ceiling&) const = default;
+};
+
 struct Conditions {
   std::string engine_version;
   std::string cpu_variant;
   std::uint32_t threads = 0;
   std::optional<double> foreign_load;    // cores used by others while measuring, mean
   std::optional<double> steal_ratio;     // of CPU time, while measuring
-  std::vector<std::string> confinement;  // what was enforced on the worker
+  std::optional<double> frequency_mhz;   // of the cores, mean over them and over the time
+  std::optional<double> frequency_drop;  // share that it fell from the first reading to the lowest
+  std::optional<double> temperature_c;   // highest of the zones
+  std::optional<std::uint64_t> throttle_events;  // that the cores counted meanwhile
+  std::vector<std::string> confinement;          // what was enforced on the worker
   std::uint64_t seed = 0;
   std::string date;                       // ISO 8601, UTC
   std::vector<Placement> placement = {};  // of the model's nodes; empty: not reported
@@ -67,6 +96,8 @@ struct Measurement {
   RunOptions run_options;  // as resolved by the engine
   Conditions conditions;
   std::vector<Metric> metrics;
+  std::vector<Unmeasured> not_measured;
+  std::vector<Ceiling> ceilings;
   std::string reused_from;  // run id, when taken over from an earlier run
   bool operator==(const Measurement&) const = default;
 };

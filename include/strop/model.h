@@ -31,7 +31,8 @@ struct Model {
   std::optional<std::uint32_t> context_length;   // tokens
   std::optional<std::uint32_t> vocabulary_size;  // tokens
   std::optional<std::uint32_t> layer_count;
-  std::optional<std::uint32_t> width;  // of the residual stream
+  std::optional<std::uint32_t> width;        // of the residual stream
+  std::optional<std::uint32_t> cache_width;  // keys and values that a token adds to each layer
   std::optional<std::uint32_t> experts;
   std::string license;
   std::string provenance;  // what the files say about their origin

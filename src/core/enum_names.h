@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "strop/backend.h"
+#include "strop/contrast.h"
 #include "strop/lock_file.h"
 #include "strop/report.h"
 
@@ -33,7 +34,7 @@ struct EnumNames<TargetForm> {
 };
 template <>
 struct EnumNames<Profile> {
-  static constexpr std::array names{"prototype", "production"};
+  static constexpr std::array names{"prototype", "production", "strict"};
 };
 template <>
 struct EnumNames<Operation> {
@@ -58,6 +59,11 @@ struct EnumNames<Comparison> {
 template <>
 struct EnumNames<Verdict> {
   static constexpr std::array names{"pass", "fail", "not_measured", "noisy"};
+};
+template <>
+struct EnumNames<Finding> {
+  static constexpr std::array names{"better",  "worse",     "no_difference",
+                                    "differs", "undecided", "not_measured"};
 };
 template <>
 struct EnumNames<Stage> {

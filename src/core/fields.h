@@ -5,6 +5,7 @@
 #include "core/protocol.h"
 #include "strop/backend.h"
 #include "strop/lock_file.h"
+#include "strop/measure.h"
 #include "strop/report.h"
 #include "strop/samples.h"
 #include "strop/side_by_side.h"
@@ -31,8 +32,8 @@ void fields(auto& v, Same<Model> auto& x) {
       v("precision", x.precision);
   v("context_length", x.context_length), v("vocabulary_size", x.vocabulary_size),
       v("layer_count", x.layer_count);
-  v("width", x.width), v("experts", x.experts), v("license", x.license),
-      v("provenance", x.provenance);
+  v("width", x.width), v("cache_width", x.cache_width), v("experts", x.experts),
+      v("license", x.license), v("provenance", x.provenance);
   v("source_grid", x.source_grid), v("inputs", x.inputs), v("outputs", x.outputs);
 }
 void fields(auto& v, Same<Device> auto& x) {
@@ -58,7 +59,10 @@ void fields(auto& v, Same<Limits> auto& x) {
 }
 void fields(auto& v, Same<Thresholds> auto& x) {
   v("accuracy_ratio", x.accuracy_ratio), v("speedup", x.speedup), v("memory_ratio", x.memory_ratio);
-  v("variation", x.variation);
+  v("variation", x.variation), v("ab_error", x.ab_error), v("stress_errors", x.stress_errors);
+  v("stress_slowdown", x.stress_slowdown), v("stress_growth", x.stress_growth);
+  v("leak", x.leak), v("drift", x.drift), v("security_findings", x.security_findings);
+  v("conversion_kl", x.conversion_kl);
 }
 void fields(auto& v, Same<Weights> auto& x) {
   v("speed", x.speed), v("accuracy", x.accuracy), v("memory", x.memory);
@@ -149,8 +153,8 @@ void fields(auto& v, Same<Interval> auto& x) {
 }
 void fields(auto& v, Same<MetricContext> auto& x) {
   v("prompt_tokens", x.prompt_tokens), v("new_tokens", x.new_tokens), v("depth", x.depth);
-  v("concurrency", x.concurrency), v("position_begin", x.position_begin),
-      v("position_end", x.position_end);
+  v("concurrency", x.concurrency), v("arrival_rate", x.arrival_rate);
+  v("position_begin", x.position_begin), v("position_end", x.position_end);
   v("inferences", x.inferences), v("batch", x.batch), v("output", x.output);
 }
 void fields(auto& v, Same<Metric> auto& x) {
@@ -164,11 +168,23 @@ void fields(auto& v, Same<Conditions> auto& x) {
   v("foreign_load", x.foreign_load), v("steal_ratio", x.steal_ratio),
       v("confinement", x.confinement);
   v("placement", x.placement), v("notes", x.notes);
+  v("frequency_mhz", x.frequency_mhz), v("frequency_drop", x.frequency_drop);
+  v("temperature_c", x.temperature_c), v("throttle_events", x.throttle_events);
   v("seed", x.seed), v("date", x.date);
+}
+void fields(auto& v, Same<Unmeasured> auto& x) {
+  v("metric", x.metric), v("context", x.context), v("reason", x.reason);
+}
+void fields(auto& v, Same<Ceiling> auto& x) {
+  v("phase", x.phase), v("bytes", x.bytes), v("operations", x.operations);
+  v("bytes_per_second", x.bytes_per_second), v("operations_per_second", x.operations_per_second);
+  v("tokens_per_second", x.tokens_per_second), v("share", x.share), v("interval", x.interval),
+      v("binds", x.binds);
 }
 void fields(auto& v, Same<Measurement> auto& x) {
   v("artifact_id", x.artifact_id), v("target_id", x.target_id), v("run_options", x.run_options);
-  v("conditions", x.conditions), v("metrics", x.metrics), v("reused_from", x.reused_from);
+  v("conditions", x.conditions), v("metrics", x.metrics);
+  v("not_measured", x.not_measured), v("ceilings", x.ceilings), v("reused_from", x.reused_from);
 }
 void fields(auto& v, Same<Trial> auto& x) {
   v("id", x.id), v("role", x.role), v("recipe", x.recipe), v("run_preset", x.run_preset);
@@ -199,6 +215,25 @@ void fields(auto& v, Same<Control> auto& x) {
 void fields(auto& v, Same<CrossCheck> auto& x) {
   v("trial_id", x.trial_id), v("backend", x.backend), v("metric", x.metric);
   v("verdict", x.verdict), v("reason", x.reason);
+}
+void fields(auto& v, Same<Difference> auto& x) {
+  v("metric", x.metric), v("subject", x.subject), v("unit", x.unit), v("first", x.first),
+      v("second", x.second);
+  v("ratio", x.ratio), v("interval", x.interval), v("control", x.control), v("pairs", x.pairs);
+  v("margin", x.margin), v("finding", x.finding), v("reason", x.reason);
+}
+void fields(auto& v, Same<Side> auto& x) {
+  v("name", x.name), v("artifact", x.artifact), v("run_id", x.run_id), v("machine", x.machine),
+      v("conditions", x.conditions);
+}
+void fields(auto& v, Same<Contrast> auto& x) {
+  v("schema_version", x.schema_version), v("tool_version", x.tool_version), v("date", x.date);
+  v("first", x.first), v("second", x.second), v("differences", x.differences);
+  v("warnings", x.warnings), v("overall", x.overall);
+}
+void fields(auto& v, Same<LoadOutcome> auto& x) {
+  v("schema_version", x.schema_version), v("tool_version", x.tool_version), v("name", x.name);
+  v("artifact", x.artifact), v("measurement", x.measurement), v("warnings", x.warnings);
 }
 void fields(auto& v, Same<Recommendation> auto& x) { v("title", x.title), v("text", x.text); }
 void fields(auto& v, Same<Milestone> auto& x) {

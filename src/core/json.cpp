@@ -224,14 +224,14 @@ Result<Json> parse_json(std::string_view text, std::string_view what) {
   bool too_deep = false;
   std::size_t depth = 0;
   const auto watch = [&](int, Json::parse_event_t event, Json& parsed) {
-    using Event = Json::parse_event_t;
-    if (event == Event::object_start || event == Event::array_start) {
+    using Parsed = Json::parse_event_t;
+    if (event == Parsed::object_start || event == Parsed::array_start) {
       too_deep = too_deep || ++depth > kMaxDepth;
-      if (event == Event::object_start) open_objects.emplace_back();
-    } else if (event == Event::object_end || event == Event::array_end) {
+      if (event == Parsed::object_start) open_objects.emplace_back();
+    } else if (event == Parsed::object_end || event == Parsed::array_end) {
       --depth;
-      if (event == Event::object_end) open_objects.pop_back();
-    } else if (event == Event::key &&
+      if (event == Parsed::object_end) open_objects.pop_back();
+    } else if (event == Parsed::key &&
                !open_objects.back().insert(parsed.get<std::string>()).second) {
       duplicate = parsed.get<std::string>();
     }
@@ -347,6 +347,8 @@ STROP_CODEC(SideBySide)
 STROP_CODEC(StoreListing)
 STROP_CODEC(StoreCheck)
 STROP_CODEC(StoreCleaning)
+STROP_CODEC(Contrast)
+STROP_CODEC(LoadOutcome)
 STROP_CODEC(BackendInfo)
 STROP_CODEC(SessionInfo)
 STROP_CODEC(Generation)
@@ -399,6 +401,7 @@ STROP_ENUM(Role)
 STROP_ENUM(TrialStatus)
 STROP_ENUM(Comparison)
 STROP_ENUM(Verdict)
+STROP_ENUM(Finding)
 STROP_ENUM(Stage)
 STROP_ENUM(MilestoneKind)
 STROP_ENUM(Sameness)
@@ -406,6 +409,8 @@ STROP_ENUM(ElementType)
 #undef STROP_ENUM
 
 std::string to_json(const Report& report, int indent) { return encode(report).dump(indent); }
+std::string to_json(const Contrast& contrast, int indent) { return encode(contrast).dump(indent); }
+std::string to_json(const LoadOutcome& outcome, int indent) { return encode(outcome).dump(indent); }
 std::string to_json(const Error& error, int indent) { return encode(error).dump(indent); }
 
 Result<Report> report_from_json(std::string_view text) {

@@ -113,6 +113,7 @@ Result<Model> read_huggingface(const fs::path& folder) {
   model.vocabulary_size = stated(config.vocabulary);
   model.layer_count = stated(config.layers);
   model.width = stated(config.width);
+  model.cache_width = stated(2 * config.kv_heads * config.head_width);
   model.experts = config.experts;
   model.license = read_license(folder);
   model.provenance = read_base_model(folder);
@@ -124,6 +125,17 @@ Result<Model> read_huggingface(const fs::path& folder) {
 std::optional<std::uint32_t> small(std::optional<std::uint64_t> value) {
   return value && *value <= 0xffffffffu ? std::optional(static_cast<std::uint32_t>(*value))
                                         : std::nullopt;
+}
+
+// Keys and values of one token in one layer. The file may leave out what follows from the rest.
+std::optional<std::uint32_t> cache_width(std::optional<std::uint32_t> heads,
+                                         std::optional<std::uint32_t> kv_heads,
+                                         std::optional<std::uint32_t> head_width,
+                                         std::optional<std::uint32_t> width) {
+  if (!heads || *heads == 0 || !width) return {};
+  const std::uint64_t each = head_width.value_or(*width / *heads);
+  const std::uint64_t values = 2 * each * kv_heads.value_or(*heads);
+  return small(values > 0 ? std::optional(values) : std::nullopt);
 }
 
 Result<Model> read_gguf(const fs::path& path) {
@@ -153,6 +165,8 @@ Result<Model> read_gguf(const fs::path& path) {
   model.context_length = own("context_length");
   model.layer_count = own("block_count");
   model.width = own("embedding_length");
+  model.cache_width = cache_width(own("attention.head_count"), own("attention.head_count_kv"),
+                                  own("attention.key_length"), model.width);
   model.experts = own("expert_count");
   if (const GgufArray* tokens = file.array("tokenizer.ggml.tokens"))
     model.vocabulary_size = small(tokens->count);

@@ -488,4 +488,28 @@ Result<std::vector<std::string>> onnx_external_files(const fs::path& path) {
   return walk.external_files();
 }
 
+Result<std::vector<std::string>> onnx_domains(const fs::path& path) {
+  STROP_TRY(const MappedFile file, MappedFile::open(path));
+  Walk walk(file);
+  STROP_CHECK(walk.model(file.bytes()));
+  constexpr std::uint32_t kOperatorSet = 8, kDomain = 1;
+  std::vector<std::string> domains;
+  Message model(file.bytes(), path.string());
+  Field field;
+  while (true) {
+    STROP_TRY(const bool more, model.next(field));
+    if (!more) return domains;
+    if (field.number != kOperatorSet || field.wire != 2) continue;
+    Message set(field.bytes, path.string());
+    std::string domain;
+    Field inner;
+    while (true) {
+      STROP_TRY(const bool goes_on, set.next(inner));
+      if (!goes_on) break;
+      if (inner.number == kDomain && inner.wire == 2) domain = std::string(inner.bytes);
+    }
+    domains.push_back(std::move(domain));
+  }
+}
+
 }  // namespace strop::formats

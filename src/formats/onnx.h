@@ -17,4 +17,7 @@ Result<Model> read_onnx(const std::filesystem::path& path);
 // does. Checks all that read_onnx checks.
 Result<std::vector<std::string>> onnx_external_files(const std::filesystem::path& path);
 
+// The sets of operators that it names, "" for ONNX's own. Checks all that read_onnx checks.
+Result<std::vector<std::string>> onnx_domains(const std::filesystem::path& path);
+
 }  // namespace strop::formats

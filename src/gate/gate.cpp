@@ -66,6 +66,14 @@ std::optional<double> as_number(const std::optional<Number>& value) {
   return value ? std::optional(static_cast<double>(*value)) : std::nullopt;
 }
 
+std::string why_not_measured(const Trial& candidate, const std::string& metric) {
+  if (!candidate.measurement) return "";
+  for (const Unmeasured& one : candidate.measurement->not_measured) {
+    if (one.metric == metric) return ": " + one.reason;
+  }
+  return "";
+}
+
 std::optional<double> tolerance_for(const Recipe& recipe, const std::string& metric,
                                     const GateRules& rules) {
   const auto row = std::find_if(
@@ -94,6 +102,14 @@ std::optional<double> threshold_of(const std::string& name, const Goal& goal) {
   if (name == "speedup") return goal.thresholds.speedup;
   if (name == "memory_ratio") return goal.thresholds.memory_ratio;
   if (name == "variation") return goal.thresholds.variation;
+  if (name == "ab_error") return goal.thresholds.ab_error;
+  if (name == "stress_errors") return goal.thresholds.stress_errors;
+  if (name == "stress_slowdown") return goal.thresholds.stress_slowdown;
+  if (name == "stress_growth") return goal.thresholds.stress_growth;
+  if (name == "leak") return goal.thresholds.leak;
+  if (name == "drift") return goal.thresholds.drift;
+  if (name == "security_findings") return goal.thresholds.security_findings;
+  if (name == "network_use") return 0;
   if (name == "size_bytes") return as_number(goal.limits.size_bytes);
   if (name == "memory_bytes") return as_number(goal.limits.memory_bytes);
   if (name == "latency_ms") return goal.limits.latency_ms;
@@ -208,16 +224,16 @@ Gate gate_of(const GateRule& rule, const Goal& goal, const Trial& candidate, con
             .comparison = rule.comparison,
             .required = is_required(rule, goal)};
   const auto threshold = rule.threshold == "tolerance"
-                             ? tolerance_for(candidate.recipe, rule.metric, rules)
+                             ? divergence_limit(candidate.recipe, rule.metric, goal, rules)
                              : threshold_of(rule.threshold, goal);
   if (!threshold) {
-    gate.reason = str(rule.id, " is not measured in this profile yet");
+    gate.reason = str(rule.id, " has no limit for ", rule.metric);
     return gate;
   }
   gate.threshold = *threshold;
   const auto seen = observe(rule, candidate, baseline);
   if (!seen) {
-    gate.reason = str(rule.id, " was not measured");
+    gate.reason = str(rule.id, " was not measured", why_not_measured(candidate, rule.metric));
     return gate;
   }
   const Doubt doubt = doubt_about(rule, *seen, *threshold, controls);
@@ -230,7 +246,20 @@ Gate gate_of(const GateRule& rule, const Goal& goal, const Trial& candidate, con
   return gate;
 }
 
+// Where nothing may stay open, what is open has failed.
+void be_strict(Gate& gate) {
+  if (gate.verdict != Verdict::noisy && gate.verdict != Verdict::not_measured) return;
+  gate.verdict = Verdict::fail;
+  gate.reason += "; in the profile strict that is a failure";
+}
+
 }  // namespace
+
+std::optional<double> divergence_limit(const Recipe& recipe, const std::string& metric,
+                                       const Goal& goal, const GateRules& rules) {
+  if (metric == "kl_mean" && goal.thresholds.conversion_kl) return goal.thresholds.conversion_kl;
+  return tolerance_for(recipe, metric, rules);
+}
 
 Verdict within_tolerance(const Recipe& recipe, const Metric& distance, const GateRules& rules) {
   const auto most = tolerance_for(recipe, distance.metric, rules);
@@ -248,6 +277,7 @@ GateReport judge(const Goal& goal, const Trial& candidate, const Trial& baseline
     // Models of other kinds are judged by another ruler, the baseline among them.
     if (rule.threshold == "tolerance" && !metric_of(baseline, rule.metric)) continue;
     report.gates.push_back(gate_of(rule, goal, candidate, baseline, controls, rules));
+    if (goal.profile == Profile::strict) be_strict(report.gates.back());
   }
   report.passed = std::all_of(report.gates.begin(), report.gates.end(), [](const Gate& gate) {
     return !gate.required || gate.verdict == Verdict::pass;

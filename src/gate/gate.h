@@ -27,8 +27,7 @@ struct GateRule {
   std::string metric;
   std::vector<Alternative> alternatives;  // the first that the baseline was measured by
   Comparison comparison = Comparison::at_least;
-  // A field of Thresholds or Limits; tolerance: by the recipe's precision; none: nothing measures
-  // it yet.
+  // A field of Thresholds or Limits; tolerance: by the recipe's precision; network_use: none.
   std::string threshold;
   GateValue value = GateValue::metric;
   std::string unit;            // after the number, in sentences
@@ -55,9 +54,15 @@ Result<GateRules> load_gate_rules(const std::filesystem::path& path);
 // no tolerance is stated for the metric.
 Verdict within_tolerance(const Recipe& recipe, const Metric& distance, const GateRules& rules);
 
+// The goal's own limit of the divergence from the original, else what the recipe's precision
+// explains; nothing when none is stated for the metric.
+std::optional<double> divergence_limit(const Recipe& recipe, const std::string& metric,
+                                       const Goal& goal, const GateRules& rules);
+
 // Pure. A gate passes only if the bad end of the interval meets the threshold; an interval on both
 // sides of it is noisy, as is a timing without a control or whose control failed. Gates of limits
-// that the user did not set are left out, and the tolerance of a metric that the baseline lacks.
+// that the user did not set are left out, and the tolerance of a metric that the baseline lacks. In
+// the profile strict every gate is required, and noisy and not measured are failures.
 GateReport judge(const Goal& goal, const Trial& candidate, const Trial& baseline,
                  const std::vector<Control>& controls, const GateRules& rules);
 

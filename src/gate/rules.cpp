@@ -8,9 +8,11 @@
 namespace strop {
 namespace {
 
-constexpr std::array kThresholds{"none",         "tolerance",    "accuracy_ratio", "speedup",
-                                 "memory_ratio", "variation",    "size_bytes",     "memory_bytes",
-                                 "latency_ms",   "energy_joules"};
+constexpr std::array kThresholds{
+    "tolerance",  "accuracy_ratio", "speedup",           "memory_ratio",  "variation",
+    "ab_error",   "stress_errors",  "stress_slowdown",   "stress_growth", "leak",
+    "drift",      "network_use",    "security_findings", "size_bytes",    "memory_bytes",
+    "latency_ms", "energy_joules"};
 
 Comparison comparison_of(const RuleReader& row) {
   const std::string word = row.text("comparison");

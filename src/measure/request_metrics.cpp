@@ -4,6 +4,7 @@
 
 #include "core/files.h"
 #include "measure/speed.h"
+#include "measure/traffic.h"
 
 namespace strop::measure {
 namespace {
@@ -148,6 +149,19 @@ std::vector<Metric> inference_metrics(std::span<const Request> requests,
       median_metric("request_time", "s", each(requests, request_seconds), context)};
   add_percentiles(out, "inference_time", "inference_variation", gaps_of(requests, 0), context,
                   resampling);
+  return out;
+}
+
+std::vector<Unmeasured> lacking_percentiles(std::span<const Metric> figures) {
+  constexpr std::string_view kMedian = "_p50";
+  std::vector<Unmeasured> out;
+  for (const Metric& figure : figures) {
+    if (!figure.metric.ends_with(kMedian)) continue;
+    const std::string name = figure.metric.substr(0, figure.metric.size() - kMedian.size());
+    for (const auto& [suffix, p] : {std::pair{"_p95", 0.95}, std::pair{"_p99", 0.99}})
+      if (const auto lacks = lacks_samples(p, figure.samples))
+        out.push_back({name + suffix, figure.context, *lacks});
+  }
   return out;
 }
 

@@ -101,6 +101,8 @@ std::vector<Metric> request_metrics(std::span<const Request> requests, std::uint
 // inference_variation of requests that are inferences, one after the other.
 std::vector<Metric> inference_metrics(std::span<const Request> requests,
                                       const Resampling& resampling = {});
+// Percentiles of these figures that there are too few samples for: "needs 662 samples, has 512".
+std::vector<Unmeasured> lacking_percentiles(std::span<const Metric> figures);
 std::vector<Metric> load_metrics(std::span<const double> load_seconds);
 
 // The raw series as JSON, whole or not at all.

@@ -50,6 +50,11 @@ class Exam {
                                 Context& context) const = 0;
 };
 
+// A prompt from an empty sequence and its greedy continuation. The worker must have a decoder.
+measure::Contestant continuation(const std::string& name, WorkerSession& worker,
+                                 std::vector<TokenId> prompt, std::uint32_t new_tokens,
+                                 std::stop_token stop);
+
 // Prepared: the questions are read, and the reference's answers recorded where that pays.
 Result<std::unique_ptr<Exam>> make_exam(const Trial& baseline, const Trial& reference,
                                         const Report& report, Context& context);

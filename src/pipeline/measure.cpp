@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "pipeline/exam.h"
+#include "pipeline/load.h"
 #include "pipeline/matrix.h"
 #include "pipeline/stages.h"
 #include "pipeline/timing.h"
+#include "pipeline/validate.h"
 
 namespace strop::pipeline {
 namespace {
@@ -105,7 +107,8 @@ Result<std::uint32_t> next_group_size(std::size_t number, std::size_t remaining,
         // A repeated run tries what the first one did, however long it takes.
         if (context.request().locked) return static_cast<std::uint32_t>(most);
         const double affordable =
-            (context.seconds_left() - kEndSeconds - matrix_seconds(context.request().goal)) /
+            (context.seconds_left() - kEndSeconds - matrix_seconds(context.request().goal) -
+             validation_seconds(context.request().goal)) /
             std::max(seconds_per_trial, 1e-3);
         return static_cast<std::uint32_t>(
             std::clamp(affordable, number == 1 ? 1.0 : 0.0, static_cast<double>(most)));
@@ -288,7 +291,8 @@ Result<void> measure_stage(Report& report, Context& context) {
   report.trials = std::move(finished);
   warn_of_untimed(report);
   STROP_TRY(report.matrix, cross_validate(*exam, report, context));
-  return {};
+  STROP_CHECK(hold_against_machine(report, context));
+  return validate(report, *exam, context);
 }
 
 }  // namespace strop::pipeline

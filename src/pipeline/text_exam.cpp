@@ -13,19 +13,6 @@ constexpr std::uint32_t kScreenTokens = 24;  // new ones of a screening; its pro
 constexpr std::uint32_t kEmptyCacheRequests = 3;
 constexpr std::size_t kGlanceTokens = 64;
 
-measure::Contestant continuing(const std::string& name, WorkerSession& worker,
-                               std::vector<TokenId> prompt, std::uint32_t new_tokens,
-                               std::stop_token stop) {
-  DecoderSession* decoder = worker.session().decoder();
-  return {.name = name,
-          .request = [decoder, prompt = std::move(prompt), new_tokens,
-                      stop]() -> Result<measure::Request> {
-            STROP_CHECK(decoder->truncate(0, 0));
-            STROP_TRY(auto generation, decoder->generate(0, prompt, new_tokens, stop));
-            return measure::Request{std::move(generation.seconds)};
-          }};
-}
-
 EvaluationText front_of(const EvaluationText& text) {
   EvaluationText front;
   front.evaluation.sequences = {text.evaluation.sequences.front()};
@@ -55,7 +42,7 @@ class TextExam : public Exam {
   measure::Contestant contestant(const std::string& name, WorkerSession& worker, Length length,
                                  std::stop_token stop) const override {
     const std::uint32_t most = length == Length::screening ? kScreenTokens : workload_.new_tokens;
-    return continuing(name, worker, text_.prompt, std::min(most, workload_.new_tokens), stop);
+    return continuation(name, worker, text_.prompt, std::min(most, workload_.new_tokens), stop);
   }
   std::vector<Metric> request_metrics(std::span<const measure::Request> requests) const override {
     return measure::request_metrics(requests, workload_.prompt_tokens);
@@ -64,7 +51,7 @@ class TextExam : public Exam {
   // The decode rate with an almost empty cache.
   Further further_metrics(WorkerSession& worker, std::stop_token stop) const override {
     const auto quick =
-        continuing("depth 0", worker, {text_.prompt.front()}, workload_.new_tokens, stop);
+        continuation("depth 0", worker, {text_.prompt.front()}, workload_.new_tokens, stop);
     std::vector<measure::Request> requests;
     for (std::uint32_t i = 0; i < kEmptyCacheRequests; ++i) {
       auto request = quick.request();
@@ -102,6 +89,19 @@ class TextExam : public Exam {
 };
 
 }  // namespace
+
+measure::Contestant continuation(const std::string& name, WorkerSession& worker,
+                                 std::vector<TokenId> prompt, std::uint32_t new_tokens,
+                                 std::stop_token stop) {
+  DecoderSession* decoder = worker.session().decoder();
+  return {.name = name,
+          .request = [decoder, prompt = std::move(prompt), new_tokens,
+                      stop]() -> Result<measure::Request> {
+            STROP_CHECK(decoder->truncate(0, 0));
+            STROP_TRY(auto generation, decoder->generate(0, prompt, new_tokens, stop));
+            return measure::Request{std::move(generation.seconds)};
+          }};
+}
 
 Result<std::unique_ptr<Exam>> make_text_exam(const Trial& baseline, const Trial& reference,
                                              const Report& report, Context& context) {

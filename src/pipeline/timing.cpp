@@ -1,7 +1,10 @@
 #include "pipeline/timing.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
+#include "measure/climate.h"
 #include "measure/memory.h"
 
 namespace fs = std::filesystem;
@@ -20,6 +23,7 @@ constexpr double kLeastControlRounds = 5;
 constexpr double kControlHalfWidth = 0.027;
 // Narrow enough to tell the gate's twofold speed; the interval is always shown with the ratio.
 constexpr double kGroupHalfWidth = 0.08;
+constexpr const char* kSys = "/sys";
 
 std::string label(const Trial& trial) {
   return str(trial.recipe.backend, " ", trial.recipe.name,
@@ -57,16 +61,18 @@ Result<void> add_further_metrics(Measurement& measurement, const Trial& trial,
 // What the series of one contestant and its worker say.
 Measurement measurement_of(const Trial& trial, WorkerSession& worker, const Timing& timing,
                            std::size_t index, const std::string& samples_path, const Exam& exam,
-                           const Report& report) {
+                           std::span<const measure::Climate> climate, const Report& report) {
   Measurement measurement{.artifact_id = trial.artifact->id,
                           .target_id = report.target->id,
                           .run_options = worker.session().info().run_options,
                           .conditions = conditions_of(trial, worker, report)};
+  measure::note(climate, measurement.conditions);
   if (timing.load) {
     measurement.conditions.foreign_load = timing.load->cores;
     measurement.conditions.steal_ratio = timing.load->steal;
   }
   measurement.metrics = exam.request_metrics(timing.series[index].requests);
+  measurement.not_measured = measure::lacking_percentiles(measurement.metrics);
   const double load_seconds = worker.session().info().load_seconds;
   for (Metric& metric : measure::load_metrics(std::span(&load_seconds, 1)))
     measurement.metrics.push_back(std::move(metric));
@@ -144,7 +150,8 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
       reason << alive[best].run_preset << " was " << seconds[best] / seconds[i]
              << " times as fast in " << kScreenRounds << " screening requests";
       alive[i].reason = reason.str();
-      alive[i].measurement = measurement_of(alive[i], *workers[i], timing, i, path, exam, report);
+      alive[i].measurement =
+          measurement_of(alive[i], *workers[i], timing, i, path, exam, {}, report);
       std::erase_if(alive[i].measurement->metrics,
                     [](const Metric& metric) { return metric.metric != "request_time"; });
       result.others.push_back(alive[i]);
@@ -168,11 +175,14 @@ Result<Controlled> time_control(const Trial& baseline, const Exam& exam, double 
   const double least_seconds = kLeastControlRounds * 2 * measure::request_seconds(once);
   const measure::TimingOptions options{.target_half_width = kControlHalfWidth,
                                        .max_seconds = std::max(max_seconds, least_seconds)};
+  const measure::Climate before = measure::read_climate(kSys);
   STROP_TRY(const Timing timing, measure::time_rounds(contestants, options, measure::steady_clock(),
                                                       load.get(), context.stop()));
+  const std::array climate{before, measure::read_climate(kSys)};
   STROP_TRY(const std::string path, write_series(timing, "control.json", context));
-  Controlled result{.control = measure::control_of(timing, "request_time"),
-                    .baseline = measurement_of(baseline, *first, timing, 0, path, exam, report)};
+  Controlled result{
+      .control = measure::control_of(timing, "request_time"),
+      .baseline = measurement_of(baseline, *first, timing, 0, path, exam, climate, report)};
   STROP_CHECK(add_further_metrics(result.baseline, baseline, *first, exam, context));
   return result;
 }
@@ -209,6 +219,7 @@ Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> 
       contestants.push_back(std::move(one));
     }
     const auto load = measure::machine_load();
+    const measure::Climate before = measure::read_climate(kSys);
     const auto timing = measure::time_rounds(
         contestants, {.target_half_width = kGroupHalfWidth, .max_seconds = max_seconds},
         measure::steady_clock(), load.get(), context.stop());
@@ -227,11 +238,13 @@ Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> 
       timed.erase(timed.begin() + static_cast<std::ptrdiff_t>(*culprit));
       continue;
     }
+    const std::array climate{before, measure::read_climate(kSys)};
     STROP_TRY(const std::string path,
               write_series(*timing, str("timing-", trials[timed.front()].id, ".json"), context));
     for (std::size_t k = 0; k < timed.size(); ++k) {
       Trial& trial = trials[timed[k]];
-      trial.measurement = measurement_of(trial, *workers[k], *timing, k + 1, path, exam, report);
+      trial.measurement =
+          measurement_of(trial, *workers[k], *timing, k + 1, path, exam, climate, report);
       trial.measurement->metrics.push_back(measure::speedup_metric(*timing, k + 1, exam.context()));
       trial.measurement->metrics.back().samples_path = path;
       STROP_CHECK(add_further_metrics(*trial.measurement, trial, *workers[k], exam, context));

@@ -129,4 +129,27 @@ std::string full_text(const Quantity& quantity) {
   return interval.empty() ? value_text(quantity) : value_text(quantity) + " (" + interval + ")";
 }
 
+std::string ceiling_text(const Ceiling& ceiling) {
+  const Quantity share{ceiling.share * 100, {}, "%", false};
+  std::string text = ceiling.phase + " reaches " + value_text(share);
+  if (ceiling.interval)
+    text += " (" +
+            interval_text({ceiling.share * 100,
+                           Interval{ceiling.interval->low * 100, ceiling.interval->high * 100}, "%",
+                           false}) +
+            ")";
+  const auto rate = [](double per_second) {
+    return value_text(bytes_quantity(static_cast<std::uint64_t>(per_second))) + "/s";
+  };
+  text += ceiling.binds == Bottleneck::bandwidth
+              ? " of what the memory's bandwidth of " + rate(ceiling.bytes_per_second) +
+                    " allows at " + value_text(bytes_quantity(ceiling.bytes)) + " per token"
+              : " of what " + fixed(ceiling.operations_per_second / 1e9, 0) +
+                    " Gflop/s in f32 allow at " +
+                    fixed(static_cast<double>(ceiling.operations) / 1e9, 2) + " Gflop per token";
+  return text + (ceiling.share > 1 && ceiling.binds == Bottleneck::compute
+                     ? "; kernels in fewer bits may pass that"
+                     : "");
+}
+
 }  // namespace strop

@@ -38,6 +38,9 @@ std::string deviation_text(
 std::string noisy_text(const Quantity& quantity);
 std::string full_text(const Quantity& quantity);  // "2.3x (2.2-2.4)"; says noisy when it is
 
+// "decode reaches 62 % of what memory bandwidth (18.2 GB/s) allows, 0.14 GB per token"
+std::string ceiling_text(const Ceiling& ceiling);
+
 // Text as it may go to any reader: invalid UTF-8, control characters and direction overrides become
 // U+FFFD.
 std::string printable(std::string_view text);

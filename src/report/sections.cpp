@@ -584,6 +584,12 @@ Html reproduce_section(const Report& report) {
       definition("Seed", str(report.goal.seed));
   if (report.model) facts += definition("Model digest", element("code", report.model->id));
   if (report.plan) facts += definition("Plan", element("code", report.plan->id));
+  for (const Trial& trial : report.trials) {
+    const bool recommended = report.front && trial.id == report.front->recommended_id;
+    if (!recommended || !trial.measurement) continue;
+    for (const Ceiling& ceiling : trial.measurement->ceilings)
+      facts += definition("Ceiling", text(ceiling_text(ceiling)));
+  }
   return section(
       "reproduce", "How to reproduce it",
       element("pre", {{"tabindex", "0"}, {"aria-label", "command"}},
@@ -603,6 +609,7 @@ std::string command_line(const Report& report) {
   if (report.target && !report.target->local) flag("--target", report.target->name);
   for (const std::string& framework : goal.frameworks) flag("--framework", framework);
   if (goal.profile == Profile::production) flag("--profile", "production");
+  if (goal.profile == Profile::strict) flag("--profile", "strict");
   if (goal.budget != plain.budget) flag("--budget", fixed(goal.budget.wall_seconds, 0) + "s");
   if (goal.limits.size_bytes) flag("--max-size", std::to_string(*goal.limits.size_bytes));
   if (goal.limits.memory_bytes) flag("--max-memory", std::to_string(*goal.limits.memory_bytes));

@@ -245,6 +245,10 @@ void write_recommendation(Writer& writer, const Report& report, const Summary& s
   writer.field("Recommended", "\u2605 " + trial_text(*summary.recommended->trial), Paint::bold,
                Paint::good);
   if (!report.front->why.empty()) writer.field("", report.front->why);
+  if (summary.recommended->trial->measurement) {
+    for (const Ceiling& ceiling : summary.recommended->trial->measurement->ceilings)
+      writer.field("Ceiling", ceiling_text(ceiling));
+  }
 }
 
 // One line per step: its figures stand in the table.

@@ -22,6 +22,10 @@ if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
   add_test(NAME integration.pipeline
     COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/pipeline" $<TARGET_FILE:strop> "${tiny}" "${text}"
             "${PROJECT_BINARY_DIR}/fault/libexec/strop")
+  add_test(NAME integration.measure
+    COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/measure" $<TARGET_FILE:strop> "${tiny}" "${text}")
+  set_tests_properties(integration.measure PROPERTIES
+    FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 900 LABELS real)
   if(TARGET strop-worker-openvino)
     add_test(NAME integration.toolchain
       COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/toolchain" $<TARGET_FILE:strop> "${tiny}" "${text}")

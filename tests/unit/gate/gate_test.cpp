@@ -82,13 +82,64 @@ TEST_CASE("production requires every gate") {
   const auto report = judged(
       trial({metric("accuracy", 0.99), metric("speedup", 2.5), metric("peak_memory", 400)}), goal);
   CHECK_FALSE(report.passed);
-  for (const char* name : {"accuracy", "speed", "memory", "consistency", "ab_test", "stress",
-                           "stability", "security"}) {
+  for (const char* name :
+       {"accuracy", "speed", "memory", "consistency", "ab_test", "stress", "stress_latency",
+        "stress_memory", "stability_memory", "stability_latency", "security", "privacy"}) {
     REQUIRE_MESSAGE(gate(report, name), name);
     CHECK_MESSAGE(gate(report, name)->required, name);
   }
   CHECK(gate(report, "security")->verdict == Verdict::not_measured);
-  CHECK(gate(report, "security")->reason == "security is not measured in this profile yet");
+  CHECK(gate(report, "security")->reason == "security was not measured");
+}
+
+TEST_CASE("a gate says why nobody measured it") {
+  Trial silent = trial({metric("accuracy", 1)});
+  silent.measurement->not_measured.push_back({"stress_errors", {}, "lasted 12 s"});
+  CHECK(gate(judged(silent), "stress")->reason == "stress was not measured: lasted 12 s");
+}
+
+TEST_CASE("in the profile strict nothing may stay open") {
+  const Goal goal{.profile = Profile::strict};
+  const auto report = judged(trial({metric("accuracy", 0.96, Interval{0.94, 0.98}),
+                                    metric("speedup", 2.5), metric("peak_memory", 400)}),
+                             goal);
+  CHECK_FALSE(report.passed);
+  CHECK(gate(report, "accuracy")->verdict == Verdict::fail);  // too close to tell
+  CHECK(gate(report, "accuracy")->reason.find("strict") != std::string::npos);
+  CHECK(gate(report, "stress")->verdict == Verdict::fail);  // not measured
+  for (const Gate& one : report.gates) {
+    CHECK(one.required);
+    CHECK(one.verdict != Verdict::noisy);
+    CHECK(one.verdict != Verdict::not_measured);
+  }
+}
+
+TEST_CASE("every threshold is the goal's") {
+  struct Row {
+    const char* gate;
+    const char* metric;
+    double Thresholds::*field;
+  };
+  for (const Row& row : {Row{"ab_test", "ab_test", &Thresholds::ab_error},
+                         Row{"stress", "stress_errors", &Thresholds::stress_errors},
+                         Row{"stress_latency", "stress_slowdown", &Thresholds::stress_slowdown},
+                         Row{"stress_memory", "stress_growth", &Thresholds::stress_growth},
+                         Row{"stability_memory", "soak_memory_growth", &Thresholds::leak},
+                         Row{"stability_latency", "soak_latency_growth", &Thresholds::drift},
+                         Row{"security", "security_findings", &Thresholds::security_findings}}) {
+    Goal goal;
+    goal.thresholds.*row.field = 3;
+    CHECK_MESSAGE(
+        gate(judged(trial({metric(row.metric, 3)}), goal), row.gate)->verdict == Verdict::pass,
+        row.gate);
+    CHECK_MESSAGE(
+        gate(judged(trial({metric(row.metric, 3.1)}), goal), row.gate)->verdict == Verdict::fail,
+        row.gate);
+  }
+  Goal goal;
+  goal.thresholds.conversion_kl = 0.2;
+  CHECK(gate(judged(trial({metric("kl_mean", 0.3)}), goal), "conversion")->verdict ==
+        Verdict::fail);
 }
 
 TEST_CASE("what was not measured is neither passed nor zero") {

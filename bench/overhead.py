@@ -1,0 +1,46 @@
+"""What decoding through Strop costs per token beyond the same engine calls, at tokens of about 5 ms."""
+
+import json
+import statistics
+
+import paired
+import tools
+
+BLOCKS, TOKENS, DEPTH = 12, 64, 64
+ROUNDS = (8, 16, 32)
+TIMED = False  # a disturbance falls on both parts of the same calls
+CLAIM = 0.01
+
+
+def metrics():
+    return [paired.Metric("token", paired.Goal(None, 1 + CLAIM), CLAIM / 3)]
+
+
+class Comparison:
+    def __init__(self, ours, say):
+        self.ours = ours
+        self.file = tools.Files(ours, say).path("q8_0")
+        self.token_ms, self.protocol_us = [], []
+        first = self._blocks({"context": 2 * (DEPTH + TOKENS), "threads": ours.threads}, 1)
+        self.session = first["session"]
+        self.options = self.session["run_options"]
+
+    def _blocks(self, options, blocks):
+        return json.loads(tools.output_of(
+            [self.ours.bench("overhead"), self.ours.worker("llama_cpp"), self.file, blocks, TOKENS, DEPTH] +
+            [f"{name}={value}" for name, value in options.items()]))
+
+    def round(self, _):
+        """Both figures of one block are of the same calls, so a block is a pair; its neighbour is the control."""
+        blocks = self._blocks(self.options, BLOCKS)
+        self.token_ms.append(1000 * statistics.median(blocks["engine"]))
+        self.protocol_us.append(1e6 * statistics.median(blocks["protocol"]))
+        # The cost itself, as a ratio, is what is compared with itself: the engine's time differs from block to block.
+        cost = [{"token": strop / engine} for strop, engine in zip(blocks["strop"], blocks["engine"])]
+        return {"strop": cost[0::2], "again": cost[1::2], "peer": [{"token": 1.0}] * len(cost[0::2])}
+
+    def conditions(self):
+        return {"cpu_variant": self.session["cpu_variant"], "run_options": self.options,
+                "file": "q8_0 of SmolLM2-135M-Instruct", "tokens": TOKENS, "depth": DEPTH,
+                "engine_ms_per_token": round(statistics.median(self.token_ms), 3) if self.token_ms else None,
+                "protocol_us_per_token": round(statistics.median(self.protocol_us), 2) if self.protocol_us else None}

@@ -1,0 +1,452 @@
+#include "pipeline/load.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <thread>
+
+#include "core/files.h"
+#include "core/os.h"
+#include "formats/model_file.h"
+#include "measure/climate.h"
+#include "measure/energy.h"
+#include "measure/load.h"
+#include "measure/random.h"
+#include "pipeline/artifact_source.h"
+#include "pipeline/exam.h"
+#include "pipeline/streams.h"
+
+namespace fs = std::filesystem;
+
+namespace strop::pipeline {
+namespace {
+
+constexpr const char* kSys = "/sys";
+// Shares of the budget.
+constexpr double kPromptShare = 0.15;
+constexpr double kClosedShare = 0.4;
+constexpr double kOpenShare = 0.3;
+constexpr double kEnergyShare = 0.1;
+constexpr double kUsualLoad = 0.7;  // of the best rate: busy, but with a queue that empties
+constexpr double kCeilingSeconds = 1;
+constexpr std::uint32_t kEnergyWindows = 5;
+constexpr double kIdleSeconds = 0.5;
+constexpr std::size_t kLeastRequests = 6;  // a median needs them for its interval
+constexpr std::size_t kMostRequests = 700;
+constexpr double kCacheValueBytes = 2;  // keys and values are kept in 16 bits unless told otherwise
+
+struct Subject {
+  Artifact artifact;
+  bool has_threads = false;  // the engine has a knob for them
+  std::vector<TokenId> prompt;
+  std::string no_text;  // why the prompt is of random ids
+};
+
+std::uint32_t cores_of(const Context& context) {
+  const std::uint32_t asked = context.request().goal.workload.threads;
+  return asked > 0 ? asked : os::usable_cores();
+}
+
+// The cores are shared among the streams, as an engine that serves several does.
+RunOptions options_of(const Subject& subject, std::uint32_t streams, const Context& context) {
+  if (!subject.has_threads) return {};
+  return {{"threads", str(std::max(1u, cores_of(context) / streams))}};
+}
+
+Result<std::unique_ptr<WorkerSession>> open_one(const Artifact& artifact, const RunOptions& options,
+                                                Context& context) {
+  STROP_TRY(const auto scratch, context.scratch());
+  STROP_TRY(auto worker, context.worker(artifact.backend)
+                             .open(artifact, options,
+                                   {.dir = scratch, .progress = nullptr, .stop = context.stop()}));
+  if (worker->session().decoder()) return worker;
+  return Error{.code = ErrorCode::unsupported,
+               .message = str("[measure] ", artifact.backend,
+                              " opened the artifact as no decoder, and only decoders are put under "
+                              "load outside of a run"),
+               .hint = "A run in the profile production puts models of tensors under load too.",
+               .field = "kind"};
+}
+
+Result<Crew> open_crew(const Subject& subject, std::uint32_t streams, Context& context) {
+  const RunOptions options = options_of(subject, streams, context);
+  return Crew::open(streams, [&] { return open_one(subject.artifact, options, context); });
+}
+
+// The goal's request of a worker.
+std::function<measure::Contestant(WorkerSession&)> asking(const Subject& subject,
+                                                          Context& context) {
+  return [&subject, &context](WorkerSession& worker) {
+    return continuation(subject.artifact.entry, worker, subject.prompt,
+                        context.request().goal.workload.new_tokens, context.stop());
+  };
+}
+
+std::vector<TokenId> random_ids(std::size_t count, std::uint32_t vocabulary, std::uint64_t seed) {
+  measure::Random random(seed);
+  std::vector<TokenId> ids(count);
+  for (TokenId& id : ids) id = static_cast<TokenId>(random.below(vocabulary));
+  return ids;
+}
+
+// As long as wanted, by repeating what there is.
+std::vector<TokenId> of_length(const std::vector<TokenId>& ids, std::size_t length) {
+  std::vector<TokenId> out;
+  while (out.size() < length) out.push_back(ids[out.size() % ids.size()]);
+  return out;
+}
+
+void tell(Context& context, const std::string& what) {
+  context.tell({.kind = Event::Kind::work, .stage = Stage::measure, .subject = what});
+}
+
+// Times to the first token at each prompt length that fits.
+Result<void> time_prompts(LoadOutcome& outcome, const Subject& subject, const LoadRequest& load,
+                          DecoderSession& decoder, double seconds, Context& context) {
+  Measurement& measurement = outcome.measurement;
+  for (const std::uint32_t length : load.prompts) {
+    const MetricContext at{.prompt_tokens = length, .new_tokens = 1};
+    if (length + 1 > decoder.info().context_length) {
+      measurement.not_measured.push_back(
+          {"time_to_first_token", at,
+           str("a prompt of ", length, " tokens does not fit the context of ",
+               decoder.info().context_length)});
+      continue;
+    }
+    tell(context, str("prompt of ", length, " tokens"));
+    const std::vector<TokenId> prompt = of_length(subject.prompt, length);
+    const Stopwatch watch;
+    std::vector<double> ms;
+    while (ms.size() < kMostRequests &&
+           (ms.size() < kLeastRequests + 1 ||
+            watch.seconds() < seconds / static_cast<double>(load.prompts.size()))) {
+      STROP_CHECK(decoder.truncate(0, 0));
+      STROP_TRY(const Generation one, decoder.generate(0, prompt, 1, context.stop()));
+      ms.push_back(one.seconds.front() * 1000);
+    }
+    ms.erase(ms.begin());  // warm-up
+    const auto median = measure::bootstrap_median(ms);
+    measurement.metrics.push_back({.metric = "time_to_first_token",
+                                   .unit = "ms",
+                                   .context = at,
+                                   .value = median.value,
+                                   .interval = median.interval,
+                                   .samples = static_cast<std::uint32_t>(ms.size())});
+    measurement.metrics.push_back({.metric = "prefill_rate",
+                                   .unit = "tokens/s",
+                                   .context = at,
+                                   .value = length * 1000 / median.value,
+                                   .interval = Interval{length * 1000 / median.interval.high,
+                                                        length * 1000 / median.interval.low},
+                                   .samples = static_cast<std::uint32_t>(ms.size())});
+  }
+  return {};
+}
+
+void take(LoadOutcome& outcome, measure::TrafficFigures figures, const std::string& samples) {
+  for (Metric& metric : figures.metrics) {
+    metric.samples_path = samples;
+    outcome.measurement.metrics.push_back(std::move(metric));
+  }
+  for (Unmeasured& one : figures.not_measured)
+    outcome.measurement.not_measured.push_back(std::move(one));
+}
+
+// Raw samples go beside the results where a folder was named for them.
+Result<std::string> keep(const measure::Traffic& traffic, const std::string& name,
+                         Context& context) {
+  if (context.out().empty()) return std::string();
+  STROP_TRY(const fs::path folder, context.samples_folder());
+  STROP_CHECK(measure::write_samples(traffic, folder / name));
+  return str("samples/", name);
+}
+
+MetricContext load_context(const Context& context, std::uint32_t streams) {
+  const Workload& workload = context.request().goal.workload;
+  return {.prompt_tokens = workload.prompt_tokens,
+          .new_tokens = workload.new_tokens,
+          .concurrency = streams};
+}
+
+struct Best {
+  std::uint32_t streams = 1;
+  double requests_per_second = 0;
+};
+
+Result<Best> closed_loops(LoadOutcome& outcome, const Subject& subject, const LoadRequest& load,
+                          double seconds, Context& context) {
+  Best best;
+  for (const std::uint32_t streams : load.streams) {
+    tell(context, str("closed loop, ", streams, streams == 1 ? " stream" : " streams"));
+    STROP_TRY(Crew crew, open_crew(subject, streams, context));
+    CrewServer server(crew, asking(subject, context));
+    STROP_CHECK(server.warm_up());
+    const measure::Traffic traffic =
+        measure::closed_loop(server, seconds / static_cast<double>(load.streams.size()),
+                             measure::steady_clock(), context.stop());
+    if (traffic.served.empty())
+      return Error{.code = ErrorCode::backend,
+                   .message = str("[measure] no request was answered with ", streams, " streams",
+                                  traffic.errors.empty() ? "" : ": " + traffic.errors.front())};
+    STROP_TRY(const std::string path, keep(traffic, str("closed-", streams, ".json"), context));
+    take(outcome, measure::traffic_figures(traffic, load_context(context, streams), true), path);
+    const double rate = static_cast<double>(traffic.served.size()) / traffic.seconds;
+    if (rate > best.requests_per_second) best = {streams, rate};
+  }
+  return best;
+}
+
+Result<void> open_loop(LoadOutcome& outcome, const Subject& subject, const LoadRequest& load,
+                       const Best& best, double seconds, Context& context) {
+  const double rate = load.rate.value_or(kUsualLoad * best.requests_per_second);
+  tell(context, str("open loop, ", rate, " requests/s"));
+  STROP_TRY(Crew crew, open_crew(subject, best.streams, context));
+  CrewServer server(crew, asking(subject, context));
+  STROP_CHECK(server.warm_up());
+  const auto arrivals = measure::poisson_arrivals(rate, seconds, context.request().goal.seed);
+  const measure::Traffic traffic =
+      measure::open_loop(server, arrivals, seconds / 4, measure::steady_clock(), context.stop());
+  STROP_TRY(const std::string path, keep(traffic, "open.json", context));
+  MetricContext at = load_context(context, best.streams);
+  at.arrival_rate = rate;
+  take(outcome, measure::traffic_figures(traffic, at, true), path);
+  if (!traffic.unserved.empty())
+    outcome.warnings.push_back(str(traffic.unserved.size(), " of ", arrivals.size(),
+                                   " arrivals were not answered in time: ", rate,
+                                   " requests/s are more than it serves"));
+  return {};
+}
+
+std::optional<std::uint64_t> last_cache_bytes() {
+  const long bytes = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
+  if (bytes <= 0) return {};
+  return static_cast<std::uint64_t>(bytes);
+}
+
+const Metric* rate_of(const Measurement& measurement, const std::string& name) {
+  const auto found = std::find_if(measurement.metrics.rbegin(), measurement.metrics.rend(),
+                                  [&](const Metric& metric) { return metric.metric == name; });
+  return found == measurement.metrics.rend() ? nullptr : &*found;
+}
+
+void add_decode_rate(LoadOutcome& outcome, DecoderSession& decoder, const Subject& subject,
+                     Context& context) {
+  const std::uint32_t new_tokens = std::max(2u, context.request().goal.workload.new_tokens);
+  std::vector<double> rates;
+  for (std::size_t i = 0; i < kLeastRequests; ++i) {
+    if (!decoder.truncate(0, 0)) return;
+    const auto one = decoder.generate(0, subject.prompt, new_tokens, context.stop());
+    if (!one || !(one->seconds.back() > one->seconds.front())) return;
+    rates.push_back((new_tokens - 1) / (one->seconds.back() - one->seconds.front()));
+  }
+  const auto median = measure::bootstrap_median(rates);
+  outcome.measurement.metrics.push_back(
+      {.metric = "decode_rate",
+       .unit = "tokens/s",
+       .context = {.prompt_tokens = static_cast<std::uint32_t>(subject.prompt.size()),
+                   .new_tokens = new_tokens,
+                   .depth = static_cast<std::uint32_t>(subject.prompt.size())},
+       .value = median.value,
+       .interval = median.interval,
+       .samples = static_cast<std::uint32_t>(rates.size())});
+}
+
+Result<Subject> subject_of(const std::string& name, Context& context) {
+  Subject subject;
+  STROP_TRY(subject.artifact, artifact_at(name, context));
+  STROP_TRY(const auto worker, open_one(subject.artifact, {}, context));
+  const SessionInfo& info = worker->session().info();
+  subject.has_threads = info.run_options.contains("threads");
+  const auto text = text_for(subject.artifact, context);
+  if (text) {
+    subject.prompt = text->prompt;
+  } else {
+    subject.prompt = random_ids(context.request().goal.workload.prompt_tokens, info.vocabulary_size,
+                                context.request().goal.seed);
+    subject.no_text = text.error().message;
+  }
+  return subject;
+}
+
+}  // namespace
+
+Result<measure::MachineCeilings> machine_ceilings(std::uint32_t threads) {
+  std::uint64_t buffer = measure::buffer_for_cache(last_cache_bytes());
+  if (const auto available = os::available_memory()) buffer = std::min(buffer, *available / 4);
+  return measure::measure_ceilings(threads, kCeilingSeconds, buffer);
+}
+
+void add_ceilings(Measurement& measurement, const Model& model, std::uint64_t weight_bytes,
+                  const measure::MachineCeilings& machine) {
+  const auto add = [&](const char* phase, const char* metric, bool at_once) {
+    const Metric* rate = rate_of(measurement, metric);
+    measure::TokenCost cost{.weight_bytes = weight_bytes,
+                            .parameters = model.parameter_count.value_or(0)};
+    if (rate) {
+      if (at_once) cost.tokens_at_once = std::max(1u, rate->context.prompt_tokens.value_or(1));
+      const double depth = at_once ? 0 : rate->context.depth.value_or(0);
+      if (model.cache_width && model.layer_count)
+        cost.cache_bytes = static_cast<std::uint64_t>(depth * *model.cache_width *
+                                                      *model.layer_count * kCacheValueBytes);
+      if (const auto ceiling = measure::ceiling_of(phase, cost, machine, *rate)) {
+        measurement.ceilings.push_back(*ceiling);
+        return;
+      }
+    }
+    measurement.not_measured.push_back(
+        {str(phase, "_ceiling"),
+         {},
+         rate ? "the model's parameters or the size of its weights are not known"
+              : str(metric, " was not measured")});
+  };
+  add("decode", "decode_rate", false);
+  add("prefill", "prefill_rate", true);
+}
+
+Result<void> hold_against_machine(Report& report, Context& context) {
+  const auto is_timed = [](const Trial& trial) {
+    return trial.measurement && trial.status == TrialStatus::ok && trial.artifact &&
+           find(*trial.measurement, "decode_rate");
+  };
+  const auto first = std::find_if(report.trials.begin(), report.trials.end(), is_timed);
+  if (first == report.trials.end()) return {};
+  const std::uint32_t threads = std::max(1u, first->measurement->conditions.threads);
+  // Two numbers; none when they could not be had.
+  STROP_TRY(const auto known,
+            context.step<std::vector<double>>(
+                Stage::measure, "what the machine allows", {{"threads", threads}},
+                [&]() -> Result<std::vector<double>> {
+                  const auto machine = machine_ceilings(threads);
+                  if (!machine) return std::vector<double>();
+                  return std::vector{machine->bytes_per_second, machine->operations_per_second};
+                }));
+  const auto counters = measure::find_counters(kSys);
+  for (Trial& trial : report.trials) {
+    if (!is_timed(trial)) continue;
+    Measurement& measurement = *trial.measurement;
+    if (known.size() == 2)
+      add_ceilings(
+          measurement, *report.model, trial.artifact->total_bytes,
+          {.bytes_per_second = known[0], .operations_per_second = known[1], .threads = threads});
+    else
+      measurement.not_measured.push_back(
+          {"decode_ceiling", {}, "the machine had no memory to measure its bandwidth with"});
+    if (!find(measurement, "energy_per_token"))
+      measurement.not_measured.push_back(
+          {"energy_per_token",
+           {},
+           counters ? "contestants take turns, and the counter is the whole machine's: strop "
+                      "measure ARTIFACT --load, or --profile production"
+                    : counters.error().message});
+  }
+  return {};
+}
+
+void add_energy(Measurement& measurement, const measure::Contestant& contestant,
+                const MetricContext& at, double seconds, std::stop_token stop) {
+  const auto not_measured = [&](const std::string& why) {
+    measurement.not_measured.push_back({"energy_per_token", at, why});
+  };
+  const auto counters = measure::find_counters(kSys);
+  if (!counters) return not_measured(counters.error().message);
+  std::vector<measure::EnergyWindow> windows;
+  for (std::uint32_t i = 0; i < kEnergyWindows && !stop.stop_requested(); ++i) {
+    const auto before = measure::read_counters(*counters);
+    const Stopwatch idle;
+    std::this_thread::sleep_for(std::chrono::duration<double>(kIdleSeconds));
+    const double idle_seconds = idle.seconds();
+    const auto between = measure::read_counters(*counters);
+    const Stopwatch working;
+    double moments = 0;
+    do {
+      const auto one = contestant.request();
+      if (!one) return not_measured(one.error().message);
+      moments += static_cast<double>(one->seconds.size());
+    } while (working.seconds() < seconds / kEnergyWindows - kIdleSeconds);
+    const double working_seconds = working.seconds();
+    const auto after = measure::read_counters(*counters);
+    if (!before || !between || !after) return not_measured("the counter went away");
+    windows.push_back(
+        {.idle_watts = measure::joules_between(*counters, *before, *between) / idle_seconds,
+         .joules = measure::joules_between(*counters, *between, *after),
+         .seconds = working_seconds,
+         .tokens = moments});
+  }
+  const auto estimate = measure::joules_per_token(windows);
+  if (!estimate) return not_measured("too few windows of time");
+  measurement.metrics.push_back({.metric = "energy_per_token",
+                                 .unit = "J",
+                                 .context = at,
+                                 .value = estimate->value,
+                                 .interval = estimate->interval,
+                                 .samples = static_cast<std::uint32_t>(windows.size())});
+}
+
+Result<LoadOutcome> load_artifact(const std::string& name, const LoadRequest& load,
+                                  Context& context) {
+  const Goal& goal = context.request().goal;
+  const double budget = goal.budget.wall_seconds;
+  STROP_TRY(const Subject subject, subject_of(name, context));
+  LoadOutcome outcome{
+      .tool_version = std::string(version()), .name = name, .artifact = subject.artifact};
+  Measurement& measurement = outcome.measurement;
+  measurement.artifact_id = subject.artifact.id;
+  const auto load_sampler = measure::machine_load();
+  const auto load_before = load_sampler->read();
+  std::vector<measure::Climate> climate{measure::read_climate(kSys)};
+  {
+    STROP_TRY(const auto worker,
+              open_one(subject.artifact, options_of(subject, 1, context), context));
+    DecoderSession& decoder = *worker->session().decoder();
+    const SessionInfo& info = decoder.info();
+    measurement.run_options = info.run_options;
+    measurement.conditions = {
+        .engine_version = context.worker(subject.artifact.backend).info().version,
+        .cpu_variant = info.cpu_variant,
+        .threads = cores_of(context),
+        .confinement = worker->process().enforced(),
+        .seed = goal.seed,
+        .date = now_utc()};
+    STROP_CHECK(time_prompts(outcome, subject, load, decoder, kPromptShare * budget, context));
+    add_decode_rate(outcome, decoder, subject, context);
+    tell(context, "energy");
+    add_energy(measurement, asking(subject, context)(*worker), load_context(context, 1),
+               kEnergyShare * budget, context.stop());
+  }
+  climate.push_back(measure::read_climate(kSys));
+  tell(context, "what the machine allows");
+  const auto machine = machine_ceilings(cores_of(context));
+  const auto model = read_model(fs::path(subject.artifact.folder) / subject.artifact.entry);
+  if (machine && model) {
+    add_ceilings(measurement, *model, model->weight_bytes, *machine);
+  } else {
+    for (const char* metric : {"decode_ceiling", "prefill_ceiling"})
+      measurement.not_measured.push_back(
+          {metric, {}, machine ? model.error().message : machine.error().message});
+  }
+  STROP_TRY(const Best best, closed_loops(outcome, subject, load, kClosedShare * budget, context));
+  climate.push_back(measure::read_climate(kSys));
+  STROP_CHECK(open_loop(outcome, subject, load, best, kOpenShare * budget, context));
+  climate.push_back(measure::read_climate(kSys));
+  measure::note(climate, measurement.conditions);
+  if (load_before) {
+    if (const auto load_after = load_sampler->read()) {
+      const auto foreign = measure::foreign_load(*load_before, *load_after);
+      measurement.conditions.foreign_load = foreign.cores;
+      measurement.conditions.steal_ratio = foreign.steal;
+      if (foreign.cores > 0.25)
+        outcome.warnings.push_back(str("others used ", foreign.cores,
+                                       " cores meanwhile: absolute figures are worth little"));
+    }
+  }
+  if (const std::string warning = measure::climate_warning(measurement.conditions);
+      !warning.empty())
+    outcome.warnings.push_back(warning);
+  if (!subject.no_text.empty())
+    outcome.warnings.push_back(str("the prompt is of random ids: ", subject.no_text));
+  return outcome;
+}
+
+}  // namespace strop::pipeline
