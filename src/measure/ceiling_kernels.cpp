@@ -80,7 +80,7 @@ int width() { return 4; }
 
 }  // namespace
 
-float sum_of(std::span<const float> values) {
+float read_and_sum(std::span<const float> values) {
 #if defined(__x86_64__)
   if (width() == 16) return sum_512(values);
   if (width() == 8) return sum_256(values);

@@ -6,7 +6,8 @@
 
 namespace strop::measure {
 
-float sum_of(std::span<const float> values);
+// Reads every value once; the sum keeps the reads from being left out.
+float read_and_sum(std::span<const float> values);
 
 // Independent chains of multiply-add that stay in registers.
 float multiply_add(std::uint64_t rounds);

@@ -77,9 +77,10 @@ Result<MachineCeilings> measure_ceilings(std::uint32_t threads, double seconds,
     return Error{ErrorCode::out_of_memory,
                  str("[measure] no ", buffer_bytes >> 20, " MiB for measuring the bandwidth")};
   MachineCeilings found{.threads = threads};
-  found.bytes_per_second = best_rate(
-      seconds / 2, static_cast<double>(words * sizeof(float)) * threads,
-      [&] { return together(threads, [&](std::uint32_t i) { results[i] += sum_of(parts[i]); }); });
+  found.bytes_per_second =
+      best_rate(seconds / 2, static_cast<double>(words * sizeof(float)) * threads, [&] {
+        return together(threads, [&](std::uint32_t i) { results[i] += read_and_sum(parts[i]); });
+      });
   constexpr std::uint64_t kRounds = 4'000'000;
   found.operations_per_second =
       best_rate(seconds / 2, static_cast<double>(kRounds * operations_per_round()) * threads, [&] {

@@ -59,12 +59,6 @@ double expanded_tail(double confidence, std::size_t n) {
   return normal_below(t * std::sqrt(samples / (samples - 1)));
 }
 
-Interval percentile_interval(std::vector<double> resampled, std::size_t n, double confidence) {
-  std::sort(resampled.begin(), resampled.end());
-  const double tail = expanded_tail(confidence, n);
-  return {quantile_of_sorted(resampled, tail), quantile_of_sorted(resampled, 1 - tail), confidence};
-}
-
 Estimate mapped(const Estimate& estimate, double (*map)(double)) {
   return {map(estimate.value),
           {map(estimate.interval.low), map(estimate.interval.high), estimate.interval.confidence}};
@@ -134,6 +128,12 @@ std::uint64_t samples_needed(double p, double confidence, std::uint64_t over) {
   std::uint64_t n = over + 1;
   while (binomial_at_most(over, n, 1 - p) > 1 - confidence) ++n;
   return n;
+}
+
+Interval percentile_interval(std::vector<double> resampled, std::size_t n, double confidence) {
+  std::sort(resampled.begin(), resampled.end());
+  const double tail = expanded_tail(confidence, n);
+  return {quantile_of_sorted(resampled, tail), quantile_of_sorted(resampled, 1 - tail), confidence};
 }
 
 Estimate bootstrap_median(std::span<const double> values, const Resampling& resampling) {

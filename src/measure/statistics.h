@@ -54,6 +54,9 @@ std::uint64_t samples_needed(double p, double confidence = 0.99, std::uint64_t o
 // (What Teachers Should Know About the Bootstrap, 2014) advises: the plain ones are too narrow by
 // sqrt((n - 1) / n) and use z for t.
 
+// Of a figure's values in the resamples of `drawn` things (samples, clusters, runs of neighbours).
+Interval percentile_interval(std::vector<double> resampled, std::size_t drawn, double confidence);
+
 // Never narrower than quantile_interval: the bootstrap of a median sees only a few distinct values,
 // and rounds that stop when the interval is narrow (speed.h) stop at lucky ones more often.
 Estimate bootstrap_median(std::span<const double> values, const Resampling& resampling = {});

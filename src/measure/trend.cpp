@@ -37,10 +37,13 @@ std::vector<Reading> thinned(std::span<const Reading> readings) {
   return out;
 }
 
+std::size_t run_length(std::size_t readings) {
+  return static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(readings))));
+}
+
 // Around the fitted line, in runs of neighbours: what is drawn keeps how they depend on each other.
 std::vector<Reading> redrawn(std::span<const Reading> readings, double slope, Random& random) {
-  const auto run =
-      static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(readings.size()))));
+  const std::size_t run = run_length(readings.size());
   std::vector<Reading> out(readings.begin(), readings.end());
   const double origin = readings.front().at;
   for (std::size_t begin = 0; begin < out.size(); begin += run) {
@@ -69,10 +72,11 @@ std::optional<Estimate> growth(std::span<const Reading> all, const Resampling& r
   Random random(resampling.seed);
   std::vector<double> drawn(resampling.resamples);
   for (double& one : drawn) one = median_slope(redrawn(readings, slope, random), slopes) * scale;
-  const double tail = (1 - resampling.confidence) / 2;
-  return Estimate{slope * scale,
-                  {std::min(quantile(drawn, tail), slope * scale),
-                   std::max(quantile(drawn, 1 - tail), slope * scale), resampling.confidence}};
+  const std::size_t runs = readings.size() / run_length(readings.size());
+  Interval interval = percentile_interval(std::move(drawn), runs, resampling.confidence);
+  interval.low = std::min(interval.low, slope * scale);
+  interval.high = std::max(interval.high, slope * scale);
+  return Estimate{slope * scale, interval};
 }
 
 }  // namespace strop::measure

@@ -149,7 +149,7 @@ class ReplayMachine : public measure::Clock, public measure::LoadSampler {
   }
 
  private:
-  Result<Generation> request(double work) {
+  Result<measure::Request> request(double work) {
     const double begin = now_;
     while (work > 0) {
       const Piece& piece = recording_.pieces[piece_];
@@ -164,7 +164,7 @@ class ReplayMachine : public measure::Clock, public measure::LoadSampler {
       used_ = 0;
     }
     own_ += now_ - begin;
-    return Generation{{}, {now_ - begin}};
+    return measure::Request{{now_ - begin}};
   }
 
   const Recording& recording_;

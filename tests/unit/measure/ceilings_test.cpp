@@ -62,7 +62,7 @@ TEST_CASE("the buffer passes the cache by far and stays in bounds") {
 TEST_CASE("the kernels compute what they claim to") {
   std::vector<float> values(1003);
   std::iota(values.begin(), values.end(), 1.0f);
-  CHECK(sum_of(values) == 1003 * 1004 / 2);
+  CHECK(read_and_sum(values) == 1003 * 1004 / 2);
   // Each chain x -> x / 2 + 1 / 2 ends at 1.
   const double lanes = static_cast<double>(operations_per_round()) / 2;
   CHECK(multiply_add(200) == doctest::Approx(lanes));

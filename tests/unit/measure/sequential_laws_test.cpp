@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <initializer_list>
 
 #include "measure/random.h"
 
@@ -61,14 +62,21 @@ TEST_CASE("a real difference is found, the sooner the clearer it is") {
   CHECK(ends(0.9, State::second_wins, 200, 60, 6) == 0);
 }
 
-TEST_CASE("nine wins in a row are enough for 5 %, eight are not") {
+// n wins without a loss: the mixture's likelihood ratio is 2 (2^n - 1/2) / (n + 1), 31.9 for seven
+// and 56.8 for eight; each direction has half of the error, so that 40 decides.
+TEST_CASE("eight wins in a row are enough for 5 %, seven are not") {
+  CHECK([] {
+    SequentialSignTest test;
+    for (int i = 0; i < 8; ++i) test.add(true);
+    return std::exp(test.log_evidence());
+  }() == doctest::Approx(2 * (256 - 0.5) / 9));
   SequentialComparison comparison(0.05);
-  for (int i = 0; i < 8; ++i) CHECK(comparison.add(true) == State::open);
+  for (int i = 0; i < 7; ++i) CHECK(comparison.add(true) == State::open);
   CHECK(comparison.p_value() > 0.05);
   CHECK(comparison.add(true) == State::first_wins);
   CHECK(comparison.p_value() <= 0.05);
   CHECK(comparison.add(false) == State::first_wins);  // decided is decided
-  CHECK(comparison.pairs() == 9);
+  CHECK(comparison.pairs() == 8);
 }
 
 TEST_CASE("evidence of ten thousand pairs is finite") {

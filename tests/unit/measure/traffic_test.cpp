@@ -156,9 +156,9 @@ TEST_CASE("a closed loop keeps every stream busy and waits for what it began") {
 
 TEST_CASE("failed requests are counted, and too many end the loop") {
   FakeClock clock;
-  FakeServer server(clock, 2, [](std::size_t) { return 0.1; });
+  FakeServer server(clock, 2, [](std::size_t) { return 0.125; });
   server.fails = [](std::size_t number) { return number % 10 == 0; };
-  const Traffic some = closed_loop(server, 3, clock, {}, 100);
+  const Traffic some = closed_loop(server, 3.75, clock, {}, 100);
   CHECK(some.errors.size() == 6);
   CHECK(some.errors.front() == "it fell over");
   server.fails = [](std::size_t) { return true; };
@@ -179,8 +179,8 @@ TEST_CASE("a percentile of too few samples says how many it needs") {
   CHECK(lacks_samples(0.99, 512) == "needs 662 samples, has 512");
   CHECK_FALSE(lacks_samples(0.99, 662));
   FakeClock clock;
-  FakeServer server(clock, 1, [](std::size_t) { return 0.1; });
-  const Traffic traffic = closed_loop(server, 20, clock, {});  // 200 requests, 200 gaps
+  FakeServer server(clock, 1, [](std::size_t) { return 0.125; });
+  const Traffic traffic = closed_loop(server, 25, clock, {});  // 200 requests, 200 gaps
   const auto figures = traffic_figures(traffic, {.concurrency = 1}, true);
   CHECK(find_metric(figures, "request_latency_p95"));
   CHECK_FALSE(find_metric(figures, "request_latency_p99"));

@@ -50,14 +50,14 @@ Measurement measurement(const Trial& trial, const Figures& figures) {
   out.artifact_id = trial.artifact->id;
   out.target_id = "t1";
   out.run_options = trial.run_options;
-  out.conditions = {trial.recipe.backend == "openvino" ? "2026.4.1" : "0.5.0-dev",
-                    "sapphirerapids+amx",
-                    2,
-                    0.03,
-                    0.001,
-                    {"no network", "read-only file system", "seccomp"},
-                    1,
-                    kDate};
+  out.conditions = {.engine_version = trial.recipe.backend == "openvino" ? "2026.4.1" : "0.5.0-dev",
+                    .cpu_variant = "sapphirerapids+amx",
+                    .threads = 2,
+                    .foreign_load = 0.03,
+                    .steal_ratio = 0.001,
+                    .confinement = {"no network", "read-only file system", "seccomp"},
+                    .seed = 1,
+                    .date = kDate};
   const double request_ms = figures.first_token_ms + 63 * figures.per_token_ms;
   out.metrics = {metric("request_time", "s", request_ms / 1e3, figures.speed_spread),
                  metric("time_to_first_token", "ms", figures.first_token_ms, 0.04),
