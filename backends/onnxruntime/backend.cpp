@@ -101,7 +101,7 @@ Result<Artifact> copied(const Model& input, const Workspace& workspace) {
   if (input.format != "onnx") return wrong_format(input.format);
   const fs::path from = input.path;
   STROP_TRY(const auto external, formats::onnx_external_files(from));
-  Artifact artifact{.backend_version = version(), .format = "onnx", .entry = "model.onnx"};
+  Artifact artifact{.format = "onnx", .entry = "model.onnx"};
   const auto copy = [&](const fs::path& source, const std::string& name) -> Result<void> {
     const fs::path target = workspace.dir / name;
     std::error_code error;

@@ -345,7 +345,7 @@ Result<Artifact> quantised(const fs::path& model, const StaticOptions& options,
     grids[name->first] = grids.at(root);
   }
   STROP_CHECK(Writer(graph, plan, grids, options).write(workspace.dir / kEntry));
-  Artifact artifact{.backend_version = version(), .format = "onnx", .entry = kEntry};
+  Artifact artifact{.format = "onnx", .entry = kEntry};
   for (const char* name : {kEntry, "model.onnx.data"}) artifact.files.push_back({.path = name});
   artifact.notes.push_back(str(plan.products.size(), " products in int8, ", plan.activations.size(),
                                " activations calibrated on ", calibrated.samples, " samples."));

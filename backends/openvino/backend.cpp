@@ -193,9 +193,7 @@ Result<Artifact> OpenVinoBackend::build(const Model& input, const Recipe& recipe
                      input.format, "."),
                  "Name a step of the worker convert before.", "format", input.format};
   };
-  STROP_TRY(auto artifact, made());
-  artifact.backend_version = ov::get_openvino_version().buildNumber;
-  return artifact;
+  return made();
 }
 
 Result<std::unique_ptr<Session>> OpenVinoBackend::open(const Artifact& artifact,

@@ -257,8 +257,11 @@ Methods backend_methods(const Backend& backend, Connection& connection, SharedBl
          if (request.step >= request.recipe.steps.size())
            return bad_request(
                str("names step ", request.step, " of ", request.recipe.steps.size()));
-         return backend.build(request.model, request.recipe, request.step,
-                              workspace(request.workspace, request.calibration.value_or("")));
+         STROP_TRY(Artifact artifact,
+                   backend.build(request.model, request.recipe, request.step,
+                                 workspace(request.workspace, request.calibration.value_or(""))));
+         artifact.backend_version = backend.info().version;
+         return artifact;
        })},
       {"open", method<Open>([&, host, workspace](const Open& request) -> Result<Opened> {
          STROP_TRY(auto session, backend.open(request.artifact, request.run_options,

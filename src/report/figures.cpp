@@ -147,9 +147,10 @@ std::string ceiling_text(const Ceiling& ceiling) {
               : " of what " + fixed(ceiling.operations_per_second / 1e9, 0) +
                     " Gflop/s in f32 allow at " +
                     fixed(static_cast<double>(ceiling.operations) / 1e9, 2) + " Gflop per token";
-  return text + (ceiling.share > 1 && ceiling.binds == Bottleneck::compute
+  if (ceiling.share <= 1) return text;
+  return text + (ceiling.binds == Bottleneck::compute
                      ? "; kernels in fewer bits may pass that"
-                     : "");
+                     : "; what the processor's caches hold may pass that");
 }
 
 }  // namespace strop
