@@ -78,6 +78,7 @@ int main_body(int argc, char** argv) {
   add_store_verb(app, code);
   add_backends_verb(app, code);
   add_toolchain_verb(app, code);
+  add_verify_verb(app, code);
   add_reference_verbs(app);
 
   std::vector<std::string> arguments(argv + 1, argv + argc);

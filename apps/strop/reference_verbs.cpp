@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "completion.h"
+#include "strop/golden.h"
 #include "strop/json.h"
 #include "strop/lock_file.h"
 #include "verbs.h"
@@ -11,15 +12,17 @@ namespace strop::cli {
 
 void add_reference_verbs(CLI::App& program) {
   CLI::App* schema = program.add_subcommand(
-      "schema", "JSON Schema of report.json, strop.lock.json or the worker protocol");
+      "schema",
+      "JSON Schema of report.json, strop.lock.json, the worker protocol or golden records");
   const auto of = std::make_shared<std::string>("report");
-  schema->add_option("OF", *of, "report, lock or protocol")
-      ->check(CLI::IsMember({"report", "lock", "protocol"}))
+  schema->add_option("OF", *of, "report, lock, protocol or golden")
+      ->check(CLI::IsMember({"report", "lock", "protocol", "golden"}))
       ->capture_default_str();
   schema->callback([of] {
-    std::cout << (*of == "report" ? report_schema()
-                  : *of == "lock" ? lock_file_schema()
-                                  : protocol_schema())
+    std::cout << (*of == "report"   ? report_schema()
+                  : *of == "lock"   ? lock_file_schema()
+                  : *of == "golden" ? golden_schema()
+                                    : protocol_schema())
               << "\n";
   });
 

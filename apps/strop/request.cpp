@@ -78,10 +78,9 @@ void set_gate(Thresholds& thresholds, const std::string& text) {
 void add_shared_flags(CLI::App& app, RunRequest& request) {
   Goal& goal = request.goal;
   app.add_option("--data", goal.evaluation_data,
-                 "Your own evaluation data: .txt files; for tensor models arrays, images or "
-                 "texts (docs/data.md)")
-      ->type_name("PATH")
-      ->check(CLI::ExistingPath)
+                 "Your own evaluation data: .txt files, or several by domain, as "
+                 "news=FILE,code=FOLDER; for tensor models arrays, images or texts (docs/data.md)")
+      ->type_name("PATH|NAME=PATH,...")
       ->group("Goal");
   app.add_option("--threads", goal.workload.threads,
                  "Threads of every engine; default: every usable core")
@@ -89,6 +88,12 @@ void add_shared_flags(CLI::App& app, RunRequest& request) {
       ->check(CLI::Range(1, 1024))
       ->group("Goal");
   app.add_option("--seed", goal.seed, "Seed of everything random")->type_name("N")->group("Goal");
+  add_worker_flags(app, request);
+}
+
+}  // namespace
+
+void add_worker_flags(CLI::App& app, RunRequest& request) {
   add_value(app, "--max-worker-memory", request.worker_memory_bytes, parse_size,
             "A worker that uses more is ended; default nine tenths of the available memory",
             "SIZE");
@@ -97,8 +102,6 @@ void add_shared_flags(CLI::App& app, RunRequest& request) {
   app.add_flag("!--no-confine", request.confine, "Run the engines without confinement")
       ->group("Goal");
 }
-
-}  // namespace
 
 void add_goal_flags(CLI::App& app, RunRequest& request) {
   Goal& goal = request.goal;
@@ -122,6 +125,11 @@ void add_goal_flags(CLI::App& app, RunRequest& request) {
          "(all, with a test under load), strict (all, and noisy or not measured is a failure)")
       ->check(CLI::IsMember({"prototype", "production", "strict"}))
       ->type_name("prototype|production|strict")
+      ->group("Goal");
+  app.add_option("--eval", goal.evaluation_tasks,
+                 "Your own labelled tasks: multiple choice, classification, exact answers")
+      ->type_name("FILE.jsonl")
+      ->check(CLI::ExistingFile)
       ->group("Goal");
   add_value(app, "--budget", goal.budget.wall_seconds, parse_seconds,
             "Wall time for the whole run; default 5m", "TIME");

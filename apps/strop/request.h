@@ -11,6 +11,8 @@ namespace strop::cli {
 void add_goal_flags(CLI::App& app, RunRequest& request);
 // Those of them that measuring outside of a run takes.
 void add_measure_flags(CLI::App& app, RunRequest& request);
+// How workers are started: part of the goal flags, and of verbs that have no goal.
+void add_worker_flags(CLI::App& app, RunRequest& request);
 // Adds -o.
 void add_out_flag(CLI::App& app, RunRequest& request, bool required);
 

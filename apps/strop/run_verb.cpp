@@ -28,6 +28,8 @@ Result<void> take_from_lock_file(Invocation& in) {
   RunRequest& request = in.request;
   if (!request.goal.evaluation_data.empty())
     lock.goal.evaluation_data = request.goal.evaluation_data;
+  if (!request.goal.evaluation_tasks.empty())
+    lock.goal.evaluation_tasks = request.goal.evaluation_tasks;
   request.goal = lock.goal;
   request.target = lock.target;
   request.confine = lock.confine;
@@ -52,9 +54,10 @@ Result<void> check_flags(const CLI::App& verb, const Invocation& in) {
                : Result<void>();
   for (const CLI::Option* option : verb.get_options()) {
     const std::string name = option->get_name();
-    if (option->get_group() == "Goal" && option->count() > 0 && name != "--data")
+    if (option->get_group() == "Goal" && option->count() > 0 && name != "--data" &&
+        name != "--eval")
       return usage_error(name, name + " cannot be given with --locked: the lock file says it",
-                         "Leave it out; only MODEL, --data and -o may differ.");
+                         "Leave it out; only MODEL, --data, --eval and -o may differ.");
   }
   return {};
 }

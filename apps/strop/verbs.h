@@ -14,6 +14,7 @@ void add_store_verb(CLI::App& program, int& code);
 void add_measure_verb(CLI::App& program, int& code);  // added in its place by the stages
 void add_backends_verb(CLI::App& program, int& code);
 void add_toolchain_verb(CLI::App& program, int& code);
+void add_verify_verb(CLI::App& program, int& code);
 void add_reference_verbs(CLI::App& program);  // schema, completion, man: they describe the program
 
 }  // namespace strop::cli

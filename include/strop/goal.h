@@ -69,7 +69,9 @@ struct Goal {
   Weights weights;
   Budget budget;
   Workload workload;
-  std::string evaluation_data;  // folder or file; empty: the text shipped with Strop
+  std::string evaluation_data;   // folder or file, or NAME=PATH,NAME2=PATH2 by domain; empty: the
+                                 // text shipped with Strop
+  std::string evaluation_tasks;  // a file of labelled tasks (docs/metrics.md); empty: none
   std::uint64_t seed = 1;
   bool operator==(const Goal&) const = default;
 };

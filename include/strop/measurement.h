@@ -30,6 +30,8 @@ struct MetricContext {
   std::optional<std::uint32_t> inferences;  // that one request is made of
   std::optional<std::uint32_t> batch;       // samples in one inference
   std::optional<std::string> output;        // of several, by its name
+  std::string domain;    // part of the evaluation data, as the user named it; empty: all of it
+  std::string sequence;  // one evaluated sequence: its document and where it begins there
   bool operator==(const MetricContext&) const = default;
 };
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "strop/backend.h"
+#include "strop/golden.h"
 #include "strop/lock_file.h"
 #include "strop/report.h"
 
@@ -57,6 +58,13 @@ Result<Report> run(const RunRequest& request, Observer& observer, std::stop_toke
 // One stage: takes what the stage before returned. The first, assess, takes an empty report.
 Result<Report> advance(Stage stage, Report report, const RunRequest& request, Observer& observer,
                        std::stop_token stop);
+
+// Opens the artifact in `folder` (an artifact.json and what it names) through its framework on this
+// machine and holds it against the golden records beside it. A drift is a check that fails; an
+// error is what keeps it from being checked: not_found when there is no artifact or no record. Of
+// `request` only confinement and the workers' limits count.
+Result<GoldenReport> verify(const std::string& folder, const RunRequest& request,
+                            Observer& observer, std::stop_token stop);
 
 // Every worker program that is installed, and whether it can run here.
 std::vector<BackendInfo> backends(bool confine);

@@ -6,6 +6,7 @@
 
 #include "strop/backend.h"
 #include "strop/contrast.h"
+#include "strop/golden.h"
 #include "strop/lock_file.h"
 #include "strop/report.h"
 
@@ -69,6 +70,10 @@ template <>
 struct EnumNames<Stage> {
   static constexpr std::array names{"none",    "assess", "plan",  "optimize",
                                     "measure", "gate",   "report"};
+};
+template <>
+struct EnumNames<GoldenKind> {
+  static constexpr std::array names{"original", "own"};
 };
 template <>
 struct EnumNames<MilestoneKind> {

@@ -4,6 +4,7 @@
 
 #include "core/protocol.h"
 #include "strop/backend.h"
+#include "strop/golden.h"
 #include "strop/lock_file.h"
 #include "strop/measure.h"
 #include "strop/report.h"
@@ -80,7 +81,8 @@ void fields(auto& v, Same<Goal> auto& x) {
       v("prefer", x.prefer);
   v("limits", x.limits), v("thresholds", x.thresholds), v("weights", x.weights),
       v("budget", x.budget);
-  v("workload", x.workload), v("evaluation_data", x.evaluation_data), v("seed", x.seed);
+  v("workload", x.workload), v("evaluation_data", x.evaluation_data);
+  v("evaluation_tasks", x.evaluation_tasks), v("seed", x.seed);
 }
 void fields(auto& v, Same<Step> auto& x) {
   v("worker", x.worker), v("op", x.op), v("params", x.params);
@@ -156,6 +158,7 @@ void fields(auto& v, Same<MetricContext> auto& x) {
   v("concurrency", x.concurrency), v("arrival_rate", x.arrival_rate);
   v("position_begin", x.position_begin), v("position_end", x.position_end);
   v("inferences", x.inferences), v("batch", x.batch), v("output", x.output);
+  v("domain", x.domain), v("sequence", x.sequence);
 }
 void fields(auto& v, Same<Metric> auto& x) {
   v("metric", x.metric), v("unit", x.unit), v("context", x.context), v("value", x.value),
@@ -335,6 +338,32 @@ void fields(auto& v, Same<SampleList> auto& x) {
   v("notes", x.notes);
 }
 void fields(auto& v, Same<ChatMessage> auto& x) { v("role", x.role), v("content", x.content); }
+void fields(auto& v, Same<GoldenText> auto& x) {
+  v("text", x.text), v("add_special", x.add_special), v("parse_special", x.parse_special);
+  v("ids", x.ids), v("decoded", x.decoded);
+}
+void fields(auto& v, Same<GoldenChat> auto& x) {
+  v("messages", x.messages), v("add_generation_prompt", x.add_generation_prompt), v("text", x.text);
+}
+void fields(auto& v, Same<GoldenRows> auto& x) {
+  v("name", x.name), v("first_scored", x.first_scored), v("stepped_from", x.stepped_from);
+  v("sequences", x.sequences), v("file", x.file), v("sha256", x.sha256);
+}
+void fields(auto& v, Same<Golden> auto& x) {
+  v("schema_version", x.schema_version), v("kind", x.kind), v("model_id", x.model_id);
+  v("artifact_id", x.artifact_id), v("target_id", x.target_id), v("backend", x.backend);
+  v("run_options", x.run_options), v("conditions", x.conditions), v("kl_limit", x.kl_limit);
+  v("kl_limit_elsewhere", x.kl_limit_elsewhere), v("texts", x.texts), v("chats", x.chats);
+  v("rows", x.rows);
+}
+void fields(auto& v, Same<GoldenCheck> auto& x) {
+  v("record", x.record), v("what", x.what), v("verdict", x.verdict), v("observed", x.observed);
+  v("limit", x.limit), v("reason", x.reason);
+}
+void fields(auto& v, Same<GoldenReport> auto& x) {
+  v("schema_version", x.schema_version), v("artifact_id", x.artifact_id), v("folder", x.folder);
+  v("backend", x.backend), v("checks", x.checks), v("passed", x.passed);
+}
 void fields(auto& v, Same<TokenizerInfo> auto& x) {
   v("vocabulary_size", x.vocabulary_size), v("pre_tokenizer", x.pre_tokenizer), v("bos", x.bos),
       v("eos", x.eos);

@@ -9,6 +9,7 @@
 #include "core/enum_names.h"
 #include "core/fields.h"
 #include "core/hash.h"
+#include "strop/golden.h"
 #include "strop/json.h"
 
 namespace strop {
@@ -355,6 +356,11 @@ STROP_CODEC(Generation)
 STROP_CODEC(TokenizerInfo)
 STROP_CODEC(SampleList)
 STROP_CODEC(std::vector<Port>)
+STROP_CODEC(Golden)
+STROP_CODEC(GoldenChat)
+STROP_CODEC(GoldenReport)
+STROP_CODEC(std::vector<GoldenText>)
+STROP_CODEC(std::vector<GoldenChat>)
 STROP_CODEC(RunOptions)
 STROP_CODEC(std::vector<Trial>)
 STROP_CODEC(std::vector<Metric>)
@@ -406,6 +412,7 @@ STROP_ENUM(Stage)
 STROP_ENUM(MilestoneKind)
 STROP_ENUM(Sameness)
 STROP_ENUM(ElementType)
+STROP_ENUM(GoldenKind)
 #undef STROP_ENUM
 
 std::string to_json(const Report& report, int indent) { return encode(report).dump(indent); }
@@ -422,6 +429,11 @@ Result<Report> report_from_json(std::string_view text) {
                  .field = "schema_version"};
   }
   return decode<Report>(json, "the report");
+}
+
+std::string to_json(const GoldenReport& report) { return encode(report).dump(2); }
+std::string golden_schema() {
+  return Json{{"record", schema<Golden>()}, {"verify", schema<GoldenReport>()}}.dump(2);
 }
 
 std::string report_schema() { return schema<Report>().dump(2); }

@@ -7,9 +7,9 @@ const Metric* find(const Measurement& measurement, const std::string& metric,
   for (const Metric& candidate : measurement.metrics) {
     if (candidate.metric != metric) continue;
     const bool any_context = context == MetricContext{};
-    if (any_context ? !candidate.context.position_begin && !candidate.context.output
-                    : candidate.context == context)
-      return &candidate;
+    const bool of_all = !candidate.context.position_begin && !candidate.context.output &&
+                        candidate.context.domain.empty();
+    if (any_context ? of_all : candidate.context == context) return &candidate;
   }
   return nullptr;
 }

@@ -422,6 +422,11 @@ void GgufWriter::add(std::string key, const std::vector<std::int32_t>& values) {
   ++metadata_count_;
 }
 
+void GgufWriter::add_bytes(std::string_view entry) {
+  metadata_ += entry;
+  ++metadata_count_;
+}
+
 void GgufWriter::add_all(const GgufFile& file) {
   metadata_ += file.metadata_bytes();
   metadata_count_ += file.metadata().size();

@@ -107,6 +107,8 @@ class GgufWriter {
   void add(std::string key, bool value);
   void add(std::string key, const std::vector<std::string>& values);
   void add(std::string key, const std::vector<std::int32_t>& values);
+  // One entry as it stands in another file: its key, type and value.
+  void add_bytes(std::string_view entry);
   // Every key of the file as it stands there.
   void add_all(const GgufFile& file);
   void add_tensor(std::string name, const TensorType& type, std::vector<std::uint64_t> shape);

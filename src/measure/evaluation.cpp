@@ -29,6 +29,7 @@ std::uint64_t scored_positions(const Evaluation& evaluation) {
 std::string digest(const Evaluation& evaluation) {
   Sha256 hash;
   update(hash, evaluation.first_scored);
+  if (evaluation.stepped_from > 0) update(hash, ~std::uint64_t{evaluation.stepped_from});
   for (const auto& ids : evaluation.sequences) {
     update(hash, ids.size());
     for (TokenId id : ids) update(hash, static_cast<std::uint64_t>(static_cast<std::int64_t>(id)));

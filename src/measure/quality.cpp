@@ -73,18 +73,71 @@ Metric bucket_metric(const QualitySamples& samples, std::uint32_t begin,
   return out;
 }
 
-double worst_sequence(const QualitySamples& samples) {
-  const Clusters clusters = runs_of(samples.size(), [&](std::size_t a, std::size_t b) {
-    return samples.sequence[a] == samples.sequence[b];
-  });
-  std::vector<double> sums(clusters.count), counts(clusters.count);
+// The sequences with the largest mean divergence, the worst first.
+std::vector<Metric> worst_sequences(const QualitySamples& samples, const QualityOptions& options,
+                                    const std::string& samples_path) {
+  struct Mean {
+    std::uint32_t sequence = 0;
+    double sum = 0;
+    std::uint32_t count = 0;
+    double mean() const { return sum / count; }
+  };
+  std::vector<Mean> means;
   for (std::size_t i = 0; i < samples.size(); ++i) {
-    sums[clusters.cluster_of[i]] += samples.kl[i];
-    ++counts[clusters.cluster_of[i]];
+    if (means.empty() || means.back().sequence != samples.sequence[i])
+      means.push_back({samples.sequence[i]});
+    means.back().sum += samples.kl[i];
+    ++means.back().count;
   }
-  double worst = 0;
-  for (std::size_t i = 0; i < sums.size(); ++i) worst = std::max(worst, sums[i] / counts[i]);
-  return worst;
+  std::stable_sort(means.begin(), means.end(),
+                   [](const Mean& a, const Mean& b) { return a.mean() > b.mean(); });
+  means.resize(std::min<std::size_t>(means.size(), options.names.empty() ? 1u : options.worst));
+  std::vector<Metric> out;
+  for (const Mean& one : means) {
+    Metric metric = plain_metric("kl_worst_sequence", "nats", one.mean(), one.count, samples_path);
+    if (one.sequence < options.names.size())
+      metric.context.sequence = options.names[one.sequence].sequence;
+    out.push_back(std::move(metric));
+  }
+  return out;
+}
+
+// Divergence and accuracy of each domain, where there are several.
+std::vector<Metric> domain_metrics(const QualitySamples& samples, const QualityOptions& options,
+                                   const std::string& samples_path) {
+  std::vector<std::string> domains;
+  for (const SequenceName& name : options.names)
+    if (!name.domain.empty() &&
+        std::find(domains.begin(), domains.end(), name.domain) == domains.end())
+      domains.push_back(name.domain);
+  std::vector<Metric> out;
+  if (domains.size() < 2) return out;
+  for (const std::string& domain : domains) {
+    const auto indices = indices_where(samples.size(), [&](std::size_t i) {
+      return samples.sequence[i] < options.names.size() &&
+             options.names[samples.sequence[i]].domain == domain;
+    });
+    if (indices.empty()) continue;
+    const Clusters clusters = runs_of(indices.size(), [&](std::size_t a, std::size_t b) {
+      return samples.sequence[indices[a]] == samples.sequence[indices[b]] &&
+             samples.position[indices[a]] / options.cluster ==
+                 samples.position[indices[b]] / options.cluster;
+    });
+    std::vector<double> gain;
+    for (std::size_t i : indices)
+      gain.push_back(samples.nll_reference[i] - samples.nll_candidate[i]);
+    for (Metric metric :
+         {metric_of("kl_mean", "nats",
+                    cluster_mean(at(samples.kl, indices), clusters, options.resampling),
+                    indices.size(), samples_path),
+          metric_of("accuracy", "ratio", cluster_exp_mean(gain, clusters, options.resampling),
+                    indices.size(), samples_path)}) {
+      metric.context.domain = domain;
+      if (clusters.count < 2) metric.interval.reset();
+      out.push_back(std::move(metric));
+    }
+  }
+  return out;
 }
 
 // Standard error of the mean divergence that the store's draws cause; draws are independent between
@@ -147,8 +200,10 @@ std::vector<Metric> summarise(const QualitySamples& samples, const std::string& 
       metric("accuracy", "ratio", cluster_exp_mean(gain, clusters, resampling))};
   if (clusters.count < 2)
     for (Metric& each : out) each.interval.reset();
-  out.push_back(
-      plain_metric("kl_worst_sequence", "nats", worst_sequence(samples), count, samples_path));
+  for (Metric& each : worst_sequences(samples, options, samples_path))
+    out.push_back(std::move(each));
+  for (Metric& each : domain_metrics(samples, options, samples_path))
+    out.push_back(std::move(each));
   if (!samples.kl_error.empty())
     out.push_back(
         plain_metric("kl_store_error", "nats", store_error(samples), count, samples_path));

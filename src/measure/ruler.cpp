@@ -36,6 +36,11 @@ using RowUse =
     std::function<Result<void>(const ScoredPosition&, std::span<const float>, const RowSummary&)>;
 using BatchUse = std::function<Result<void>(const Batch&)>;
 
+std::size_t most_from(std::size_t begin, const Evaluation& evaluation) {
+  if (evaluation.stepped_from == 0) return kBatch;
+  return begin < evaluation.stepped_from ? evaluation.stepped_from - begin : 1;
+}
+
 // The evaluation in requests, in order. The last id of a sequence predicts nothing known and is
 // left out.
 Result<void> for_each_batch(const Evaluation& evaluation, Progress* progress, std::stop_token stop,
@@ -44,9 +49,9 @@ Result<void> for_each_batch(const Evaluation& evaluation, Progress* progress, st
   double done = 0;
   for (std::uint32_t s = 0; s < evaluation.sequences.size(); ++s) {
     const std::span<const TokenId> ids(evaluation.sequences[s]);
-    for (std::size_t begin = 0; begin + 1 < ids.size(); begin += kBatch) {
+    for (std::size_t begin = 0, count = 0; begin + 1 < ids.size(); begin += count) {
       if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[measure] interrupted"};
-      const std::size_t count = std::min(kBatch, ids.size() - 1 - begin);
+      count = std::min({kBatch, ids.size() - 1 - begin, most_from(begin, evaluation)});
       Batch batch{s,
                   static_cast<std::uint32_t>(begin),
                   ids.subspan(begin, count),
@@ -136,8 +141,14 @@ Result<KeptRows> kept_rows(DecoderSession& session, const Batch& batch) {
 Result<void> make_reference(DecoderSession& reference, const Evaluation& evaluation,
                             const std::filesystem::path& path, std::uint64_t seed,
                             Progress* progress, std::stop_token stop) {
+  return make_reference(reference, evaluation, path, shape_for(reference.info().vocabulary_size),
+                        seed, progress, stop);
+}
+
+Result<void> make_reference(DecoderSession& reference, const Evaluation& evaluation,
+                            const std::filesystem::path& path, const CompactShape& shape,
+                            std::uint64_t seed, Progress* progress, std::stop_token stop) {
   STROP_CHECK(check(evaluation, reference.info()));
-  const CompactShape shape = shape_for(reference.info().vocabulary_size);
   STROP_TRY(ReferenceWriter writer,
             ReferenceWriter::create(
                 path, {shape, scored_positions(evaluation), seed, digest(evaluation)}));

@@ -38,6 +38,10 @@ struct QualitySamples {
 Result<void> make_reference(DecoderSession& reference, const Evaluation& evaluation,
                             const std::filesystem::path& path, std::uint64_t seed,
                             Progress* progress, std::stop_token stop);
+// The same with fewer entries to a row: smaller, and the divergence less exact.
+Result<void> make_reference(DecoderSession& reference, const Evaluation& evaluation,
+                            const std::filesystem::path& path, const CompactShape& shape,
+                            std::uint64_t seed, Progress* progress, std::stop_token stop);
 
 // The candidate against a store made with the same evaluation, else invalid_input.
 Result<QualitySamples> score(DecoderSession& candidate, const Evaluation& evaluation,
@@ -51,15 +55,24 @@ Result<QualitySamples> score_in_step(DecoderSession& reference, DecoderSession& 
 // Tokens that are drawn together by the bootstrap: runs of consecutive positions of one sequence.
 Clusters clusters_of(const QualitySamples& samples, std::uint32_t run_length);
 
-struct QualityOptions {
-  Resampling resampling = {.resamples = 1000};
-  std::uint32_t cluster = 256;  // positions
-  std::uint32_t bucket = 256;   // positions
+// What a sequence of the evaluation is of.
+struct SequenceName {
+  std::string domain;    // empty: none
+  std::string sequence;  // document and place
 };
 
-// kl_mean (of all, and per bucket of positions), kl_median, kl_p99, kl_worst_sequence,
-// kl_store_error, top1_agreement, perplexity, perplexity_reference and accuracy =
-// perplexity_reference / perplexity, as docs/metrics.md defines them. samples_path goes into each.
+struct QualityOptions {
+  Resampling resampling = {.resamples = 1000};
+  std::uint32_t cluster = 256;           // positions
+  std::uint32_t bucket = 256;            // positions
+  std::vector<SequenceName> names = {};  // by sequence; may be empty
+  std::uint32_t worst = 3;               // sequences that are named
+};
+
+// kl_mean (of all, per bucket of positions, and per domain), kl_median, kl_p99, kl_worst_sequence
+// (the worst few, each with its name in the context), kl_store_error, top1_agreement, perplexity,
+// perplexity_reference and accuracy (of all and per domain) = perplexity_reference / perplexity, as
+// docs/metrics.md defines them. samples_path goes into each.
 std::vector<Metric> summarise(const QualitySamples& samples, const std::string& samples_path = {},
                               const QualityOptions& options = {});
 

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/clock.h"
+#include "pipeline/golden.h"
 
 namespace strop::pipeline {
 namespace {
@@ -44,8 +45,9 @@ RunOptions options_for(const Trial& trial, const Report& report) {
 Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, const Report& report,
                                             Context& context) {
   STROP_TRY(const auto scratch, context.scratch());
+  const RunOptions options = options_for(trial, report);
   STROP_TRY(auto worker, context.worker(trial.recipe.backend)
-                             .open(*trial.artifact, options_for(trial, report),
+                             .open(*trial.artifact, options,
                                    {.dir = scratch, .progress = nullptr, .stop = context.stop()}));
   const bool tensors = runs_on_tensors(*report.model);
   if (tensors ? !worker->session().tensors() : !worker->session().decoder()) {
@@ -54,6 +56,9 @@ Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, const Report& re
                                 tensors ? "function of tensors" : "decoder"),
                  .field = "kind"};
   }
+  if (DecoderSession* decoder = worker->session().decoder())
+    STROP_CHECK(check_opened(trial, options, *decoder, conditions_of(trial, *worker, report),
+                             report, context));
   return worker;
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 
@@ -49,6 +50,9 @@ class Context {
   Result<std::filesystem::path> scratch();
   // Where the run folder keeps the raw samples of its metrics; made when missing.
   Result<std::filesystem::path> samples_folder() const;
+
+  // True once per process for each word.
+  bool first_time(const std::string& word) { return seen_.insert(word).second; }
 
   // Wall time that finished steps and this process have used, and what the budget leaves.
   double seconds_spent() const;
@@ -100,6 +104,7 @@ class Context {
   Stopwatch watch_;
   double spent_before_ = 0;
   std::vector<Lock> scratch_;  // so that nobody clears them away
+  std::set<std::string> seen_;
 };
 
 // Reports a worker's progress as events of one subject.

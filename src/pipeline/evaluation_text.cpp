@@ -1,6 +1,7 @@
 #include "pipeline/evaluation_text.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/files.h"
 
@@ -16,6 +17,27 @@ constexpr std::size_t kShortest = 64;           // tokens of a sequence that is 
 constexpr double kTokensPerSecond = 14;
 constexpr std::size_t kLeastTokens = 4000;  // two documents long enough for every position bucket
 constexpr const char* kVocabulary = "vocab.gguf";
+
+struct Document {
+  std::string domain;
+  fs::path file;
+};
+
+bool is_domain(std::string_view name) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+  };
+  return !name.empty() && name.size() <= 32 && std::all_of(name.begin(), name.end(), allowed);
+}
+
+Error bad_data(const std::string& data, const std::string& rule) {
+  return {.code = ErrorCode::invalid_input,
+          .message = str("[measure] --data: ", rule),
+          .hint = "Give a text file, a folder of them, or NAME=PATH,NAME2=PATH2 by domain.",
+          .field = "--data",
+          .value = data};
+}
 
 Result<std::vector<fs::path>> text_files(const fs::path& path) {
   std::error_code error;
@@ -37,14 +59,25 @@ Result<std::vector<fs::path>> text_files(const fs::path& path) {
 }
 
 // Strop's own documents, in the order that keeps the mixture when only the first are used.
-Result<std::vector<fs::path>> own_files(const fs::path& text) {
+Result<std::vector<Document>> own_documents(const fs::path& text) {
   STROP_TRY(const std::string order, read_text(text / "order.json"));
   STROP_TRY(const Json json, parse_json(order, "share/text/order.json"));
   STROP_TRY(const auto names, decode<std::vector<std::string>>(json.value("documents", Json()),
                                                                "share/text/order.json"));
-  std::vector<fs::path> files;
-  for (const std::string& name : names) files.push_back(text / "evaluation" / (name + ".txt"));
-  return files;
+  std::vector<Document> documents;
+  for (const std::string& name : names)
+    documents.push_back({name.substr(0, name.find('-')), text / "evaluation" / (name + ".txt")});
+  return documents;
+}
+
+Result<std::vector<Document>> users_documents(const std::string& data) {
+  STROP_TRY(const auto parts, data_parts(data));
+  std::vector<Document> documents;
+  for (const DataPart& part : parts) {
+    STROP_TRY(const auto files, text_files(part.path));
+    for (const fs::path& file : files) documents.push_back({part.domain, file});
+  }
+  return documents;
 }
 
 // Cut at a line's end, so that no character and no word is split.
@@ -68,16 +101,24 @@ Result<std::vector<TokenId>> tokens_of(const fs::path& file, Tokenizer& tokenize
   return ids;
 }
 
+struct Tokenized {
+  std::vector<std::vector<TokenId>> sequences;
+  std::vector<measure::SequenceName> names;
+};
+
 void cut(const std::vector<TokenId>& ids, const std::vector<TokenId>& before, std::size_t length,
-         std::vector<std::vector<TokenId>>& sequences) {
+         const Document& document, Tokenized& text) {
   const std::size_t body = length - before.size();
   for (std::size_t begin = 0; begin < ids.size(); begin += body) {
     const std::size_t end = std::min(ids.size(), begin + body);
-    if (end - begin < kShortest && !sequences.empty()) break;
+    if (end - begin < kShortest && !text.sequences.empty()) break;
     std::vector<TokenId> sequence = before;
     sequence.insert(sequence.end(), ids.begin() + static_cast<std::ptrdiff_t>(begin),
                     ids.begin() + static_cast<std::ptrdiff_t>(end));
-    if (sequence.size() > 1) sequences.push_back(std::move(sequence));
+    if (sequence.size() < 2) continue;
+    text.sequences.push_back(std::move(sequence));
+    text.names.push_back(
+        {document.domain, str(document.file.filename().stem().string(), " from token ", begin)});
   }
 }
 
@@ -86,11 +127,11 @@ Result<std::unique_ptr<Tokenizer>> tokenizer_of(const Artifact& artifact, Contex
                         fs::path(artifact.folder) / kVocabulary, context.policy());
 }
 
-Result<std::vector<std::vector<TokenId>>> tokenize(const Artifact& artifact, Context& context) {
+Result<Tokenized> tokenize(const Artifact& artifact, Context& context) {
   const Goal& goal = context.request().goal;
   const bool own = goal.evaluation_data.empty();
-  STROP_TRY(const auto files,
-            own ? own_files(context.where().share / "text") : text_files(goal.evaluation_data));
+  STROP_TRY(const auto documents, own ? own_documents(context.where().share / "text")
+                                      : users_documents(goal.evaluation_data));
   STROP_TRY(const auto tokenizer, tokenizer_of(artifact, context));
   STROP_TRY(const auto before, tokenizer->encode("", true, false));
   const std::size_t length =
@@ -99,25 +140,58 @@ Result<std::vector<std::vector<TokenId>>> tokenize(const Artifact& artifact, Con
       std::max(kLeastTokens, static_cast<std::size_t>(goal.budget.wall_seconds * kTokensPerSecond));
   const std::size_t enough =
       goal.workload.evaluation_tokens > 0 ? goal.workload.evaluation_tokens : by_budget;
-  std::vector<std::vector<TokenId>> sequences;
+  Tokenized text;
   std::size_t tokens = 0;
-  for (const fs::path& file : files) {
-    STROP_TRY(const auto ids, tokens_of(file, *tokenizer));
-    cut(ids, before, length, sequences);
+  for (const Document& document : documents) {
+    STROP_TRY(const auto ids, tokens_of(document.file, *tokenizer));
+    cut(ids, before, length, document, text);
     tokens += ids.size();
     if (own && tokens >= enough) break;
   }
-  if (sequences.empty()) {
+  if (text.sequences.empty()) {
     return Error{
         .code = ErrorCode::invalid_input,
         .message = str("[measure] the evaluation text has ", tokens, " tokens, too few to score"),
         .hint = "Give at least a page of text with --data.",
         .field = "--data"};
   }
-  return sequences;
+  return text;
+}
+
+// A name as one word of the journal and back.
+std::string written(const measure::SequenceName& name) {
+  return name.domain + "\t" + name.sequence;
+}
+measure::SequenceName name_from(const std::string& text) {
+  const std::size_t tab = std::min(text.find('\t'), text.size());
+  return {text.substr(0, tab), tab < text.size() ? text.substr(tab + 1) : ""};
 }
 
 }  // namespace
+
+Result<std::vector<DataPart>> data_parts(const std::string& data) {
+  std::error_code error;
+  if (fs::exists(data, error)) return std::vector{DataPart{"", data}};
+  if (data.find('=') == std::string::npos) return bad_data(data, str("there is no ", data));
+  std::vector<DataPart> parts;
+  for (std::size_t begin = 0; begin <= data.size();) {
+    const std::size_t end = std::min(data.find(',', begin), data.size());
+    const std::string part = data.substr(begin, end - begin);
+    begin = end + 1;
+    const std::size_t equals = part.find('=');
+    if (equals == std::string::npos || equals + 1 == part.size())
+      return bad_data(data, str("each part must be NAME=PATH, but one is ", part));
+    const DataPart one{part.substr(0, equals), part.substr(equals + 1)};
+    if (!is_domain(one.domain))
+      return bad_data(data,
+                      str("a name must be 1 to 32 letters, digits, - or _, but is ", one.domain));
+    for (const DataPart& other : parts)
+      if (other.domain == one.domain) return bad_data(data, str(one.domain, " is named twice"));
+    if (!fs::exists(one.path, error)) return bad_data(data, str("there is no ", one.path));
+    parts.push_back(one);
+  }
+  return parts;
+}
 
 Result<EvaluationText> read_evaluation_text(const Artifact& with_vocabulary, Context& context) {
   using Sequences = std::vector<std::vector<TokenId>>;
@@ -126,13 +200,36 @@ Result<EvaluationText> read_evaluation_text(const Artifact& with_vocabulary, Con
               {"workload", goal["workload"]},
               {"budget", goal["budget"]}};
   if (const std::string& data = context.request().goal.evaluation_data; !data.empty()) {
-    STROP_TRY(const std::string digest, context.store().digest_tree(data));
-    inputs["data"] = digest;
+    STROP_TRY(const auto parts, data_parts(data));
+    inputs["data"] = Json::array();
+    for (const DataPart& part : parts) {
+      STROP_TRY(const std::string digest, context.store().digest_tree(part.path));
+      inputs["data"].push_back({part.domain, digest});
+    }
   }
+  std::optional<Tokenized> made;
+  const auto make = [&]() -> Result<void> {
+    if (made) return {};
+    STROP_TRY(made, tokenize(with_vocabulary, context));
+    return {};
+  };
   STROP_TRY(Sequences sequences,
             context.step<Sequences>(Stage::measure, "tokenize the evaluation text", inputs,
-                                    [&] { return tokenize(with_vocabulary, context); }));
+                                    [&]() -> Result<Sequences> {
+                                      STROP_CHECK(make());
+                                      return made->sequences;
+                                    }));
+  using Names = std::vector<std::string>;
+  STROP_TRY(const Names names,
+            context.step<Names>(Stage::measure, "name the evaluation's sequences", inputs,
+                                [&]() -> Result<Names> {
+                                  STROP_CHECK(make());
+                                  Names all;
+                                  for (const auto& name : made->names) all.push_back(written(name));
+                                  return all;
+                                }));
   EvaluationText text;
+  for (const std::string& name : names) text.names.push_back(name_from(name));
   const std::size_t wanted = context.request().goal.workload.prompt_tokens;
   for (const auto& sequence : sequences) {
     for (TokenId id : sequence) {

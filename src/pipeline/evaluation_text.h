@@ -2,18 +2,28 @@
 #pragma once
 
 #include "measure/evaluation.h"
+#include "measure/ruler.h"
 #include "pipeline/context.h"
 #include "strop/artifact.h"
 
 namespace strop::pipeline {
 
+// One part of the user's data: NAME=PATH of --data, or the whole of it without a name.
+struct DataPart {
+  std::string domain;
+  std::string path;
+};
+// "PATH", or "NAME=PATH,NAME2=PATH2". A path that exists is a path, whatever is in its name.
+Result<std::vector<DataPart>> data_parts(const std::string& data);
+
 struct EvaluationText {
   measure::Evaluation evaluation;
-  std::vector<TokenId> prompt;  // of the timed request, from the front of the text
+  std::vector<measure::SequenceName> names;  // of the evaluation's sequences
+  std::vector<TokenId> prompt;               // of the timed request, from the front of the text
 };
 
 // Each document is cut into sequences of the goal's evaluation context; a rest too short to score
-// is left out.
+// is left out. The domain of Strop's own documents is the kind of text: news, code, mail.
 Result<EvaluationText> read_evaluation_text(const Artifact& with_vocabulary, Context& context);
 
 // The token ids of each .txt file of a folder, in order of their names.

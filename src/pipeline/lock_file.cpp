@@ -3,6 +3,7 @@
 #include <set>
 
 #include "core/files.h"
+#include "pipeline/evaluation_text.h"
 #include "report/repeat.h"
 
 namespace fs = std::filesystem;
@@ -13,15 +14,23 @@ namespace {
 
 Result<std::vector<PinnedData>> data_of(const Report& report, Context& context) {
   const fs::path share = context.where().share;
-  const std::string& own = report.goal.evaluation_data;
-  const fs::path evaluation = own.empty() ? share / "text" : fs::path(own);
+  const Goal& goal = report.goal;
   std::vector<PinnedData> data{
       {.what = "model", .path = report.model->path, .sha256 = report.model->id}};
-  for (const auto& [what, path] :
-       {std::pair("evaluation", evaluation), std::pair("rules", share / "plan")}) {
+  const auto pin = [&](const std::string& what, const fs::path& path) -> Result<void> {
     STROP_TRY(const std::string digest, context.store().digest_tree(path));
     data.push_back({.what = what, .path = path.string(), .sha256 = digest});
+    return {};
+  };
+  if (goal.evaluation_data.empty()) {
+    STROP_CHECK(pin("evaluation", share / "text"));
+  } else {
+    STROP_TRY(const auto parts, data_parts(goal.evaluation_data));
+    for (const DataPart& part : parts)
+      STROP_CHECK(pin(part.domain.empty() ? "evaluation" : "evaluation " + part.domain, part.path));
   }
+  if (!goal.evaluation_tasks.empty()) STROP_CHECK(pin("tasks", goal.evaluation_tasks));
+  STROP_CHECK(pin("rules", share / "plan"));
   return data;
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "measure/ruler.h"
+#include "pipeline/golden.h"
 #include "pipeline/optimize.h"
 
 namespace fs = std::filesystem;
@@ -74,9 +75,10 @@ Result<fs::path> make_quality_reference(const Trial& reference, const Evaluation
   return path;
 }
 
-Result<Measurement> measure_quality(const Trial& trial, const EvaluationText& text,
+Result<Measurement> measure_quality(const Trial& trial, const QualityInputs& inputs,
                                     const fs::path& reference, const Report& report,
                                     Context& context) {
+  const EvaluationText& text = inputs.text;
   Trial scored = trial;
   std::optional<Metric> agreed;
   if (trial.recipe.stand_in) {
@@ -97,9 +99,21 @@ Result<Measurement> measure_quality(const Trial& trial, const EvaluationText& te
       .target_id = report.target->id,
       .run_options = worker->session().info().run_options,
       .conditions = conditions_of(scored, *worker, report),
-      .metrics = measure::summarise(samples, str("samples/", name),
-                                    {.resampling = {.resamples = 1000, .seed = report.goal.seed}})};
+      .metrics = measure::summarise(
+          samples, str("samples/", name),
+          {.resampling = {.resamples = 1000, .seed = report.goal.seed}, .names = text.names})};
   if (agreed) measurement.metrics.push_back(*std::move(agreed));
+  if (!inputs.tasks.tasks.empty()) {
+    STROP_TRY(const auto tasks, measure_tasks(scored, inputs.tasks, *worker, report, context));
+    measurement.metrics.insert(measurement.metrics.end(), tasks.begin(), tasks.end());
+  }
+  const double kl_mean = find(measurement, "kl_mean")->value;
+  if (trial.recipe.stand_in) {
+    STROP_TRY(const auto own, open(trial, report, context));
+    STROP_CHECK(attach_records(trial, kl_mean, *own, report, context));
+  } else {
+    STROP_CHECK(attach_records(trial, kl_mean, *worker, report, context));
+  }
   return measurement;
 }
 

@@ -3,6 +3,7 @@
 
 #include "pipeline/contestant.h"
 #include "pipeline/evaluation_text.h"
+#include "pipeline/tasks.h"
 
 namespace strop::pipeline {
 
@@ -14,7 +15,11 @@ Result<std::filesystem::path> make_quality_reference(const Trial& reference,
 
 // Quality metrics of the trial and the conditions of its worker, with the raw samples in the run
 // folder.
-Result<Measurement> measure_quality(const Trial& trial, const EvaluationText& text,
+struct QualityInputs {
+  EvaluationText text;
+  EvaluationTasks tasks;
+};
+Result<Measurement> measure_quality(const Trial& trial, const QualityInputs& inputs,
                                     const std::filesystem::path& reference, const Report& report,
                                     Context& context);
 

@@ -8,8 +8,11 @@
 #include "core/lock.h"
 #include "core/units.h"
 #include "formats/model_file.h"
+#include "pipeline/evaluation_text.h"
 #include "pipeline/lock_file.h"
+#include "pipeline/samples.h"
 #include "pipeline/stages.h"
+#include "pipeline/tasks.h"
 #include "pipeline/toolchains.h"
 #include "store/inventory.h"
 #include "strop/json.h"
@@ -99,9 +102,18 @@ RunRequest with_absolute_paths(RunRequest request) {
   std::error_code error;
   request.model = fs::weakly_canonical(request.model, error).string();
   if (!request.out.empty()) request.out = fs::weakly_canonical(request.out, error).string();
-  if (!request.goal.evaluation_data.empty())
-    request.goal.evaluation_data =
-        fs::weakly_canonical(request.goal.evaluation_data, error).string();
+  // What is no data is said where it is read.
+  if (const auto parts = data_parts(request.goal.evaluation_data);
+      parts && !request.goal.evaluation_data.empty()) {
+    request.goal.evaluation_data.clear();
+    for (const DataPart& part : *parts)
+      request.goal.evaluation_data +=
+          str(request.goal.evaluation_data.empty() ? "" : ",", part.domain,
+              part.domain.empty() ? "" : "=", fs::weakly_canonical(part.path, error).string());
+  }
+  if (!request.goal.evaluation_tasks.empty())
+    request.goal.evaluation_tasks =
+        fs::weakly_canonical(request.goal.evaluation_tasks, error).string();
   return request;
 }
 
@@ -110,6 +122,13 @@ RunRequest with_absolute_paths(RunRequest request) {
 Result<void> keep(const fs::path& file, const std::string& text) {
   if (const auto known = read_text(file, text.size()); known && *known == text) return {};
   return write_whole(file, text);
+}
+
+// Said before any work is done.
+Result<void> check_data(const Goal& goal) {
+  if (!goal.evaluation_data.empty()) STROP_CHECK(data_parts(goal.evaluation_data));
+  if (!goal.evaluation_tasks.empty()) STROP_CHECK(read_tasks(goal.evaluation_tasks));
+  return {};
 }
 
 Result<void> write_reports(const Report& report, const fs::path& out) {
@@ -141,7 +160,9 @@ Result<Store> open_store() {
 Result<Report> run(const RunRequest& asked, Observer& observer, std::stop_token stop) {
   const RunRequest request = with_absolute_paths(asked);
   // A folder is not claimed for something that is no model.
-  STROP_CHECK(read_model(request.model));
+  STROP_TRY(const Model model, read_model(request.model));
+  STROP_CHECK(check_data(request.goal));
+  if (model.format == "onnx") STROP_CHECK(check_samples(model, request.goal));
   STROP_TRY(const fs::path out, make_folder(request.out));
   STROP_TRY(const Lock lock, Lock::try_acquire(out / "lock", "the run folder"));
   STROP_CHECK(claim_folder(request));
@@ -174,6 +195,7 @@ Result<Report> run(const RunRequest& asked, Observer& observer, std::stop_token 
 Result<Report> advance(Stage stage, Report report, const RunRequest& asked, Observer& observer,
                        std::stop_token stop) {
   const RunRequest request = with_absolute_paths(asked);
+  STROP_CHECK(check_data(request.goal));
   if (!request.out.empty()) STROP_CHECK(make_folder(request.out));
   STROP_TRY(Store store, open_store());
   Context context(request, observer, stop, std::move(store), std::nullopt);

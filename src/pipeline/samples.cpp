@@ -511,23 +511,6 @@ Result<Json> identity_of(const Model& model, Context& context) {
   return identity;
 }
 
-Result<void> check_possible(const Model& model, const std::string& data) {
-  if (model.inputs.empty())
-    return refuse(str(model.path, " states no inputs, so that no samples can be made for it"),
-                  "Give a model that runs on tensors.", "inputs", model.path);
-  const bool encoder = formats::takes_token_ids(model.inputs);
-  if (data.empty() && !encoder)
-    return refuse(
-        str("the model needs samples to be measured on; it takes ", in_words(model.inputs)),
-        "Give --data a folder of .npz files with arrays of these names, or of images "
-        "(docs/data.md).");
-  if (!data.empty() && holds_text(data) && !encoder)
-    return refuse(str(data, " holds text, but the model takes ", in_words(model.inputs)),
-                  "Give --data a folder of .npz files with arrays of these names (docs/data.md).",
-                  "--data", data);
-  return {};
-}
-
 Result<Artifact> make(const Model& model, const Json& identity, Context& context) {
   const std::string& data = context.request().goal.evaluation_data;
   const std::uint64_t seed = context.request().goal.seed;
@@ -543,8 +526,34 @@ Result<Artifact> make(const Model& model, const Json& identity, Context& context
 
 }  // namespace
 
+Result<void> check_samples(const Model& model, const Goal& goal) {
+  const std::string& data = goal.evaluation_data;
+  if (model.inputs.empty())
+    return refuse(str(model.path, " states no inputs, so that no samples can be made for it"),
+                  "Give a model that runs on tensors.", "inputs", model.path);
+  const bool encoder = formats::takes_token_ids(model.inputs);
+  std::error_code error;
+  if (!data.empty() && !fs::exists(data, error))
+    return refuse("data by domain is for language models; this one takes tensors",
+                  "Give one file or folder with --data.", "--data", data);
+  if (!goal.evaluation_tasks.empty())
+    return refuse("labelled tasks are for language models; this one takes tensors",
+                  "Leave --eval out; labels of samples go beside them (docs/data.md).", "--eval",
+                  goal.evaluation_tasks);
+  if (data.empty() && !encoder)
+    return refuse(
+        str("the model needs samples to be measured on; it takes ", in_words(model.inputs)),
+        "Give --data a folder of .npz files with arrays of these names, or of images "
+        "(docs/data.md).");
+  if (!data.empty() && holds_text(data) && !encoder)
+    return refuse(str(data, " holds text, but the model takes ", in_words(model.inputs)),
+                  "Give --data a folder of .npz files with arrays of these names (docs/data.md).",
+                  "--data", data);
+  return {};
+}
+
 Result<SampleSet> read_samples(const Model& model, Context& context) {
-  STROP_CHECK(check_possible(model, context.request().goal.evaluation_data));
+  STROP_CHECK(check_samples(model, context.request().goal));
   STROP_TRY(const Json identity, identity_of(model, context));
   STROP_TRY(Artifact artifact, context.step<Artifact>(Stage::measure, "samples", identity, [&] {
     return make(model, identity, context);

@@ -25,6 +25,10 @@ struct SampleSet {
   std::vector<std::string> notes;  // what was done to the data, in sentences
 };
 
+// Whether samples can be made for a model of tensors from what the goal names, as far as that can
+// be told without reading them: invalid_input says what is missing.
+Result<void> check_samples(const Model& model, const Goal& goal);
+
 // From --data, where there is one; a text encoder without it gets Strop's own text. At most a
 // quarter of the samples, and 128, calibrate; they are never evaluated on. invalid_input where data
 // is needed and missing, or does not fit the model's inputs: the message names file, input and

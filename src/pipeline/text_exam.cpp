@@ -4,6 +4,7 @@
 
 #include "measure/ruler.h"
 #include "pipeline/exam.h"
+#include "pipeline/golden.h"
 #include "pipeline/quality.h"
 
 namespace strop::pipeline {
@@ -23,13 +24,15 @@ EvaluationText front_of(const EvaluationText& text) {
 
 class TextExam : public Exam {
  public:
-  TextExam(Workload workload, Trial reference, EvaluationText text, std::filesystem::path record)
+  TextExam(Workload workload, Trial reference, QualityInputs inputs, std::filesystem::path record)
       : workload_(std::move(workload)),
         reference_(std::move(reference)),
-        text_(std::move(text)),
+        inputs_(std::move(inputs)),
         record_(std::move(record)) {}
 
-  std::string id() const override { return measure::digest(text_.evaluation); }
+  std::string id() const override {
+    return measure::digest(inputs_.text.evaluation) + inputs_.tasks.digest;
+  }
   std::string request_text() const override {
     return str(workload_.prompt_tokens, " prompt + ", workload_.new_tokens, " new tokens");
   }
@@ -42,7 +45,8 @@ class TextExam : public Exam {
   measure::Contestant contestant(const std::string& name, WorkerSession& worker, Length length,
                                  std::stop_token stop) const override {
     const std::uint32_t most = length == Length::screening ? kScreenTokens : workload_.new_tokens;
-    return continuation(name, worker, text_.prompt, std::min(most, workload_.new_tokens), stop);
+    return continuation(name, worker, inputs_.text.prompt, std::min(most, workload_.new_tokens),
+                        stop);
   }
   std::vector<Metric> request_metrics(std::span<const measure::Request> requests) const override {
     return measure::request_metrics(requests, workload_.prompt_tokens);
@@ -51,7 +55,7 @@ class TextExam : public Exam {
   // The decode rate with an almost empty cache.
   Further further_metrics(WorkerSession& worker, std::stop_token stop) const override {
     const auto quick =
-        continuation("depth 0", worker, {text_.prompt.front()}, workload_.new_tokens, stop);
+        continuation("depth 0", worker, {inputs_.text.prompt.front()}, workload_.new_tokens, stop);
     std::vector<measure::Request> requests;
     for (std::uint32_t i = 0; i < kEmptyCacheRequests; ++i) {
       auto request = quick.request();
@@ -65,11 +69,11 @@ class TextExam : public Exam {
 
   Result<Measurement> quality(const Trial& trial, const Report& report,
                               Context& context) const override {
-    return measure_quality(trial, text_, record_, report, context);
+    return measure_quality(trial, inputs_, record_, report, context);
   }
 
   Result<Metric> glance(const Trial& trial, const Report& report, Context& context) const override {
-    const EvaluationText front = front_of(text_);
+    const EvaluationText front = front_of(inputs_.text);
     STROP_TRY(const auto record, make_quality_reference(reference_, front, report, context));
     STROP_TRY(const auto worker, open(trial, report, context));
     STROP_TRY(auto reader, measure::ReferenceReader::open(record));
@@ -84,7 +88,7 @@ class TextExam : public Exam {
  private:
   Workload workload_;
   Trial reference_;
-  EvaluationText text_;
+  QualityInputs inputs_;
   std::filesystem::path record_;  // the reference's answers
 };
 
@@ -105,10 +109,13 @@ measure::Contestant continuation(const std::string& name, WorkerSession& worker,
 
 Result<std::unique_ptr<Exam>> make_text_exam(const Trial& baseline, const Trial& reference,
                                              const Report& report, Context& context) {
-  STROP_TRY(EvaluationText text, read_evaluation_text(*baseline.artifact, context));
-  STROP_TRY(auto record, make_quality_reference(reference, text, report, context));
+  QualityInputs inputs;
+  STROP_TRY(inputs.text, read_evaluation_text(*baseline.artifact, context));
+  STROP_TRY(auto record, make_quality_reference(reference, inputs.text, report, context));
+  STROP_CHECK(record_original(reference, report, context));
+  STROP_TRY(inputs.tasks, read_evaluation_tasks(reference, report, context));
   return std::unique_ptr<Exam>(std::make_unique<TextExam>(report.goal.workload, reference,
-                                                          std::move(text), std::move(record)));
+                                                          std::move(inputs), std::move(record)));
 }
 
 }  // namespace strop::pipeline

@@ -73,9 +73,9 @@ Html body(const Report& report, const RawSamples& samples) {
   const Summary summary = summarise(report);
   return headline_section(report, summary) + artifacts_section(report, summary) +
          milestones_section(report) + plots_section(report, summary, samples) +
-         gates_section(summary) + advice_section(report) + plan_section(report, summary) +
-         matrix_section(report) + setbacks_section(summary) + conditions_section(report, summary) +
-         reproduce_section(report);
+         domains_section(summary) + gates_section(summary) + advice_section(report) +
+         plan_section(report, summary) + matrix_section(report) + setbacks_section(summary) +
+         conditions_section(report, summary) + reproduce_section(report);
 }
 
 }  // namespace

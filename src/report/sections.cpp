@@ -486,6 +486,80 @@ Html plots_section(const Report& report, const Summary& summary, const RawSample
                  framework_legend(summary) + element("div", {{"class", "figures"}}, figures));
 }
 
+// The worst first; a mean over everything hides it.
+Html domains_section(const Summary& summary) {
+  const Trial* trial = summary.recommended ? summary.recommended->trial : nullptr;
+  if (!trial) return {};
+  Html out;
+  auto domains = by_domain(*trial, "accuracy");
+  std::stable_sort(domains.begin(), domains.end(),
+                   [](const Metric* a, const Metric* b) { return a->value < b->value; });
+  const auto divergences = by_domain(*trial, "kl_mean");
+  Html rows;
+  for (const Metric* accuracy : domains) {
+    const auto kl = std::find_if(divergences.begin(), divergences.end(), [&](const Metric* metric) {
+      return metric->context.domain == accuracy->context.domain;
+    });
+    rows += element(
+        "tr", element("th", {{"scope", "row"}}, name(accuracy->context.domain)) +
+                  number_cell(accuracy) + number_cell(kl == divergences.end() ? nullptr : *kl) +
+                  element("td", {{"class", "number"}}, std::to_string(accuracy->samples)));
+  }
+  if (!rows.empty())
+    out += scrolling(
+        "Quality by domain",
+        element("table",
+                element("caption", "By domain, the worst first") +
+                    element("thead",
+                            element("tr", head_cell("Domain") + head_cell("Accuracy", "number") +
+                                              head_cell("KL divergence", "number") +
+                                              head_cell("Tokens", "number"))) +
+                    element("tbody", rows)));
+  rows = {};
+  for (const Metric* worst : worst_sequences(*trial))
+    rows += element("tr", element("th", {{"scope", "row"}}, name(worst->context.sequence)) +
+                              number_cell(worst) +
+                              element("td", {{"class", "number"}}, std::to_string(worst->samples)));
+  if (!rows.empty())
+    out += scrolling(
+        "Worst texts",
+        element("table",
+                element("caption", "The texts farthest from the original") +
+                    element("thead",
+                            element("tr", head_cell("Text") + head_cell("KL divergence", "number") +
+                                              head_cell("Tokens", "number"))) +
+                    element("tbody", rows)));
+  rows = {};
+  const auto task_row = [&](std::string_view words, const std::string& domain) {
+    const auto of = [&](std::string_view metric) -> const Metric* {
+      if (domain.empty()) return overall(*trial, metric);
+      for (const Metric* one : by_domain(*trial, metric))
+        if (one->context.domain == domain) return one;
+      return nullptr;
+    };
+    const Metric* right = of("task_accuracy");
+    if (!right) return;
+    rows += element("tr", element("th", {{"scope", "row"}}, name(words)) + number_cell(right) +
+                              number_cell(of("task_accuracy_reference")) +
+                              number_cell(of("task_accuracy_change")) +
+                              number_cell(of("task_agreement")) +
+                              element("td", {{"class", "number"}}, std::to_string(right->samples)));
+  };
+  task_row("all", "");
+  for (const Metric* kind : by_domain(*trial, "task_accuracy"))
+    task_row(kind->context.domain, kind->context.domain);
+  if (!rows.empty()) {
+    Html head;
+    head += head_cell("Tasks");
+    for (const char* words : {"Right", "Original", "Change", "Same answer", "Tasks"})
+      head += head_cell(words, "number");
+    out += scrolling("Your tasks", element("table", element("caption", "Your labelled tasks") +
+                                                        element("thead", element("tr", head)) +
+                                                        element("tbody", rows)));
+  }
+  return section("domains", "Where it differs most", out);
+}
+
 Html gates_section(const Summary& summary) {
   Html out;
   for (const Row& row : summary.rows) {
@@ -618,6 +692,7 @@ std::string command_line(const Report& report) {
     flag("--min-accuracy", fixed(goal.thresholds.accuracy_ratio, 4));
   if (!goal.prefer.empty()) flag("--prefer", goal.prefer);
   if (!goal.evaluation_data.empty()) flag("--data", goal.evaluation_data);
+  if (!goal.evaluation_tasks.empty()) flag("--eval", goal.evaluation_tasks);
   std::string out;
   for (const std::string& word : words) out += (out.empty() ? "" : " ") + word;
   return out;

@@ -12,6 +12,7 @@ Html headline_section(const Report& report, const Summary& summary);
 Html artifacts_section(const Report& report, const Summary& summary);
 Html milestones_section(const Report& report);
 Html plots_section(const Report& report, const Summary& summary, const RawSamples& samples = {});
+Html domains_section(const Summary& summary);
 Html gates_section(const Summary& summary);
 Html advice_section(const Report& report);
 Html plan_section(const Report& report, const Summary& summary);

@@ -204,9 +204,34 @@ const Metric* overall(const Trial& trial, std::string_view metric) {
   for (const Metric& candidate : trial.measurement->metrics)
     if (candidate.metric == metric && !candidate.context.position_begin &&
         !candidate.context.position_end && !candidate.context.output &&
-        candidate.context.concurrency.value_or(1) == 1)
+        candidate.context.domain.empty() && candidate.context.concurrency.value_or(1) == 1)
       return &candidate;
   return nullptr;
+}
+
+std::vector<const Metric*> by_domain(const Trial& trial, std::string_view metric) {
+  std::vector<const Metric*> out;
+  if (!trial.measurement) return out;
+  for (const Metric& candidate : trial.measurement->metrics)
+    if (candidate.metric == metric && !candidate.context.domain.empty()) out.push_back(&candidate);
+  return out;
+}
+
+const Metric* worst_domain(const Trial& trial) {
+  const auto domains = by_domain(trial, "accuracy");
+  const auto worst =
+      std::min_element(domains.begin(), domains.end(),
+                       [](const Metric* a, const Metric* b) { return a->value < b->value; });
+  return worst == domains.end() ? nullptr : *worst;
+}
+
+std::vector<const Metric*> worst_sequences(const Trial& trial) {
+  std::vector<const Metric*> out;
+  if (!trial.measurement) return out;
+  for (const Metric& candidate : trial.measurement->metrics)
+    if (candidate.metric == "kl_worst_sequence" && !candidate.context.sequence.empty())
+      out.push_back(&candidate);
+  return out;
 }
 
 std::vector<const Metric*> by_position(const Trial& trial, std::string_view metric) {

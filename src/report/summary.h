@@ -55,6 +55,12 @@ std::string trial_text(const Trial& trial);
 // several outputs; null: not measured.
 const Metric* overall(const Trial& trial, std::string_view metric);
 std::vector<const Metric*> by_position(const Trial& trial, std::string_view metric);
+// Of each part of the evaluation data, and of each kind of task.
+std::vector<const Metric*> by_domain(const Trial& trial, std::string_view metric);
+// accuracy of the domain that lost most; null where there are no domains.
+const Metric* worst_domain(const Trial& trial);
+// kl_worst_sequence of the evaluated sequences that are farthest from the original, worst first.
+std::vector<const Metric*> worst_sequences(const Trial& trial);
 
 // An artifact in every framework that was asked to open it.
 struct MatrixRow {

@@ -273,6 +273,30 @@ void write_unquantised(Writer& writer, const Summary& summary) {
     writer.field("Unquantised", "the recommended artifact was not timed here");
 }
 
+// Where the recommended artifact lost most: a mean over everything hides it.
+void write_worst(Writer& writer, const Summary& summary) {
+  const Trial* trial = summary.recommended ? summary.recommended->trial : nullptr;
+  if (!trial) return;
+  if (const Metric* worst = worst_domain(*trial))
+    writer.field("Worst domain",
+                 str(worst->context.domain, ": accuracy ", full_text(quantity(*worst)), ", of ",
+                     by_domain(*trial, "accuracy").size(), " domains"));
+  if (const auto worst = worst_sequences(*trial); !worst.empty())
+    writer.field("Worst text", str(worst.front()->context.sequence, ": KL ",
+                                   full_text(quantity(*worst.front())), " nats"));
+}
+
+void write_tasks(Writer& writer, const Summary& summary) {
+  const Trial* trial = summary.recommended ? summary.recommended->trial : nullptr;
+  const Metric* right = trial ? overall(*trial, "task_accuracy") : nullptr;
+  const Metric* original = trial ? overall(*trial, "task_accuracy_reference") : nullptr;
+  const Metric* change = trial ? overall(*trial, "task_accuracy_change") : nullptr;
+  if (!right || !original || !change) return;
+  writer.field("Your tasks",
+               str(full_text(quantity(*right)), " right of ", right->samples, ", original ",
+                   value_text(quantity(*original)), "; change ", full_text(quantity(*change))));
+}
+
 // A screenful counts: beyond a few lines the HTML page is the better place.
 void write_setbacks(Writer& writer, std::string label, const std::vector<Setback>& setbacks,
                     Paint paint) {
@@ -416,6 +440,8 @@ std::string terminal_table(const Report& report, const TerminalStyle& style) {
   write_verdict(writer, summary);
   write_unquantised(writer, summary);
   write_milestones(writer, report);
+  write_worst(writer, summary);
+  write_tasks(writer, summary);
   writer.line();
   write_setbacks(writer, "Failed", summary.failed, Paint::bad);
   write_setbacks(writer, "Infeasible", summary.infeasible, Paint::plain);

@@ -286,3 +286,47 @@ TEST_CASE("raw samples are written as JSON") {
   CHECK(text.str().find("\"kl\":[0.5]") != std::string::npos);
   CHECK(text.str().find("\"top1\":[1]") != std::string::npos);
 }
+
+TEST_CASE("ids are given one at a time where decoding would") {
+  FakeDecoder stepped(0.1), plain(0.1);
+  Evaluation text = evaluation(2, 60);
+  const auto expected = score_exactly(plain, text);
+  text.stepped_from = 50;
+  const auto got = score_exactly(stepped, text);
+  REQUIRE(expected);
+  REQUIRE(got);
+  CHECK(got->kl == expected->kl);
+  CHECK(std::count(stepped.batch_sizes.begin(), stepped.batch_sizes.end(), 1u) == 2 * 9);
+  CHECK(digest(text) != digest(evaluation(2, 60)));
+}
+
+TEST_CASE("the worst sequences and every domain are named") {
+  FakeDecoder candidate(0.2);
+  candidate.spoil = [&](std::size_t, std::vector<float>&) {};
+  const auto samples = score_exactly(candidate, evaluation(4, 100));
+  REQUIRE(samples);
+  QualitySamples spoiled = *samples;
+  for (std::size_t i = 0; i < spoiled.size(); ++i) {
+    if (spoiled.sequence[i] != 2) continue;
+    spoiled.kl[i] += 1;
+    spoiled.nll_candidate[i] += 0.5;
+  }
+  const QualityOptions options{
+      .cluster = 32, .names = {{"news", "a"}, {"news", "b"}, {"code", "c"}, {"code", "d"}}};
+  const auto metrics = summarise(spoiled, "", options);
+  std::vector<std::string> worst, domains;
+  double news = 0, code = 0;
+  for (const Metric& metric : metrics) {
+    if (metric.metric == "kl_worst_sequence") worst.push_back(metric.context.sequence);
+    if (metric.metric != "accuracy" || metric.context.domain.empty()) continue;
+    domains.push_back(metric.context.domain);
+    (metric.context.domain == "news" ? news : code) = metric.value;
+  }
+  REQUIRE(worst.size() == 3);
+  CHECK(worst.front() == "c");
+  CHECK(domains == std::vector<std::string>{"news", "code"});
+  CHECK(code < news);
+  const Measurement measurement{.metrics = metrics};
+  CHECK(find(measurement, "accuracy")->context.domain.empty());
+  CHECK(find(measurement, "accuracy", {.domain = "code"})->value == code);
+}

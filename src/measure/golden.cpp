@@ -1,0 +1,98 @@
+#include "measure/golden.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "core/files.h"
+#include "core/hash.h"
+#include "measure/row.h"
+
+namespace strop::measure {
+namespace {
+
+// A record is small: less of each row is kept than the quality reference keeps.
+CompactShape golden_shape(std::uint32_t vocabulary_size) {
+  CompactShape shape = shape_for(vocabulary_size);
+  shape.top = std::min(shape.top, 128u);
+  if (shape.top < vocabulary_size) shape.tail = std::min(64u, vocabulary_size);
+  return shape;
+}
+
+bool is_plain_name(const std::string& name) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+  };
+  return !name.empty() && name.size() <= 128 && name.front() != '.' &&
+         std::all_of(name.begin(), name.end(), allowed);
+}
+
+}  // namespace
+
+Evaluation evaluation_of(const GoldenRows& rows) {
+  return {rows.sequences, rows.first_scored, rows.stepped_from};
+}
+
+Result<void> record_rows(DecoderSession& session, GoldenRows& rows,
+                         const std::filesystem::path& folder, const std::string& prefix,
+                         std::uint64_t seed, std::stop_token stop) {
+  const std::filesystem::path aside = folder / str(prefix, "-", rows.name, ".", ::getpid());
+  STROP_CHECK(make_reference(session, evaluation_of(rows), aside,
+                             golden_shape(session.info().vocabulary_size), seed, nullptr, stop));
+  STROP_TRY(rows.sha256, sha256_file(aside));
+  rows.file = str(prefix, "-", rows.name, "-", rows.sha256.substr(0, 8), ".rows");
+  std::error_code error;
+  std::filesystem::rename(aside, folder / rows.file, error);
+  if (error) return file_error("rename", aside, error.value());
+  return sync_folder(folder);
+}
+
+Result<QualitySamples> compare_rows(DecoderSession& session, const GoldenRows& rows,
+                                    const std::filesystem::path& folder, std::stop_token stop) {
+  if (!is_plain_name(rows.file))
+    return Error{.code = ErrorCode::corrupt,
+                 .message = "[golden] the file of rows must have a plain name",
+                 .field = "file",
+                 .value = rows.file};
+  const std::filesystem::path path = folder / rows.file;
+  STROP_TRY(const std::string digest, sha256_file(path));
+  if (digest != rows.sha256)
+    return Error{
+        .code = ErrorCode::corrupt,
+        .message = str("[golden] ", path.string(), " is not the file that the record names"),
+        .field = "sha256",
+        .value = digest};
+  STROP_TRY(ReferenceReader reader, ReferenceReader::open(path));
+  return score(session, evaluation_of(rows), reader, nullptr, stop);
+}
+
+Result<double> greedy_gap(DecoderSession& session, std::span<const TokenId> prompt,
+                          std::uint32_t count, std::stop_token stop) {
+  STROP_CHECK(session.truncate(0, 0));
+  STROP_TRY(const Generation made, session.generate(0, prompt, count, stop));
+  if (made.ids.size() != count)
+    return Error{ErrorCode::backend, str("[golden] the engine must generate ", count,
+                                         " tokens, but gave ", made.ids.size())};
+  std::vector<TokenId> ids(prompt.begin(), prompt.end());
+  ids.insert(ids.end(), made.ids.begin(), made.ids.end() - 1);
+  std::vector<std::uint32_t> wanted(count);
+  for (std::uint32_t i = 0; i < count; ++i)
+    wanted[i] = static_cast<std::uint32_t>(prompt.size()) - 1 + i;
+  STROP_CHECK(session.truncate(0, 0));
+  double gap = 0;
+  Result<void> outcome;
+  STROP_CHECK(session.evaluate(0, ids, wanted, [&](std::size_t index, std::span<const float> row) {
+    const auto summary = summarise_row(row);
+    if (!summary) {
+      if (outcome) outcome = summary.error();
+      return;
+    }
+    const auto id = static_cast<std::size_t>(made.ids.at(index));
+    if (id < row.size()) gap = std::max(gap, double{summary->maximum} - double{row[id]});
+  }));
+  STROP_CHECK(outcome);
+  STROP_CHECK(session.truncate(0, 0));
+  return gap;
+}
+
+}  // namespace strop::measure

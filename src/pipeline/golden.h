@@ -1,0 +1,29 @@
+// Golden records (docs/golden.md): made of the original once per run, attached to each artifact
+// that passes, and held against whatever is opened.
+#pragma once
+
+#include "pipeline/contestant.h"
+#include "strop/golden.h"
+
+namespace strop::pipeline {
+
+// The original's record, in the run folder. From then on every artifact that is opened is held
+// against it.
+Result<void> record_original(const Trial& reference, const Report& report, Context& context);
+
+// Holds a freshly opened artifact against the records beside it, else against the original's of
+// this run; nothing to hold it against is no error. Fails with backend, naming the record, what
+// differs and by how much. `asked` are the run options that it was opened with, `now` the
+// conditions it runs in.
+Result<void> check_opened(const Trial& trial, const RunOptions& asked, DecoderSession& session,
+                          const Conditions& now, const Report& report, Context& context);
+
+// Writes both records beside the artifact, whose id does not change. For one whose divergence from
+// the original is what its precision explains: with kl_mean above that, nothing is written.
+Result<void> attach_records(const Trial& trial, double kl_mean, WorkerSession& worker,
+                            const Report& report, Context& context);
+
+// See strop::verify.
+Result<GoldenReport> verify_artifact(const std::filesystem::path& folder, Context& context);
+
+}  // namespace strop::pipeline
