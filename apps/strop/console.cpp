@@ -30,6 +30,8 @@ std::size_t table_width() {
              : 100;
 }
 
+bool wants_colour() { return is_terminal(STDOUT_FILENO) && !std::getenv("NO_COLOR"); }
+
 bool wants_unicode() {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
     if (const char* value = std::getenv(name); value && *value)
@@ -37,8 +39,6 @@ bool wants_unicode() {
   }
   return false;
 }
-
-bool wants_colour() { return is_terminal(STDOUT_FILENO) && !std::getenv("NO_COLOR"); }
 
 }  // namespace
 

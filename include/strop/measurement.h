@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "strop/recipe.h"
@@ -103,6 +104,9 @@ struct Measurement {
   std::string reused_from;  // run id, when taken over from an earlier run
   bool operator==(const Measurement&) const = default;
 };
+
+// Why it lacks the metric; empty when it says nothing of that.
+std::string reason_not_measured(const Measurement& measurement, std::string_view metric);
 
 // The metric with that name, narrowest context first; nullptr when not measured.
 const Metric* find(const Measurement&, const std::string& metric,

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <algorithm>
 
 #include <cerrno>
 #include <cstring>
@@ -53,6 +54,11 @@ Result<void> write_all(int fd, std::string_view bytes, const fs::path& path) {
 
 Result<void> sync_file(const fs::path& path) { return sync_path(path, O_RDONLY); }
 Result<void> sync_folder(const fs::path& path) { return sync_path(path, O_RDONLY | O_DIRECTORY); }
+
+bool stays_inside(const fs::path& path) {
+  return !path.empty() && path.is_relative() &&
+         std::none_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
+}
 
 Result<void> write_whole(const fs::path& path, std::string_view bytes) {
   const fs::path aside =

@@ -12,6 +12,9 @@ namespace strop {
 // io or no_space, with the path and the system's reason.
 Error file_error(std::string_view doing, const std::filesystem::path& path, int error_number);
 
+// A relative path that does not leave the folder it is read against, symbolic links aside.
+bool stays_inside(const std::filesystem::path& path);
+
 // Writes aside, syncs, renames, syncs the folder.
 Result<void> write_whole(const std::filesystem::path& path, std::string_view bytes);
 

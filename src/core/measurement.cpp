@@ -14,4 +14,11 @@ const Metric* find(const Measurement& measurement, const std::string& metric,
   return nullptr;
 }
 
+std::string reason_not_measured(const Measurement& measurement, std::string_view metric) {
+  for (const Unmeasured& one : measurement.not_measured) {
+    if (one.metric == metric) return one.reason;
+  }
+  return {};
+}
+
 }  // namespace strop

@@ -68,10 +68,8 @@ std::optional<double> as_number(const std::optional<Number>& value) {
 
 std::string why_not_measured(const Trial& candidate, const std::string& metric) {
   if (!candidate.measurement) return "";
-  for (const Unmeasured& one : candidate.measurement->not_measured) {
-    if (one.metric == metric) return ": " + one.reason;
-  }
-  return "";
+  const std::string reason = reason_not_measured(*candidate.measurement, metric);
+  return reason.empty() ? "" : ": " + reason;
 }
 
 std::optional<double> tolerance_for(const Recipe& recipe, const std::string& metric,

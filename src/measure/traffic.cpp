@@ -223,6 +223,14 @@ TrafficFigures traffic_figures(const Traffic& traffic, const MetricContext& cont
   return out;
 }
 
+void add(TrafficFigures figures, const std::string& samples_path, Measurement& measurement) {
+  for (Metric& metric : figures.metrics) {
+    metric.samples_path = samples_path;
+    measurement.metrics.push_back(std::move(metric));
+  }
+  for (Unmeasured& one : figures.not_measured) measurement.not_measured.push_back(std::move(one));
+}
+
 Result<void> write_samples(const Traffic& traffic, const std::filesystem::path& path) {
   Json requests = Json::array();
   for (const Served& request : traffic.served)

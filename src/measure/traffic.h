@@ -81,6 +81,9 @@ struct TrafficFigures {
 TrafficFigures traffic_figures(const Traffic& traffic, const MetricContext& context, bool of_text,
                                const Resampling& resampling = {});
 
+// Adds them to what was measured, with the path of their raw samples; empty: none were kept.
+void add(TrafficFigures figures, const std::string& samples_path, Measurement& measurement);
+
 // "needs 662 samples, has 512"; nothing when there are enough.
 std::optional<std::string> lacks_samples(double p, std::uint64_t samples);
 

@@ -5,39 +5,19 @@
 #include "core/files.h"
 #include "core/rule_file.h"
 #include "formats/model_file.h"
+#include "measure/random.h"
 
 namespace fs = std::filesystem;
 
 namespace strop::pipeline {
 namespace {
 
-constexpr const char* kManifest = "artifact.json";
-constexpr const char* kVocabulary = "vocab.gguf";
 constexpr std::uint64_t kMaxManifestBytes = 16u << 20;
 constexpr std::size_t kShortestId = 6;
 
 bool is_id(const std::string& text) {
   return text.size() >= kShortestId && text.size() <= 64 &&
          text.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
-bool stays_inside(const fs::path& path) {
-  return !path.empty() && path.is_relative() &&
-         std::none_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
-}
-
-Result<Artifact> read_manifest(const fs::path& folder) {
-  const fs::path file = folder / kManifest;
-  STROP_TRY(const std::string text, read_text(file, kMaxManifestBytes));
-  STROP_TRY(const Json json, parse_json(text, file.string()));
-  STROP_TRY(Artifact artifact, decode<Artifact>(json, file.string()));
-  if (!stays_inside(artifact.entry))
-    return Error{.code = ErrorCode::corrupt,
-                 .message = str("[measure] ", file.string(), ": entry must lie in the folder"),
-                 .field = "entry",
-                 .value = artifact.entry};
-  artifact.folder = folder.string();
-  return artifact;
 }
 
 Result<fs::path> folder_of_id(const std::string& prefix, const Store& store) {
@@ -163,6 +143,20 @@ Result<Artifact> found_at(const std::string& name, Context& context) {
 
 }  // namespace
 
+Result<Artifact> read_manifest(const fs::path& folder) {
+  const fs::path file = folder / kManifest;
+  STROP_TRY(const std::string text, read_text(file, kMaxManifestBytes));
+  STROP_TRY(const Json json, parse_json(text, file.string()));
+  STROP_TRY(Artifact artifact, decode<Artifact>(json, file.string()));
+  if (!stays_inside(artifact.entry))
+    return Error{.code = ErrorCode::corrupt,
+                 .message = str("[measure] ", file.string(), ": entry must lie in the folder"),
+                 .field = "entry",
+                 .value = artifact.entry};
+  artifact.folder = folder.string();
+  return artifact;
+}
+
 Result<Artifact> artifact_at(const std::string& name, Context& context) {
   const std::size_t colon = name.find(':');
   std::error_code error;
@@ -183,11 +177,31 @@ Result<fs::path> vocabulary_of(const Artifact& artifact, const Context& context)
   return fs::path();
 }
 
-Result<EvaluationText> text_for(const Artifact& artifact, Context& context) {
+std::vector<TokenId> random_ids(std::size_t count, std::uint32_t vocabulary, std::uint64_t seed) {
+  measure::Random random(seed);
+  std::vector<TokenId> ids(count);
+  for (TokenId& id : ids) id = static_cast<TokenId>(random.below(vocabulary));
+  return ids;
+}
+
+namespace {
+
+Result<fs::path> known_vocabulary_of(const Artifact& artifact, const Context& context) {
   STROP_TRY(const fs::path file, vocabulary_of(artifact, context));
-  if (file.empty())
-    return Error{.code = ErrorCode::not_found,
-                 .message = str("no tokenizer lies beside ", artifact.entry)};
+  if (!file.empty()) return file;
+  return Error{.code = ErrorCode::not_found,
+               .message = str("no tokenizer lies beside ", artifact.entry)};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tokenizer>> tokenizer_of(const Artifact& artifact, Context& context) {
+  STROP_TRY(const fs::path file, known_vocabulary_of(artifact, context));
+  return context.tokenizer(file);
+}
+
+Result<EvaluationText> text_for(const Artifact& artifact, Context& context) {
+  STROP_TRY(const fs::path file, known_vocabulary_of(artifact, context));
   STROP_TRY(const fs::path scratch, context.scratch());
   std::error_code error;
   fs::create_symlink(file, scratch / kVocabulary, error);

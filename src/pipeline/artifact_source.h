@@ -1,13 +1,20 @@
 // Something that runs, as people name it: a file, an artifact's folder, or an id of the store.
 #pragma once
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "pipeline/context.h"
 #include "pipeline/evaluation_text.h"
 #include "strop/artifact.h"
 
 namespace strop::pipeline {
+
+inline constexpr const char* kManifest = "artifact.json";
+
+// The manifest in an artifact's folder; the artifact lies where it is read from.
+Result<Artifact> read_manifest(const std::filesystem::path& folder);
 
 // "NAME", or "WORKER:NAME" to choose the engine. Without a manifest beside it, format and engine
 // come from the file itself and share/measure/engines.json. Fails with not_found when nothing of
@@ -18,6 +25,12 @@ Result<Artifact> artifact_at(const std::string& name, Context& context);
 // The file that the worker `text` opens: vocab.gguf beside the artifact, or the artifact itself
 // where its format holds a vocabulary. Empty when there is none.
 Result<std::filesystem::path> vocabulary_of(const Artifact& artifact, const Context& context);
+
+// A prompt where there is no text: drawn evenly of the vocabulary.
+std::vector<TokenId> random_ids(std::size_t count, std::uint32_t vocabulary, std::uint64_t seed);
+
+// The artifact's own tokenizer; not_found where none lies beside it.
+Result<std::unique_ptr<Tokenizer>> tokenizer_of(const Artifact& artifact, Context& context);
 
 // The evaluation text by the artifact's own tokenizer.
 Result<EvaluationText> text_for(const Artifact& artifact, Context& context);

@@ -44,11 +44,8 @@ RunOptions options_for(const Trial& trial, const Report& report) {
 
 Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, const Report& report,
                                             Context& context) {
-  STROP_TRY(const auto scratch, context.scratch());
   const RunOptions options = options_for(trial, report);
-  STROP_TRY(auto worker, context.worker(trial.recipe.backend)
-                             .open(*trial.artifact, options,
-                                   {.dir = scratch, .progress = nullptr, .stop = context.stop()}));
+  STROP_TRY(auto worker, context.open(trial.recipe.backend, *trial.artifact, options));
   const bool tensors = runs_on_tensors(*report.model);
   if (tensors ? !worker->session().tensors() : !worker->session().decoder()) {
     return Error{.code = ErrorCode::unsupported,
@@ -62,19 +59,25 @@ Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, const Report& re
   return worker;
 }
 
-Conditions conditions_of(const Trial& trial, WorkerSession& worker, const Report& report) {
+Conditions conditions_of(WorkerSession& worker, const std::string& engine_version,
+                         std::uint64_t seed) {
   const SessionInfo& info = worker.session().info();
-  const BackendFit* fit = fit_of(trial.recipe.backend, report);
-  Conditions conditions{.engine_version = fit ? fit->version : "",
+  Conditions conditions{.engine_version = engine_version,
                         .cpu_variant = info.cpu_variant,
                         .confinement = worker.process().enforced(),
-                        .seed = report.goal.seed,
-                        .date = now_utc(),
-                        .placement = info.placement,
-                        .notes = info.notes};
+                        .seed = seed,
+                        .date = now_utc()};
   if (const auto threads = info.run_options.find("threads"); threads != info.run_options.end())
     std::from_chars(threads->second.data(), threads->second.data() + threads->second.size(),
                     conditions.threads);
+  return conditions;
+}
+
+Conditions conditions_of(const Trial& trial, WorkerSession& worker, const Report& report) {
+  const BackendFit* fit = fit_of(trial.recipe.backend, report);
+  Conditions conditions = conditions_of(worker, fit ? fit->version : "", report.goal.seed);
+  conditions.placement = worker.session().info().placement;
+  conditions.notes = worker.session().info().notes;
   return conditions;
 }
 

@@ -19,7 +19,10 @@ RunOptions options_for(const Trial& trial, const Report& report);
 Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, const Report& report,
                                             Context& context);
 
-// What was in force while the worker was measured.
+// What was in force while the worker was measured; the threads are those that its engine states.
+Conditions conditions_of(WorkerSession& worker, const std::string& engine_version,
+                         std::uint64_t seed);
+// With what the engine says of this trial's session.
 Conditions conditions_of(const Trial& trial, WorkerSession& worker, const Report& report);
 
 }  // namespace strop::pipeline

@@ -73,6 +73,17 @@ WorkerBackend Context::worker(const std::string& name) const {
   return {places_.workers / file, policy()};  // missing: said when it is started
 }
 
+Result<std::unique_ptr<WorkerSession>> Context::open(const std::string& backend,
+                                                     const Artifact& artifact,
+                                                     const RunOptions& options) {
+  STROP_TRY(const fs::path folder, scratch());
+  return worker(backend).open(artifact, options, {.dir = folder, .stop = stop_});
+}
+
+Result<std::unique_ptr<Tokenizer>> Context::tokenizer(const fs::path& vocabulary) const {
+  return open_tokenizer(places_.workers / "strop-worker-text", vocabulary, policy());
+}
+
 Result<std::string> Context::worker_digest(const std::string& name) {
   const std::string file = "strop-worker-" + name;
   for (const fs::path& program : installed_workers()) {

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <stop_token>
@@ -30,6 +31,9 @@ Places places();
 // the first of a name.
 std::vector<std::filesystem::path> installed_workers();
 
+// Beside an artifact's files: the tokenizer, as the text worker reads it.
+inline constexpr const char* kVocabulary = "vocab.gguf";
+
 class Context {
  public:
   Context(const RunRequest& request, Observer& observer, std::stop_token stop, Store store,
@@ -44,6 +48,10 @@ class Context {
 
   WorkerBackend worker(const std::string& name) const;
   WorkerPolicy policy() const;
+  // The artifact in a fresh worker of that name, with scratch files of its own.
+  Result<std::unique_ptr<WorkerSession>> open(const std::string& backend, const Artifact& artifact,
+                                              const RunOptions& options);
+  Result<std::unique_ptr<Tokenizer>> tokenizer(const std::filesystem::path& vocabulary) const;
   // SHA-256 of what that worker is made of: its program, or its files where it is a toolchain's.
   Result<std::string> worker_digest(const std::string& name);
   // A folder of its own for the scratch files of one worker; several live at once.

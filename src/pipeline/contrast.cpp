@@ -33,31 +33,15 @@ constexpr double kAccuracyMargin = 0.005;  // of the likelihood per token
 using Opening = std::unique_ptr<WorkerSession>;
 
 Result<Opening> opened(const Artifact& artifact, Context& context) {
-  STROP_TRY(const fs::path scratch, context.scratch());
   RunOptions options;
   if (const std::uint32_t threads = context.request().goal.workload.threads; threads > 0)
     options["threads"] = str(threads);
-  STROP_TRY(auto worker, context.worker(artifact.backend)
-                             .open(artifact, options,
-                                   {.dir = scratch, .progress = nullptr, .stop = context.stop()}));
+  STROP_TRY(auto worker, context.open(artifact.backend, artifact, options));
   if (worker->session().decoder()) return worker;
   return Error{.code = ErrorCode::unsupported,
                .message = str("[measure] ", artifact.backend, " opened ", artifact.entry,
                               " as no decoder, and only decoders can be compared here"),
                .hint = "Compare two runs of such models instead: strop measure RUN1 RUN2"};
-}
-
-Conditions conditions_now(const Artifact& artifact, WorkerSession& worker, const Context& context) {
-  const SessionInfo& info = worker.session().info();
-  Conditions conditions{.engine_version = context.worker(artifact.backend).info().version,
-                        .cpu_variant = info.cpu_variant,
-                        .confinement = worker.process().enforced(),
-                        .seed = context.request().goal.seed,
-                        .date = now_utc()};
-  if (const auto threads = info.run_options.find("threads"); threads != info.run_options.end())
-    conditions.threads =
-        static_cast<std::uint32_t>(std::strtoul(threads->second.c_str(), nullptr, 10));
-  return conditions;
 }
 
 // A difference of times or sizes, judged.
@@ -149,22 +133,6 @@ struct Text {
   std::string missing;
 };
 
-std::vector<TokenId> random_prompt(std::uint32_t count, std::uint32_t vocabulary,
-                                   std::uint64_t seed) {
-  measure::Random random(seed);
-  std::vector<TokenId> ids(count);
-  for (TokenId& id : ids) id = static_cast<TokenId>(random.below(vocabulary));
-  return ids;
-}
-
-Result<std::unique_ptr<Tokenizer>> tokenizer_of(const Artifact& artifact, Context& context) {
-  STROP_TRY(const fs::path file, vocabulary_of(artifact, context));
-  if (file.empty())
-    return Error{.code = ErrorCode::not_found,
-                 .message = str("no tokenizer lies beside ", artifact.entry)};
-  return open_tokenizer(context.where().workers / "strop-worker-text", file, context.policy());
-}
-
 // Both tokenizers must cut the same text into the same ids, or the ids mean different things.
 Result<void> check_same_tokenizer(const Sides& sides, Context& context) {
   constexpr std::string_view kSample =
@@ -191,7 +159,7 @@ Text read_text(const Sides& sides, std::uint32_t vocabulary, Context& context) {
     text.prompt = found->prompt;
     text.evaluation = found->evaluation;
   } else {
-    text.prompt = random_prompt(goal.workload.prompt_tokens, vocabulary, goal.seed);
+    text.prompt = random_ids(goal.workload.prompt_tokens, vocabulary, goal.seed);
     text.missing = found.error().message;
   }
   return text;
@@ -248,7 +216,8 @@ Side side_of(const std::string& name, const Artifact& artifact, WorkerSession& w
   Side side{.name = name,
             .artifact = artifact,
             .machine = "this machine",
-            .conditions = conditions_now(artifact, worker, context)};
+            .conditions = conditions_of(worker, context.worker(artifact.backend).info().version,
+                                        context.request().goal.seed)};
   if (timing.load) {
     side.conditions.foreign_load = timing.load->cores;
     side.conditions.steal_ratio = timing.load->steal;

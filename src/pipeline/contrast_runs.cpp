@@ -138,16 +138,12 @@ Difference of_metrics(const Compared& compared, const Metric& first, const Metri
 
 // A path that a report names, inside the run's folder.
 Result<Json> read_samples(const Run& run, const std::string& path) {
-  const fs::path relative(path);
-  const bool inside = !path.empty() && relative.is_relative() &&
-                      std::none_of(relative.begin(), relative.end(),
-                                   [](const fs::path& part) { return part == ".."; });
-  if (!inside)
+  if (!stays_inside(path))
     return Error{.code = ErrorCode::corrupt,
                  .message = "[measure] samples_path must lie in the run's folder",
                  .field = "samples_path",
                  .value = path};
-  STROP_TRY(const std::string text, read_text(run.folder / relative, kMaxSamplesBytes));
+  STROP_TRY(const std::string text, read_text(run.folder / path, kMaxSamplesBytes));
   STROP_TRY(Json json, parse_json(text, path));
   if (json.is_object()) return json;
   return Error{.code = ErrorCode::corrupt,

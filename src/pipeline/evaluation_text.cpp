@@ -16,7 +16,6 @@ constexpr std::size_t kShortest = 64;           // tokens of a sequence that is 
 // Of Strop's own text, per second of the budget: about a third of the time then goes to quality.
 constexpr double kTokensPerSecond = 14;
 constexpr std::size_t kLeastTokens = 4000;  // two documents long enough for every position bucket
-constexpr const char* kVocabulary = "vocab.gguf";
 
 struct Document {
   std::string domain;
@@ -122,17 +121,12 @@ void cut(const std::vector<TokenId>& ids, const std::vector<TokenId>& before, st
   }
 }
 
-Result<std::unique_ptr<Tokenizer>> tokenizer_of(const Artifact& artifact, Context& context) {
-  return open_tokenizer(context.where().workers / "strop-worker-text",
-                        fs::path(artifact.folder) / kVocabulary, context.policy());
-}
-
 Result<Tokenized> tokenize(const Artifact& artifact, Context& context) {
   const Goal& goal = context.request().goal;
   const bool own = goal.evaluation_data.empty();
   STROP_TRY(const auto documents, own ? own_documents(context.where().share / "text")
                                       : users_documents(goal.evaluation_data));
-  STROP_TRY(const auto tokenizer, tokenizer_of(artifact, context));
+  STROP_TRY(const auto tokenizer, context.tokenizer(fs::path(artifact.folder) / kVocabulary));
   STROP_TRY(const auto before, tokenizer->encode("", true, false));
   const std::size_t length =
       std::max<std::size_t>(goal.workload.evaluation_context, kShortest + before.size());
@@ -246,7 +240,8 @@ Result<std::vector<std::vector<TokenId>>> tokens_of_folder(const fs::path& folde
                                                            const Artifact& with_vocabulary,
                                                            Context& context) {
   STROP_TRY(const auto files, text_files(folder));
-  STROP_TRY(const auto tokenizer, tokenizer_of(with_vocabulary, context));
+  STROP_TRY(const auto tokenizer,
+            context.tokenizer(fs::path(with_vocabulary.folder) / kVocabulary));
   std::vector<std::vector<TokenId>> documents;
   for (const fs::path& file : files) {
     STROP_TRY(auto ids, tokens_of(file, *tokenizer));

@@ -10,6 +10,7 @@
 #include "core/rule_file.h"
 #include "gate/gate.h"
 #include "measure/golden.h"
+#include "pipeline/artifact_source.h"
 
 namespace fs = std::filesystem;
 
@@ -18,7 +19,6 @@ namespace {
 
 constexpr const char* kFolder = "golden";
 constexpr const char* kOriginal = "original";
-constexpr const char* kVocabulary = "vocab.gguf";
 constexpr std::uint64_t kMaxRecordBytes = 4u << 20;
 constexpr std::uint32_t kDeepTokens = 512;
 constexpr std::uint32_t kGenerated = 8;
@@ -79,11 +79,6 @@ std::vector<fs::path> vocabularies_of(const Artifact& artifact) {
   if (fs::is_regular_file(beside, error)) files.push_back(beside);
   if (artifact.format == "gguf") files.push_back(fs::path(artifact.folder) / artifact.entry);
   return files;
-}
-
-Result<std::unique_ptr<Tokenizer>> tokenizer_of(const fs::path& vocabulary, Context& context) {
-  return open_tokenizer(context.where().workers / "strop-worker-text", vocabulary,
-                        context.policy());
 }
 
 Result<void> fill_texts(Golden& golden, const Prompts& prompts, Tokenizer& tokenizer) {
@@ -223,7 +218,7 @@ Result<GoldenCheck> check_tokenizer(const std::string& record, const Golden& gol
   }
   for (const fs::path& file : files) {
     const std::string name = file.filename().string();
-    const auto tokenizer = tokenizer_of(file, context);
+    const auto tokenizer = context.tokenizer(file);
     // A vocabulary that breaks the tokenizer's worker is the finding itself.
     if (!tokenizer) {
       if (tokenizer.error().code == ErrorCode::cancelled) return tokenizer.error();
@@ -322,7 +317,7 @@ Result<void> record_original(const Trial& reference, const Report& report, Conte
     fs::create_directories(folder, error);
     if (error) return file_error("create", folder, error.value());
     STROP_TRY(const auto tokenizer,
-              tokenizer_of(fs::path(reference.artifact->folder) / kVocabulary, context));
+              context.tokenizer(fs::path(reference.artifact->folder) / kVocabulary));
     STROP_TRY(const auto worker, open(reference, report, context));
     Golden golden{.kind = GoldenKind::original,
                   .model_id = report.model->id,
@@ -425,14 +420,6 @@ Result<void> attach_records(const Trial& trial, double kl_mean, WorkerSession& w
 
 namespace {
 
-Result<Artifact> read_artifact(const fs::path& folder) {
-  STROP_TRY(const std::string text, read_text(folder / "artifact.json", 16u << 20));
-  STROP_TRY(const Json json, parse_json(text, (folder / "artifact.json").string()));
-  STROP_TRY(Artifact artifact, decode<Artifact>(json, (folder / "artifact.json").string()));
-  artifact.folder = folder.string();
-  return artifact;
-}
-
 std::vector<fs::path> records_in(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code error;
@@ -463,18 +450,15 @@ Result<void> check_record(const fs::path& file, const Artifact& artifact, const 
   // its own record runs it.
   const bool own = golden.kind == GoldenKind::own;
   const std::string backend = own ? golden.backend : artifact.backend;
-  const WorkerBackend framework = context.worker(backend);
-  STROP_TRY(const auto scratch, context.scratch());
   const RunOptions options = own ? golden.run_options : RunOptions{};
-  STROP_TRY(const auto worker,
-            framework.open(artifact, options, {.dir = scratch, .stop = context.stop()}));
+  STROP_TRY(const auto worker, context.open(backend, artifact, options));
   DecoderSession* session = worker->session().decoder();
   if (!session)
     return Error{.code = ErrorCode::unsupported,
                  .message = str("[golden] ", backend, " opened the artifact as no decoder")};
   const bool same = here.id == golden.target_id &&
                     session->info().cpu_variant == golden.conditions.cpu_variant &&
-                    framework.info().version == golden.conditions.engine_version;
+                    context.worker(backend).info().version == golden.conditions.engine_version;
   const double limit = same ? golden.kl_limit : golden.kl_limit_elsewhere;
   for (const GoldenRows& rows : golden.rows) {
     STROP_TRY(const GoldenCheck check,
@@ -490,7 +474,7 @@ Result<void> check_record(const fs::path& file, const Artifact& artifact, const 
 }  // namespace
 
 Result<GoldenReport> verify_artifact(const fs::path& folder, Context& context) {
-  STROP_TRY(const Artifact artifact, read_artifact(folder));
+  STROP_TRY(const Artifact artifact, read_manifest(folder));
   GoldenReport report{
       .artifact_id = artifact.id, .folder = artifact.folder, .backend = artifact.backend};
   const auto records = records_in(folder / kFolder);
@@ -525,14 +509,13 @@ Result<GoldenReport> verify(const std::string& folder, const RunRequest& request
                             Observer& observer, std::stop_token stop) {
   std::error_code error;
   const fs::path path = fs::weakly_canonical(folder, error);
-  if (!fs::exists(path / "artifact.json", error))
+  if (!fs::exists(path / pipeline::kManifest, error))
     return Error{.code = ErrorCode::not_found,
                  .message = str("[golden] ", folder, " is no artifact: it has no artifact.json"),
                  .hint = "Give an artifact's folder, as report.json names it.",
                  .field = "ARTIFACT_FOLDER",
                  .value = folder};
-  STROP_TRY(const fs::path root, Store::default_root());
-  STROP_TRY(Store store, Store::open(root));
+  STROP_TRY(Store store, Store::open_default());
   pipeline::Context context(request, observer, stop, std::move(store), std::nullopt);
   return pipeline::verify_artifact(path, context);
 }

@@ -57,10 +57,7 @@ RunOptions options_of(const Subject& subject, std::uint32_t streams, const Conte
 
 Result<std::unique_ptr<WorkerSession>> open_one(const Artifact& artifact, const RunOptions& options,
                                                 Context& context) {
-  STROP_TRY(const auto scratch, context.scratch());
-  STROP_TRY(auto worker, context.worker(artifact.backend)
-                             .open(artifact, options,
-                                   {.dir = scratch, .progress = nullptr, .stop = context.stop()}));
+  STROP_TRY(auto worker, context.open(artifact.backend, artifact, options));
   if (worker->session().decoder()) return worker;
   return Error{.code = ErrorCode::unsupported,
                .message = str("[measure] ", artifact.backend,
@@ -82,13 +79,6 @@ std::function<measure::Contestant(WorkerSession&)> asking(const Subject& subject
     return continuation(subject.artifact.entry, worker, subject.prompt,
                         context.request().goal.workload.new_tokens, context.stop());
   };
-}
-
-std::vector<TokenId> random_ids(std::size_t count, std::uint32_t vocabulary, std::uint64_t seed) {
-  measure::Random random(seed);
-  std::vector<TokenId> ids(count);
-  for (TokenId& id : ids) id = static_cast<TokenId>(random.below(vocabulary));
-  return ids;
 }
 
 // As long as wanted, by repeating what there is.
@@ -145,15 +135,6 @@ Result<void> time_prompts(LoadOutcome& outcome, const Subject& subject, const Lo
   return {};
 }
 
-void take(LoadOutcome& outcome, measure::TrafficFigures figures, const std::string& samples) {
-  for (Metric& metric : figures.metrics) {
-    metric.samples_path = samples;
-    outcome.measurement.metrics.push_back(std::move(metric));
-  }
-  for (Unmeasured& one : figures.not_measured)
-    outcome.measurement.not_measured.push_back(std::move(one));
-}
-
 // Raw samples go beside the results where a folder was named for them.
 Result<std::string> keep(const measure::Traffic& traffic, const std::string& name,
                          Context& context) {
@@ -191,7 +172,8 @@ Result<Best> closed_loops(LoadOutcome& outcome, const Subject& subject, const Lo
                    .message = str("[measure] no request was answered with ", streams, " streams",
                                   traffic.errors.empty() ? "" : ": " + traffic.errors.front())};
     STROP_TRY(const std::string path, keep(traffic, str("closed-", streams, ".json"), context));
-    take(outcome, measure::traffic_figures(traffic, load_context(context, streams), true), path);
+    measure::add(measure::traffic_figures(traffic, load_context(context, streams), true), path,
+                 outcome.measurement);
     const double rate = static_cast<double>(traffic.served.size()) / traffic.seconds;
     if (rate > best.requests_per_second) best = {streams, rate};
   }
@@ -211,7 +193,7 @@ Result<void> open_loop(LoadOutcome& outcome, const Subject& subject, const LoadR
   STROP_TRY(const std::string path, keep(traffic, "open.json", context));
   MetricContext at = load_context(context, best.streams);
   at.arrival_rate = rate;
-  take(outcome, measure::traffic_figures(traffic, at, true), path);
+  measure::add(measure::traffic_figures(traffic, at, true), path, outcome.measurement);
   if (!traffic.unserved.empty())
     outcome.warnings.push_back(str(traffic.unserved.size(), " of ", arrivals.size(),
                                    " arrivals were not answered in time: ", rate,
@@ -402,13 +384,9 @@ Result<LoadOutcome> load_artifact(const std::string& name, const LoadRequest& lo
     DecoderSession& decoder = *worker->session().decoder();
     const SessionInfo& info = decoder.info();
     measurement.run_options = info.run_options;
-    measurement.conditions = {
-        .engine_version = context.worker(subject.artifact.backend).info().version,
-        .cpu_variant = info.cpu_variant,
-        .threads = cores_of(context),
-        .confinement = worker->process().enforced(),
-        .seed = goal.seed,
-        .date = now_utc()};
+    measurement.conditions =
+        conditions_of(*worker, context.worker(subject.artifact.backend).info().version, goal.seed);
+    measurement.conditions.threads = cores_of(context);
     STROP_CHECK(time_prompts(outcome, subject, load, decoder, kPromptShare * budget, context));
     add_decode_rate(outcome, decoder, subject, context);
     tell(context, "energy");

@@ -6,15 +6,6 @@
 #include "report/contrast.h"
 
 namespace strop {
-namespace {
-
-Result<Store> open_store() {
-  STROP_TRY(const std::filesystem::path root, Store::default_root());
-  return Store::open(root);
-}
-
-}  // namespace
-
 Result<Contrast> contrast(const std::string& first, const std::string& second, double margin,
                           const RunRequest& request, Observer& observer, std::stop_token stop) {
   const bool runs = pipeline::is_run(first);
@@ -26,7 +17,7 @@ Result<Contrast> contrast(const std::string& first, const std::string& second, d
                  .field = "B",
                  .value = second};
   if (runs) return pipeline::contrast_runs(first, second, margin);
-  STROP_TRY(Store store, open_store());
+  STROP_TRY(Store store, Store::open_default());
   pipeline::Context context(request, observer, stop, std::move(store), std::nullopt);
   return pipeline::contrast_artifacts(first, second, margin, context);
 }
@@ -34,7 +25,7 @@ Result<Contrast> contrast(const std::string& first, const std::string& second, d
 Result<LoadOutcome> measure_load(const std::string& artifact, const LoadRequest& load,
                                  const RunRequest& request, Observer& observer,
                                  std::stop_token stop) {
-  STROP_TRY(Store store, open_store());
+  STROP_TRY(Store store, Store::open_default());
   pipeline::Context context(request, observer, stop, std::move(store), std::nullopt);
   return pipeline::load_artifact(artifact, load, context);
 }

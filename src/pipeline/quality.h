@@ -13,12 +13,14 @@ Result<std::filesystem::path> make_quality_reference(const Trial& reference,
                                                      const EvaluationText& text,
                                                      const Report& report, Context& context);
 
-// Quality metrics of the trial and the conditions of its worker, with the raw samples in the run
-// folder.
+// What every artifact is asked.
 struct QualityInputs {
   EvaluationText text;
   EvaluationTasks tasks;
 };
+
+// Quality metrics of the trial and the conditions of its worker, with the raw samples in the run
+// folder.
 Result<Measurement> measure_quality(const Trial& trial, const QualityInputs& inputs,
                                     const std::filesystem::path& reference, const Report& report,
                                     Context& context);

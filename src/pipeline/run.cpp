@@ -150,11 +150,6 @@ void keep_store_small(const RunRequest& request, Context& context) {
                      ": run folders need the rest (see strop store list)"));
 }
 
-Result<Store> open_store() {
-  STROP_TRY(const fs::path root, Store::default_root());
-  return Store::open(root);
-}
-
 }  // namespace
 
 Result<Report> run(const RunRequest& asked, Observer& observer, std::stop_token stop) {
@@ -167,7 +162,7 @@ Result<Report> run(const RunRequest& asked, Observer& observer, std::stop_token 
   STROP_TRY(const Lock lock, Lock::try_acquire(out / "lock", "the run folder"));
   STROP_CHECK(claim_folder(request));
   STROP_TRY(Journal journal, Journal::open(out / "journal.jsonl"));
-  STROP_TRY(Store store, open_store());
+  STROP_TRY(Store store, Store::open_default());
   Context context(request, observer, stop, std::move(store), std::move(journal));
 
   keep_store_small(request, context);
@@ -197,7 +192,7 @@ Result<Report> advance(Stage stage, Report report, const RunRequest& asked, Obse
   const RunRequest request = with_absolute_paths(asked);
   STROP_CHECK(check_data(request.goal));
   if (!request.out.empty()) STROP_CHECK(make_folder(request.out));
-  STROP_TRY(Store store, open_store());
+  STROP_TRY(Store store, Store::open_default());
   Context context(request, observer, stop, std::move(store), std::nullopt);
   if (report.tool_version.empty()) {
     report.tool_version = STROP_VERSION;
@@ -218,7 +213,7 @@ Result<Report> advance(Stage stage, Report report, const RunRequest& asked, Obse
 std::vector<BackendInfo> backends(bool confine) {
   std::vector<BackendInfo> all;
   WorkerPolicy policy{.confine = confine};
-  if (const auto store = open_store()) policy.cache = store->workers_cache();
+  if (const auto store = Store::open_default()) policy.cache = store->workers_cache();
   for (const fs::path& program : installed_workers())
     all.push_back(WorkerBackend(program, policy).info());
   for (WorkerCommand& command : toolchain_workers())

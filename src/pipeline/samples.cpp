@@ -26,7 +26,6 @@ constexpr std::size_t kMaxTextFiles = 10'000;
 constexpr std::size_t kLongPassage = 600;  // bytes; a longer paragraph is cut at a sentence's end
 constexpr std::size_t kShortPassage = 20;  // bytes; a shorter one, such as a title, says too little
 constexpr std::uint32_t kUsualLimit = 512;  // tokens of a BERT-type encoder
-constexpr const char* kVocabulary = "vocab.gguf";
 constexpr const char* kList = "samples.json";
 
 std::string in_words(const std::vector<Port>& ports) {
@@ -455,9 +454,7 @@ Result<Artifact> samples_of_text(const Model& model, const Texts& texts, const f
   STROP_CHECK(check_all_labelled(texts.evaluation));
   STROP_TRY(const fs::path folder, tokenizer_folder(model));
   STROP_TRY(const Artifact vocabulary, vocabulary_of(folder, context));
-  STROP_TRY(const auto tokenizer,
-            open_tokenizer(context.where().workers / "strop-worker-text",
-                           fs::path(vocabulary.folder) / kVocabulary, context.policy()));
+  STROP_TRY(const auto tokenizer, context.tokenizer(fs::path(vocabulary.folder) / kVocabulary));
   Encoder encoder(*tokenizer, model);
   STROP_CHECK(encoder.begin(folder));
   Artifact artifact{.format = "samples", .entry = kList};

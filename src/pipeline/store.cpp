@@ -11,11 +11,6 @@ namespace fs = std::filesystem;
 namespace strop {
 namespace {
 
-Result<Store> the_store() {
-  STROP_TRY(const fs::path root, Store::default_root());
-  return Store::open(root);
-}
-
 std::uint64_t bytes_beside_artifacts(const fs::path& root) {
   std::uint64_t sum = 0;
   std::error_code error;
@@ -33,7 +28,7 @@ std::uint64_t bytes_beside_artifacts(const fs::path& root) {
 }  // namespace
 
 Result<StoreListing> store_list(std::optional<std::uint64_t> limit_bytes) {
-  STROP_TRY(const Store store, the_store());
+  STROP_TRY(const Store store, Store::open_default());
   StoreListing listing{.folder = store.root().string(), .limit_bytes = limit_bytes};
   STROP_TRY(listing.artifacts, inventory(store));
   for (const StoredArtifact& one : listing.artifacts) listing.artifact_bytes += one.bytes;
@@ -42,7 +37,7 @@ Result<StoreListing> store_list(std::optional<std::uint64_t> limit_bytes) {
 }
 
 Result<StoreCheck> store_verify(Observer& observer, std::stop_token stop) {
-  STROP_TRY(Store store, the_store());
+  STROP_TRY(Store store, Store::open_default());
   const auto tell = [&](const StoredArtifact& one) {
     observer.on(
         {.kind = Event::Kind::work,
@@ -52,7 +47,7 @@ Result<StoreCheck> store_verify(Observer& observer, std::stop_token stop) {
 }
 
 Result<StoreCleaning> store_gc(std::optional<std::uint64_t> limit_bytes) {
-  STROP_TRY(Store store, the_store());
+  STROP_TRY(Store store, Store::open_default());
   return clean(store, limit_bytes);
 }
 

@@ -8,12 +8,10 @@ namespace strop::pipeline {
 namespace {
 
 constexpr std::uint64_t kMaxBytes = 64u << 20;
-constexpr const char* kVocabulary = "vocab.gguf";
 
 Result<std::vector<std::uint32_t>> answers_of(const Trial& trial, const EvaluationTasks& tasks,
                                               WorkerSession& worker, Context& context) {
-  STROP_TRY(const auto tokenizer, open_tokenizer(context.where().workers / "strop-worker-text",
-                                                 tasks.vocabulary, context.policy()));
+  STROP_TRY(const auto tokenizer, context.tokenizer(tasks.vocabulary));
   StepProgress progress(context, Stage::measure,
                         str(trial.recipe.backend, " ", trial.recipe.name, ": tasks"));
   return measure::answer(
@@ -37,8 +35,7 @@ Result<EvaluationTasks> read_evaluation_tasks(const Trial& reference, const Repo
   STROP_TRY(all.tasks, read_tasks(path));
   STROP_TRY(all.digest, context.store().digest(path));
   all.vocabulary = fs::path(reference.artifact->folder) / kVocabulary;
-  STROP_TRY(const auto tokenizer, open_tokenizer(context.where().workers / "strop-worker-text",
-                                                 all.vocabulary, context.policy()));
+  STROP_TRY(const auto tokenizer, context.tokenizer(all.vocabulary));
   STROP_TRY(all.ids, measure::tokenize(all.tasks, [&](const std::string& words) {
               return tokenizer->encode(words, true, false);
             }));

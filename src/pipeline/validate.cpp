@@ -262,11 +262,7 @@ Result<void> stress(Trial& trial, const Exam& exam, double seconds, const Report
                  alone ? measure::lacks_samples(0.95, traffic.served.size()).value_or("no p95")
                        : "the request time alone was not measured");
   }
-  for (Metric& metric : figures.metrics) {
-    metric.samples_path = path;
-    measurement.metrics.push_back(std::move(metric));
-  }
-  for (Unmeasured& one : figures.not_measured) measurement.not_measured.push_back(std::move(one));
+  measure::add(std::move(figures), path, measurement);
   const auto readings = settled(served.memory);
   if (const auto growth = measure::growth(readings))
     measurement.metrics.push_back(

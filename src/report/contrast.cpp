@@ -5,8 +5,8 @@
 #include <map>
 
 #include "core/units.h"
-#include "report/characters.h"
 #include "report/figures.h"
+#include "report/terminal_writer.h"
 
 namespace strop {
 namespace {
@@ -31,51 +31,6 @@ std::string title_of(const std::string& metric) {
   std::replace(title.begin(), title.end(), '_', ' ');
   return title;
 }
-
-// Lines of text, cut to the width and free of what a terminal must not get.
-class Page {
- public:
-  Page(std::size_t width, bool unicode)
-      : width_(std::max<std::size_t>(width, 80)), unicode_(unicode) {}
-
-  void line(const std::string& text = {}) { out_ += clipped(shown(text), width_, "..") + "\n"; }
-
-  // A paragraph under `head`, wrapped.
-  void field(const std::string& head, const std::string& text) {
-    std::string row = padded(head, std::max<std::size_t>(display_width(head) + 1, 14));
-    const std::size_t indent = display_width(row);
-    std::string_view rest = text;
-    bool fresh = true;
-    while (!rest.empty()) {
-      const std::size_t end = std::min(rest.find(' '), rest.size());
-      const std::string word(rest.substr(0, end));
-      if (!fresh && display_width(row) + 1 + display_width(word) > width_) {
-        line(row);
-        row = std::string(indent, ' ');
-        fresh = true;
-      }
-      row += (fresh ? "" : " ") + word;
-      fresh = false;
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-    line(row);
-  }
-
-  static std::string padded(const std::string& text, std::size_t width) {
-    const std::size_t shown_width = display_width(text);
-    return text + std::string(width - std::min(width, shown_width), ' ');
-  }
-  std::string take() { return std::move(out_); }
-
- private:
-  std::string shown(const std::string& text) const {
-    std::string clean = printable(text);
-    return unicode_ ? clean : to_ascii(clean);
-  }
-  std::size_t width_;
-  bool unicode_;
-  std::string out_;
-};
 
 std::string figure(const Difference& difference, const std::optional<double>& value) {
   if (!value) return "-";
@@ -114,11 +69,11 @@ std::string side_text(const Side& side) {
   return text;
 }
 
-void add_table(Page& page, const Contrast& contrast) {
+void add_table(TerminalWriter& page, const Contrast& contrast) {
   constexpr std::array<std::size_t, 5> kColumns{22, 12, 12, 26, 14};
   const auto row = [&](const std::array<std::string, 5>& cells) {
     std::string text(kIndent, ' ');
-    for (std::size_t i = 0; i < cells.size(); ++i) text += Page::padded(cells[i], kColumns[i]);
+    for (std::size_t i = 0; i < cells.size(); ++i) text += padded(cells[i], kColumns[i], false);
     page.line(text);
   };
   std::string subject;
@@ -162,7 +117,7 @@ std::string context_text(const MetricContext& context) {
 }  // namespace
 
 std::string contrast_text(const Contrast& contrast, std::size_t width, bool unicode) {
-  Page page(width, unicode);
+  TerminalWriter page({.width = width, .colour = false, .unicode = unicode});
   page.field("first", side_text(contrast.first));
   page.field("", conditions_text(contrast.first.conditions));
   page.field("second", side_text(contrast.second));
@@ -183,14 +138,14 @@ std::string contrast_text(const Contrast& contrast, std::size_t width, bool unic
 }
 
 std::string load_text(const LoadOutcome& outcome, std::size_t width, bool unicode) {
-  Page page(width, unicode);
+  TerminalWriter page({.width = width, .colour = false, .unicode = unicode});
   page.field("artifact",
              str(outcome.name, " (", outcome.artifact.backend, ", ", outcome.artifact.format, ")"));
   page.field("", conditions_text(outcome.measurement.conditions));
   page.line();
   for (const Metric& metric : outcome.measurement.metrics)
-    page.line(std::string(kIndent, ' ') + Page::padded(title_of(metric.metric), 28) +
-              Page::padded(context_text(metric.context), 34) + full_text(quantity(metric)) +
+    page.line(std::string(kIndent, ' ') + padded(title_of(metric.metric), 28, false) +
+              padded(context_text(metric.context), 34, false) + full_text(quantity(metric)) +
               (metric.samples > 0 ? str(", ", metric.samples, " samples") : ""));
   for (const Ceiling& ceiling : outcome.measurement.ceilings)
     page.field("ceiling", ceiling_text(ceiling));

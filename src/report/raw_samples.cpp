@@ -16,12 +16,6 @@ namespace {
 constexpr std::uint64_t kMaxBytes = 64ull << 20;
 constexpr double kMilliseconds = 1000;
 
-// A report may come from anywhere: a path that leaves the folder is not followed.
-bool stays_inside(const fs::path& path) {
-  return !path.empty() && path.is_relative() &&
-         std::none_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
-}
-
 std::string series_name(const Trial& trial) {
   return trial.role == Role::baseline ? "baseline" : trial_text(trial);
 }

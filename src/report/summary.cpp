@@ -119,15 +119,6 @@ std::vector<Setback> all_not_tried(const Report& report) {
   return out;
 }
 
-// The reason that a measurement gives for what it lacks; empty when it gives none.
-std::string reason_for(const Trial& trial, std::string_view metric) {
-  if (!trial.measurement) return {};
-  for (const Unmeasured& one : trial.measurement->not_measured) {
-    if (one.metric == metric) return one.reason;
-  }
-  return {};
-}
-
 std::vector<std::string> not_measured(const std::vector<Row>& rows, const Wording& wording) {
   std::vector<std::string> out;
   for (const Sought& expected : wording.expected) {
@@ -138,7 +129,8 @@ std::vector<std::string> not_measured(const std::vector<Row>& rows, const Wordin
       ++candidates;
       if (overall(*row.trial, expected.metric)) continue;
       missing += (count++ ? ", " : "") + trial_text(*row.trial);
-      if (reason.empty()) reason = reason_for(*row.trial, expected.metric);
+      if (reason.empty() && row.trial->measurement)
+        reason = reason_not_measured(*row.trial->measurement, expected.metric);
     }
     if (count == 0) continue;
     out.push_back(std::string(expected.words) + (count == candidates ? "" : " of " + missing) +

@@ -36,12 +36,6 @@ bool has_stated_sizes(const Artifact& artifact) {
   });
 }
 
-// A relative path that stays inside its folder.
-bool stays_inside(const fs::path& path) {
-  return !path.empty() && path.is_relative() &&
-         std::none_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
-}
-
 // Sizes and digests of what the build wrote.
 Result<void> complete(Artifact& artifact, const fs::path& folder) {
   artifact.total_bytes = 0;
@@ -94,6 +88,11 @@ Result<Store> Store::open(const fs::path& root) {
     if (error) return file_error("create", absolute / part, error.value());
   }
   return Store(absolute);
+}
+
+Result<Store> Store::open_default() {
+  STROP_TRY(const fs::path root, default_root());
+  return open(root);
 }
 
 bool Store::has(const std::string& id) const {

@@ -27,6 +27,7 @@ class Store {
   // folder.
   static Result<Store> open(const std::filesystem::path& root);
   static Result<std::filesystem::path> default_root();
+  static Result<Store> open_default();
 
   const std::filesystem::path& root() const { return root_; }
 
