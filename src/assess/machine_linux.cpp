@@ -11,6 +11,7 @@
 
 #include "assess/instructions.h"
 #include "assess/machine.h"
+#include "core/files.h"
 #include "core/os.h"
 
 namespace strop {
@@ -31,14 +32,6 @@ std::optional<std::uint64_t> number_in(const fs::path& path) {
   std::uint64_t value = 0;
   if (line >> value) return value;
   return std::nullopt;
-}
-
-std::vector<fs::path> entries(const fs::path& folder) {
-  std::vector<fs::path> paths;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) paths.push_back(entry.path());
-  std::sort(paths.begin(), paths.end());
-  return paths;
 }
 
 // ---- control groups
@@ -144,13 +137,13 @@ bool is_whole_card(const std::string& name) {
 
 std::vector<Device> accelerators() {
   std::vector<Device> devices;
-  for (const fs::path& path : entries("/sys/class/drm")) {
+  for (const fs::path& path : sorted_entries("/sys/class/drm")) {
     const std::string name = path.filename().string();
     // A framebuffer of a virtual machine computes nothing.
     if (is_whole_card(name) && pci_vendor(first_line(path / "device/vendor")) != "unknown")
       devices.push_back(accelerator(DeviceKind::gpu, path / "device", name));
   }
-  for (const fs::path& path : entries("/proc/driver/nvidia/gpus")) {
+  for (const fs::path& path : sorted_entries("/proc/driver/nvidia/gpus")) {
     const bool listed = std::any_of(devices.begin(), devices.end(),
                                     [](const Device& device) { return device.vendor == "nvidia"; });
     if (!listed)
@@ -162,9 +155,9 @@ std::vector<Device> accelerators() {
                          .bandwidth_gbps = {},
                          .cores = {}});
   }
-  for (const fs::path& path : entries("/sys/class/accel"))
+  for (const fs::path& path : sorted_entries("/sys/class/accel"))
     devices.push_back(accelerator(DeviceKind::npu, path / "device", path.filename().string()));
-  for (const fs::path& path : entries("/sys/class/apex"))
+  for (const fs::path& path : sorted_entries("/sys/class/apex"))
     devices.push_back(accelerator(DeviceKind::tpu, path / "device", path.filename().string()));
   return devices;
 }
@@ -173,9 +166,9 @@ std::vector<Device> accelerators() {
 
 Power power() {
   Power found;
-  for (const fs::path& path : entries("/sys/class/power_supply"))
+  for (const fs::path& path : sorted_entries("/sys/class/power_supply"))
     found.battery = found.battery || first_line(path / "type") == "Battery";
-  for (const fs::path& zone : entries("/sys/class/thermal")) {
+  for (const fs::path& zone : sorted_entries("/sys/class/thermal")) {
     for (int point = 0; point < 8; ++point) {
       const std::string prefix = str("trip_point_", point, "_");
       const auto millidegrees = number_in(zone / (prefix + "temp"));

@@ -60,6 +60,14 @@ bool stays_inside(const fs::path& path) {
          std::none_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
 }
 
+std::vector<fs::path> sorted_entries(const fs::path& folder) {
+  std::vector<fs::path> all;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) all.push_back(entry.path());
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
 Result<void> write_whole(const fs::path& path, std::string_view bytes) {
   const fs::path aside =
       path.parent_path() / str(".", path.filename().string(), ".", ::getpid(), ".part");

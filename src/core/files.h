@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "strop/result.h"
 
@@ -14,6 +15,9 @@ Error file_error(std::string_view doing, const std::filesystem::path& path, int 
 
 // A relative path that does not leave the folder it is read against, symbolic links aside.
 bool stays_inside(const std::filesystem::path& path);
+
+// What lies in the folder, in order of the names; nothing when it cannot be read.
+std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& folder);
 
 // Writes aside, syncs, renames, syncs the folder.
 Result<void> write_whole(const std::filesystem::path& path, std::string_view bytes);

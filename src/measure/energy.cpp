@@ -4,6 +4,8 @@
 #include <charconv>
 #include <fstream>
 
+#include "core/files.h"
+
 namespace fs = std::filesystem;
 
 namespace strop::measure {
@@ -30,14 +32,6 @@ std::optional<std::uint64_t> count_of(const fs::path& file) {
   return value;
 }
 
-std::vector<fs::path> folders_of(const fs::path& folder) {
-  std::vector<fs::path> found;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) found.push_back(entry.path());
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
 // intel-rapl:0, but not its parts intel-rapl:0:1, whose energy is in it already, and not the second
 // way to the same counter, intel-rapl-mmio.
 bool is_package(const std::string& zone) {
@@ -53,7 +47,7 @@ struct Search {
 
 Search packages(const fs::path& sys) {
   Search found;
-  for (const fs::path& zone : folders_of(sys / "class" / "powercap")) {
+  for (const fs::path& zone : sorted_entries(sys / "class" / "powercap")) {
     if (!is_package(zone.filename().string())) continue;
     const fs::path file = zone / "energy_uj";
     if (!count_of(file)) {
@@ -70,7 +64,7 @@ Search packages(const fs::path& sys) {
 
 Search batteries(const fs::path& sys) {
   Search found;
-  for (const fs::path& supply : folders_of(sys / "class" / "power_supply")) {
+  for (const fs::path& supply : sorted_entries(sys / "class" / "power_supply")) {
     if (line_of(supply / "type") != "Battery") continue;
     if (line_of(supply / "status") != "Discharging") {
       found.refused = supply.filename().string() + ", which does not discharge";

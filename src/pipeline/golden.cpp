@@ -421,13 +421,11 @@ Result<void> attach_records(const Trial& trial, double kl_mean, WorkerSession& w
 namespace {
 
 std::vector<fs::path> records_in(const fs::path& folder) {
-  std::vector<fs::path> files;
+  std::vector<fs::path> files = sorted_entries(folder);
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".json" && entry.is_regular_file(error))
-      files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
+  std::erase_if(files, [&](const fs::path& file) {
+    return file.extension() != ".json" || !fs::is_regular_file(file, error);
+  });
   return files;
 }
 

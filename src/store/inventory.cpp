@@ -26,14 +26,6 @@ std::uint64_t bytes_of(const fs::path& path) {
   return sum;
 }
 
-std::vector<fs::path> entries(const fs::path& folder) {
-  std::vector<fs::path> all;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) all.push_back(entry.path());
-  std::sort(all.begin(), all.end());
-  return all;
-}
-
 std::string as_date(fs::file_time_type time) {
   const auto system =
       std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::file_clock::to_sys(time));
@@ -55,7 +47,7 @@ std::string last_use(const Store& store, const std::string& id) {
 // Run folders that note_use recorded and that are still run folders.
 std::vector<std::string> needed_by(const Store& store, const std::string& id) {
   std::vector<std::string> folders;
-  for (const fs::path& file : entries(store.root() / "uses" / id)) {
+  for (const fs::path& file : sorted_entries(store.root() / "uses" / id)) {
     if (file.extension() != ".run") continue;
     const auto folder = read_text(file, 64u << 10);
     std::error_code error;
@@ -99,7 +91,7 @@ void remove(const fs::path& path, std::uint64_t& freed) {
 
 // What interrupted builds and sessions left: nobody holds its lock.
 void clear_work(const Store& store, std::uint64_t& freed) {
-  for (const fs::path& folder : entries(store.root() / "work")) {
+  for (const fs::path& folder : sorted_entries(store.root() / "work")) {
     const std::string name = folder.filename().string();
     const auto lock = name.starts_with("scratch.") ? Lock::try_folder(folder, "a scratch folder")
                                                    : alone(store, name);
@@ -123,7 +115,7 @@ bool take_away(const Store& store, const std::string& id, std::uint64_t& freed) 
 
 Result<std::vector<StoredArtifact>> inventory(const Store& store) {
   std::vector<StoredArtifact> all;
-  for (const fs::path& folder : entries(store.root() / "artifacts"))
+  for (const fs::path& folder : sorted_entries(store.root() / "artifacts"))
     all.push_back(look_at(store, folder.filename().string()));
   std::stable_sort(all.begin(), all.end(), [](const StoredArtifact& a, const StoredArtifact& b) {
     return a.last_used > b.last_used;
@@ -166,7 +158,7 @@ Result<StoreCleaning> clean(Store& store, std::optional<std::uint64_t> limit_byt
   }
   StoreCleaning cleaning{.limit_bytes = limit_bytes};
   clear_work(store, cleaning.freed_bytes);
-  for (const fs::path& folder : entries(store.root() / "quarantine"))
+  for (const fs::path& folder : sorted_entries(store.root() / "quarantine"))
     remove(folder, cleaning.freed_bytes);
   STROP_TRY(auto all, inventory(store));
   for (const StoredArtifact& one : all) cleaning.kept_bytes += one.bytes;
