@@ -31,13 +31,14 @@ Json described(const test::Recording& recording) {
            {"held", share(std::min({ratio.held, same.held, slower.held}))},
            {"not_faster", share(kReplays - same.faster)},
            {"found", share(slower.slower)},
+           {"long_run_ratio", slower.truth},
            {"settled", share(slower.settled)},
            {"rounds", slower.rounds},
            {"seconds", slower.seconds}};
   if (recording.llama_bench_pieces > 0) {
     // Both contestants by llama-bench, a warm-up of the prompt test and five repetitions of each;
-    // against requests of a quarter of its tests.
-    const auto quick = played(1, recording.llama_bench_pieces / 4);
+    // against requests of an eighth of its tests.
+    const auto quick = played(1, recording.llama_bench_pieces / test::kQuickPart);
     out["quick_seconds"] = quick.seconds;
     out["quick_settled"] = share(quick.settled);
     out["quick_held"] = share(quick.held);

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "core/files.h"
+#include "encoder_to_gguf.h"
 #include "encoder_to_onnx.h"
 #include "formats/gguf.h"
 #include "quantize.h"
@@ -212,7 +213,11 @@ Result<Artifact> convert_step(const Model& input, const Step& step, const Worksp
                  .field = "type",
                  .value = type};
   const fs::path folder = input.format == "mlx" ? mlx_folder(input) : fs::path(input.path);
-  STROP_CHECK(huggingface_to_gguf(folder, *wanted, workspace));
+  if (input.kind == ModelKind::embedding) {
+    STROP_TRY(artifact.notes, encoder_to_gguf(folder, *wanted, workspace));
+  } else {
+    STROP_CHECK(huggingface_to_gguf(folder, *wanted, workspace));
+  }
   STROP_CHECK(keep_tokenizer(folder, workspace.dir, kTokenizerFolder, artifact));
   return artifact;
 }

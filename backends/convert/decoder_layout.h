@@ -6,16 +6,9 @@
 #include <vector>
 
 #include "formats/huggingface.h"
+#include "tensor_plan.h"
 
 namespace strop::convert {
-
-struct TensorPlan {
-  std::string source;                // name in the safetensors
-  std::string name;                  // name in GGUF
-  std::vector<std::uint64_t> shape;  // as in the safetensors, outermost first
-  std::uint32_t rotary_heads =
-      0;  // not 0: rows of this many heads are re-paired for rotary positions
-};
 
 // In the order in which they are written.
 std::vector<TensorPlan> decoder_tensors(const formats::HuggingFaceConfig& config);

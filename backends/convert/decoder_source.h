@@ -25,8 +25,4 @@ struct DecoderSource {
 // tensors missing, misshapen or of no known place.
 Result<DecoderSource> read_decoder(const std::filesystem::path& folder);
 
-// The tensor that is planned, in its expected shape and a float type.
-Result<const formats::SafeTensor*> expected_tensor(const formats::SafetensorsModel& weights,
-                                                   const TensorPlan& plan);
-
 }  // namespace strop::convert

@@ -1,13 +1,10 @@
 #include "encoder_to_onnx.h"
 
 #include <cmath>
-#include <set>
 
-#include "formats/huggingface.h"
+#include "encoder_source.h"
 #include "formats/mapped_file.h"
 #include "formats/onnx_writer.h"
-#include "formats/safetensors.h"
-#include "formats/sentence.h"
 #include "onnx_weights.h"
 
 namespace fs = std::filesystem;
@@ -22,32 +19,6 @@ constexpr std::int64_t kOpset = 18;
 // Added to the scores of masked positions: far below any score, and finite in bf16.
 constexpr float kMasked = -1e30f;
 
-Error unsupported(const std::string& field, const std::string& rule, const std::string& value) {
-  return Error{.code = ErrorCode::unsupported,
-               .message = str("[optimize] config.json: ", field, " ", rule, ", but is ", value),
-               .field = field,
-               .value = value};
-}
-
-Result<void> check_supported(const HuggingFaceConfig& config) {
-  if (config.architecture != "BertModel")
-    return unsupported("architectures", "must be BertModel", config.architecture);
-  for (const auto& [field, value] : {std::pair{"vocab_size", config.vocabulary},
-                                     {"hidden_size", config.width},
-                                     {"num_hidden_layers", config.layers},
-                                     {"num_attention_heads", config.heads},
-                                     {"intermediate_size", config.feed_forward},
-                                     {"max_position_embeddings", config.context}}) {
-    if (value == 0) return unsupported(field, "must be stated", "missing");
-  }
-  if (config.activation != "gelu")
-    return unsupported("hidden_act", "must be gelu", config.activation);
-  if (config.width != config.heads * config.head_width)
-    return unsupported("hidden_size", "must be num_attention_heads times the heads' width",
-                       str(config.width));
-  return {};
-}
-
 template <class T>
 std::string raw(const std::vector<T>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
@@ -55,14 +26,12 @@ std::string raw(const std::vector<T>& values) {
 
 class EncoderGraph {
  public:
-  EncoderGraph(OnnxWriter& writer, const SafetensorsModel& tensors, const HuggingFaceConfig& config,
-               const SentencePooling& pooling, const Workspace& workspace)
+  EncoderGraph(OnnxWriter& writer, const EncoderSource& source, const Workspace& workspace)
       : writer_(writer),
-        tensors_(tensors),
-        config_(config),
-        pooling_(pooling),
+        source_(source),
+        config_(source.config),
         workspace_(workspace),
-        weights_(writer, tensors, workspace) {}
+        weights_(writer, source.weights, workspace) {}
 
   Result<void> write() {
     writer_.opset("", kOpset);
@@ -81,8 +50,8 @@ class EncoderGraph {
       STROP_CHECK(encoder_layer(layer));
     }
     writer_.add({"Identity", {stream_}, {"last_hidden_state"}});
-    if (pooling_.mean) sentence();
-    return refuse_unknown();
+    if (source_.pooling.mean) sentence();
+    return {};
   }
 
  private:
@@ -120,11 +89,9 @@ class EncoderGraph {
     writer_.add({"Unsqueeze", {"mask_rows", "axes_of_heads_and_rows"}, {"mask_bias"}});
   }
 
-  // The tensor in that shape, counted as used.
   Result<Stacked> tensor(const std::string& name, const std::vector<std::uint64_t>& shape) {
     STROP_TRY(const SafeTensor* found,
-              expected_tensor(tensors_, {.source = name, .name = name, .shape = shape}));
-    used_.insert(name);
+              expected_tensor(source_.weights, {.source = name, .name = name, .shape = shape}));
     return Stacked{{found}};
   }
 
@@ -140,9 +107,7 @@ class EncoderGraph {
                       types = prefix + "token_type_embeddings.weight";
     STROP_CHECK(table(words, config_.vocabulary));
     STROP_CHECK(table(positions, config_.context));
-    const SafeTensor* type_tensor = tensors_.find(types);
-    STROP_CHECK(
-        table(types, type_tensor && !type_tensor->shape.empty() ? type_tensor->shape[0] : 1));
+    STROP_CHECK(table(types, source_.token_types));
     writer_.add({"Shape", {"input_ids"}, {"ids_shape"}});
     writer_.add({"Gather", {"ids_shape", "index_1"}, {"length"}});
     writer_.add({"Range", {"index_0", "length", "index_1"}, {"position_ids"}});
@@ -241,36 +206,19 @@ class EncoderGraph {
     writer_.add({"ReduceSum", {"kept", "axis_1"}, {"kept_sum"}, {flat}});
     writer_.add({"ReduceSum", {"mask_column", "axis_1"}, {"tokens"}, {flat}});
     writer_.add({"Max", {"tokens", "least_tokens"}, {"some_tokens"}});
-    const std::string mean = pooling_.normalise ? "mean" : "sentence_embedding";
+    const std::string mean = source_.pooling.normalise ? "mean" : "sentence_embedding";
     writer_.add({"Div", {"kept_sum", "some_tokens"}, {mean}});
-    if (!pooling_.normalise) return;
+    if (!source_.pooling.normalise) return;
     writer_.add({"ReduceL2", {"mean", "axis_last"}, {"length_of_mean"}});
     writer_.add({"Max", {"length_of_mean", "least"}, {"some_length"}});
     writer_.add({"Div", {"mean", "some_length"}, {"sentence_embedding"}});
   }
 
-  // The pooler serves the next-sentence task that the encoder was trained on, and no embedding.
-  Result<void> refuse_unknown() const {
-    for (const SafeTensor& one : tensors_.tensors) {
-      if (used_.contains(one.name) || one.name == "embeddings.position_ids" ||
-          one.name.starts_with("pooler.dense."))
-        continue;
-      return Error{.code = ErrorCode::unsupported,
-                   .message = str("[optimize] the tensor ", one.name,
-                                  " has no place in a BERT-type encoder"),
-                   .hint = "The model is a variant that this conversion does not know.",
-                   .field = one.name};
-    }
-    return {};
-  }
-
   OnnxWriter& writer_;
-  const SafetensorsModel& tensors_;
+  const EncoderSource& source_;
   const HuggingFaceConfig& config_;
-  const SentencePooling& pooling_;
   const Workspace& workspace_;
   OnnxWeights weights_;
-  std::set<std::string> used_;
   std::string stream_;  // name of what the next layer reads
 };
 
@@ -278,16 +226,13 @@ class EncoderGraph {
 
 Result<std::vector<std::string>> encoder_to_onnx(const fs::path& folder,
                                                  const Workspace& workspace) {
-  STROP_TRY(const HuggingFaceConfig config, read_config(folder));
-  STROP_CHECK(check_supported(config));
-  STROP_TRY(const SentencePooling pooling, read_sentence_pooling(folder));
-  STROP_TRY(const SafetensorsModel tensors, read_safetensors_folder(folder));
+  STROP_TRY(const EncoderSource source, read_encoder(folder));
   OnnxWriter writer;
   STROP_CHECK(writer.begin(workspace.dir / "model.onnx"));
-  STROP_CHECK(EncoderGraph(writer, tensors, config, pooling, workspace).write());
+  STROP_CHECK(EncoderGraph(writer, source, workspace).write());
   STROP_CHECK(writer.finish());
-  if (pooling.left_out.empty()) return std::vector<std::string>{};
-  return std::vector{pooling.left_out};
+  if (source.pooling.left_out.empty()) return std::vector<std::string>{};
+  return std::vector{source.pooling.left_out};
 }
 
 }  // namespace strop::convert

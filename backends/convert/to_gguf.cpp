@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "formats/gguf.h"
+#include "gguf_tensors.h"
 
 namespace fs = std::filesystem;
 
@@ -11,15 +12,8 @@ namespace {
 
 using namespace formats;
 
-constexpr std::size_t kChunkBytes = 8u << 20;
-
 // Token types of GGUF's tokenizer.ggml.token_type.
 enum TokenType : std::int32_t { normal = 1, control = 3, user_defined = 4, unused = 5 };
-// Values of general.file_type.
-std::uint32_t file_type(FloatType type) {
-  return type == FloatType::f32 ? 0 : type == FloatType::f16 ? 1 : 32;
-}
-
 void add_model_metadata(GgufWriter& writer, const HuggingFaceConfig& config, const fs::path& folder,
                         FloatType type) {
   writer.add("general.architecture", "llama");
@@ -89,113 +83,6 @@ Result<void> add_tokenizer(GgufWriter& writer, const HuggingFaceTokenizer& token
   return {};
 }
 
-// Rows of one tensor in the wanted type.
-class Rows {
- public:
-  Rows(const SafeTensor& tensor, std::uint64_t rows, FloatType to)
-      : data_(tensor.data),
-        from_(*float_type(tensor.type)),
-        to_(to),
-        row_bytes_(tensor.data.size() / rows) {}
-
-  Rows(const MlxMatrix& matrix, FloatType to)
-      : data_(matrix.weight.data),
-        from_(FloatType::f32),
-        to_(to),
-        row_bytes_(packed_bytes(matrix.grid, matrix.columns)),
-        matrix_(&matrix) {}
-
-  std::uint64_t row_bytes() const { return row_bytes_; }
-
-  // False when a value is not finite in the wanted type.
-  bool append(std::uint64_t row, std::uint64_t count, std::string& out) {
-    if (!matrix_)
-      return append_converted(data_.substr(row * row_bytes_, count * row_bytes_), from_, to_, out);
-    bool finite = true;
-    for (std::uint64_t end = row + count; row < end; ++row) finite &= append_unpacked(row, out);
-    return finite;
-  }
-
- private:
-  // The row's scales or biases, as bytes of f32.
-  bool widen(const SafeTensor& tensor, std::uint64_t row, std::string& out) const {
-    const std::uint64_t bytes = tensor.data.size() / matrix_->rows;
-    out.clear();
-    return append_converted(tensor.data.substr(row * bytes, bytes), *float_type(tensor.type),
-                            FloatType::f32, out);
-  }
-
-  bool append_unpacked(std::uint64_t row, std::string& out) {
-    if (!widen(matrix_->scales, row, scales_) || !widen(matrix_->biases, row, biases_))
-      return false;
-    const auto floats = [](const std::string& bytes) {
-      return std::span(reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float));
-    };
-    values_.resize(matrix_->columns);
-    dequantise_row(data_.substr(row * row_bytes_, row_bytes_), matrix_->grid, floats(scales_),
-                   floats(biases_), values_);
-    return append_converted(
-        {reinterpret_cast<const char*>(values_.data()), values_.size() * sizeof(float)}, from_, to_,
-        out);
-  }
-
-  std::string_view data_;
-  FloatType from_, to_;
-  std::uint64_t row_bytes_;
-  const MlxMatrix* matrix_ = nullptr;
-  std::string scales_, biases_;
-  std::vector<float> values_;
-};
-
-class TensorCopy {
- public:
-  TensorCopy(GgufWriter& writer, const DecoderSource& source) : writer_(writer), source_(source) {}
-
-  Result<void> copy(const TensorPlan& plan, FloatType to) {
-    const std::uint64_t count = plan.shape.size() > 1 ? plan.shape[0] : 1;
-    const auto packed = source_.packed.find(plan.source);
-    if (packed != source_.packed.end())
-      return copy_rows(Rows(packed->second, to), packed->second.weight, count, plan);
-    STROP_TRY(const SafeTensor* tensor, expected_tensor(source_.weights, plan));
-    return copy_rows(Rows(*tensor, count, to), *tensor, count, plan);
-  }
-
- private:
-  // Converts in chunks of whole rows, so that memory stays at a few megabytes whatever the tensor's
-  // size.
-  Result<void> copy_rows(Rows rows, const SafeTensor& tensor, std::uint64_t count,
-                         const TensorPlan& plan) {
-    const std::uint64_t rows_per_chunk = std::max<std::uint64_t>(1, kChunkBytes / rows.row_bytes());
-    for (std::uint64_t begin = 0; begin < count; begin += rows_per_chunk) {
-      const std::uint64_t end = std::min(count, begin + rows_per_chunk);
-      buffer_.clear();
-      bool finite = true;
-      if (plan.rotary_heads == 0) {
-        finite = rows.append(begin, end - begin, buffer_);
-      } else {
-        for (std::uint64_t row = begin; row < end; ++row)
-          finite &= rows.append(source_row(row, count, plan.rotary_heads), 1, buffer_);
-      }
-      if (!finite) {
-        return Error{
-            .code = ErrorCode::corrupt,
-            .message =
-                str("[optimize] the tensor ", plan.source,
-                    " holds a value that is not finite, or not in the range of the wanted type"),
-            .hint = "The weights are damaged; no artifact made of them could be right.",
-            .field = plan.source};
-      }
-      STROP_CHECK(writer_.append(buffer_));
-    }
-    source_.weights.files[tensor.file].release(tensor.data);
-    return {};
-  }
-
-  GgufWriter& writer_;
-  const DecoderSource& source_;
-  std::string buffer_;
-};
-
 }  // namespace
 
 Result<void> write_vocabulary(const DecoderSource& source, const fs::path& folder,
@@ -211,38 +98,20 @@ Result<void> huggingface_to_gguf(const fs::path& folder, FloatType type,
                                  const Workspace& workspace) {
   STROP_TRY(const DecoderSource source, read_decoder(folder));
   const auto& config = source.config;
-  const auto& plan = source.plan;
 
   GgufWriter writer;
   add_model_metadata(writer, config, folder, type);
   STROP_CHECK(add_tokenizer(writer, source.tokenizer, config));
-  const auto stored = [&](const TensorPlan& tensor) {
-    return tensor.shape.size() == 1 ? FloatType::f32 : type;
-  };
-  const auto ggml_type = [](FloatType t) -> const TensorType& {
-    return *tensor_type(t == FloatType::f32 ? "f32" : t == FloatType::f16 ? "f16" : "bf16");
-  };
   const std::vector<float> factors = rotary_factors(config);
   if (!factors.empty()) {
     writer.add_tensor("rope_freqs.weight", ggml_type(FloatType::f32), {factors.size()});
   }
-  for (const TensorPlan& tensor : plan) {
-    writer.add_tensor(tensor.name, ggml_type(stored(tensor)),
-                      {tensor.shape.rbegin(), tensor.shape.rend()});
-  }
+  declare_tensors(writer, source.plan, type);
   STROP_CHECK(writer.begin(workspace.dir / "model.gguf"));
   if (!factors.empty())
     STROP_CHECK(writer.append(
         {reinterpret_cast<const char*>(factors.data()), factors.size() * sizeof(float)}));
-  TensorCopy copier(writer, source);
-  for (std::size_t i = 0; i < plan.size(); ++i) {
-    if (workspace.stop.stop_requested())
-      return Error{.code = ErrorCode::cancelled, .message = "the conversion was cancelled"};
-    if (workspace.progress)
-      workspace.progress->report(static_cast<double>(i) / static_cast<double>(plan.size()),
-                                 plan[i].name);
-    STROP_CHECK(copier.copy(plan[i], stored(plan[i])));
-  }
+  STROP_CHECK(append_tensors(writer, source.weights, source.packed, source.plan, type, workspace));
   STROP_CHECK(writer.finish());
   return write_vocabulary(source, folder, workspace.dir / "vocab.gguf");
 }

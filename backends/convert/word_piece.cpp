@@ -1,8 +1,5 @@
 #include "word_piece.h"
 
-#include "formats/gguf.h"
-#include "formats/huggingface.h"
-
 namespace strop::convert {
 namespace {
 
@@ -15,9 +12,7 @@ enum TokenType : std::int32_t { normal = 1, control = 3, unused = 5 };
 
 }  // namespace
 
-Result<void> write_word_piece(const std::filesystem::path& folder,
-                              const std::filesystem::path& out) {
-  STROP_TRY(const WordPieceTokenizer tokenizer, read_word_piece(folder));
+void add_word_piece(GgufWriter& writer, const WordPieceTokenizer& tokenizer) {
   std::vector<std::string> tokens;
   std::vector<std::int32_t> types(tokenizer.tokens.size(), normal);
   for (const AddedToken& token : tokenizer.added) types[token.id] = control;
@@ -34,10 +29,6 @@ Result<void> write_word_piece(const std::filesystem::path& folder,
       tokens.push_back(str(kWordBegin, token));
     }
   }
-  GgufWriter writer;
-  writer.add("general.architecture", "bert");
-  writer.add("general.type", "model");
-  writer.add("general.name", folder.filename().string());
   writer.add("tokenizer.ggml.model", "bert");
   writer.add("tokenizer.ggml.pre", "bert");
   writer.add("tokenizer.ggml.tokens", tokens);
@@ -50,6 +41,16 @@ Result<void> write_word_piece(const std::filesystem::path& folder,
   if (tokenizer.pad) writer.add("tokenizer.ggml.padding_token_id", *tokenizer.pad);
   writer.add("strop.tokenizer.fold", std::uint32_t{tokenizer.fold});
   writer.add("strop.tokenizer.longest_word", tokenizer.longest_word);
+}
+
+Result<void> write_word_piece(const std::filesystem::path& folder,
+                              const std::filesystem::path& out) {
+  STROP_TRY(const WordPieceTokenizer tokenizer, read_word_piece(folder));
+  GgufWriter writer;
+  writer.add("general.architecture", "bert");
+  writer.add("general.type", "model");
+  writer.add("general.name", folder.filename().string());
+  add_word_piece(writer, tokenizer);
   STROP_CHECK(writer.begin(out));
   return writer.finish();
 }

@@ -7,8 +7,8 @@
 #include <exception>
 #include <set>
 
+#include "encoder_session.h"
 #include "engine_log.h"
-#include "formats/gguf.h"
 #include "options.h"
 #include "recipes.h"
 #include "self_test_cache.h"
@@ -18,18 +18,21 @@ namespace strop::llama_cpp {
 namespace {
 
 // Hugging Face folders of these the convert worker can turn into GGUF.
-constexpr std::array<std::string_view, 3> kConvertible{"llama", "mistral", "qwen2"};
+constexpr std::array<std::string_view, 3> kDecoders{"llama", "mistral", "qwen2"};
+constexpr std::array<std::string_view, 1> kEncoders{"bert"};
 
 bool convertible(const Model& model) {
-  return std::find(kConvertible.begin(), kConvertible.end(), model.architecture) !=
-         kConvertible.end();
+  const auto is_one_of = [&](const auto& names) {
+    return std::find(names.begin(), names.end(), model.architecture) != names.end();
+  };
+  return model.kind == ModelKind::embedding ? is_one_of(kEncoders) : is_one_of(kDecoders);
 }
 
 // Empty when the model can be brought into a GGUF file.
 std::string why_not(const Model& model) {
-  if (model.kind != ModelKind::llm)
-    return "llama.cpp runs text decoders here, and this model is of another kind";
-  if (model.format == "gguf") return {};
+  if (model.kind != ModelKind::llm && model.kind != ModelKind::embedding)
+    return "llama.cpp runs decoders and encoders of text here, and this model is of another kind";
+  if (model.format == "gguf" && model.kind == ModelKind::llm) return {};
   if (model.format != "huggingface")
     return "there is no conversion from " + model.format + " to GGUF";
   if (!convertible(model))
@@ -89,7 +92,7 @@ BackendInfo LlamaBackend::info() const {
 
 Fit LlamaBackend::assess(const Model& model, const Target& target) const {
   if (const auto reason = why_not(model); !reason.empty()) return {false, 0, {reason + "."}};
-  Fit fit{true, 0.8, {"llama.cpp runs decoders on any CPU, in 2 to 32 bits per weight."}};
+  Fit fit{true, 0.8, {"llama.cpp runs models of text on any CPU, in 2 to 32 bits per weight."}};
   if (model.format == "huggingface")
     fit.reasons.push_back("The folder is converted to GGUF without loss first.");
   const bool has_gpu =
@@ -112,7 +115,9 @@ RecipeSpace LlamaBackend::space(const Model& model, const Target& target) const 
   }
   const auto best = variants_.best(1);
   space.run_knobs = run_knobs(variants_.runnable(), best.empty() ? "" : best.front().name);
-  space.run_presets = presets_for(variants_);
+  if (model.kind == ModelKind::embedding)
+    std::erase_if(space.run_knobs, [](const Knob& knob) { return knob.name == kCacheKnob; });
+  space.run_presets = presets_for(variants_, model);
   space.skipped = variants_.failures();
   return space;
 }
@@ -137,11 +142,21 @@ Result<std::unique_ptr<Session>> LlamaBackend::open(const Artifact& artifact,
                    artifact.format};
     }
     const auto file = std::filesystem::path(artifact.folder) / artifact.entry;
-    STROP_CHECK(formats::GgufFile::open(file));  // the engine aborts on some malformed files
+    // Our reader's verdict comes first: the engine aborts on some malformed files.
+    STROP_TRY(const bool encoder, is_encoder(file));
+    if (const auto cache = run_options.find(kCacheKnob); encoder && cache != run_options.end())
+      return Error{ErrorCode::invalid_input,
+                   str("[llama_cpp] ", kCacheKnob,
+                       " is of decoders, and this model is an encoder: it keeps nothing from one "
+                       "text to the next."),
+                   {},
+                   kCacheKnob,
+                   cache->second};
     STROP_TRY(auto options, parse_options(run_options));
     STROP_TRY(const auto variant, variants_.load(options.cpu_variant));
     options.cpu_variant = variant.name;
-    return LlamaSession::open(file, options, workspace.stop);
+    return encoder ? EncoderSession::open(file, options, workspace.stop)
+                   : LlamaSession::open(file, options, workspace.stop);
   });
 }
 

@@ -24,6 +24,7 @@ struct Options {
 };
 
 inline constexpr std::uint32_t kDefaultContext = 4096;
+inline constexpr const char* kCacheKnob = "kv_cache_type";  // decoders alone have it
 
 // An unknown name or a value outside its range is invalid_input with the name in Error.field.
 Result<Options> parse_options(const RunOptions& options);

@@ -70,6 +70,12 @@ std::vector<Recipe> recipes_for(const Model& model) {
   if (half != kFloats.end()) {
     base = half->name;
     recipes.push_back(unquantised(base, base, half->bits, "the original's precision"));
+  } else if (model.kind == ModelKind::embedding) {
+    recipes.push_back({.name = "f16",
+                       .backend = "llama_cpp",
+                       .steps = {converted_to("f16")},
+                       .bits_per_weight = 16,
+                       .note = "half the bytes, rounded to 11 significant bits"});
   } else if (model.format == "gguf" && model.precision != "f32") {
     recipes.push_back(
         unquantised("original", model.precision, bits_of(model), "the file as it is"));
@@ -86,13 +92,16 @@ std::vector<Recipe> recipes_for(const Model& model) {
   return recipes;
 }
 
-std::vector<RunPreset> presets_for(const CpuVariants& variants) {
-  std::vector<RunPreset> presets{
-      {"default", {}, "llama.cpp's own defaults"},
-      {"flash_off", {{"flash_attention", "off"}}, "plain attention: often faster at depth on CPUs"},
-      {"kv_q8_0",
-       {{"flash_attention", "on"}, {"kv_cache_type", "q8_0"}},
-       "less memory traffic for the cache"}};
+std::vector<RunPreset> presets_for(const CpuVariants& variants, const Model& model) {
+  std::vector<RunPreset> presets{{"default", {}, "llama.cpp's own defaults"},
+                                 {"flash_off",
+                                  {{"flash_attention", "off"}},
+                                  "plain attention: often faster at depth on CPUs"}};
+  // An encoder keeps nothing from one text to the next.
+  if (model.kind == ModelKind::llm)
+    presets.push_back({"kv_q8_0",
+                       {{"flash_attention", "on"}, {"kv_cache_type", "q8_0"}},
+                       "less memory traffic for the cache"});
   const auto best = variants.best(2);
   const auto has_amx = [&](const CpuVariant& variant) {
     const auto& features = variants.tested(variant).features;

@@ -11,6 +11,6 @@ namespace strop::llama_cpp {
 std::vector<Recipe> recipes_for(const Model& model);
 
 // Run options worth a trial with the kernels at hand; best first.
-std::vector<RunPreset> presets_for(const CpuVariants& variants);
+std::vector<RunPreset> presets_for(const CpuVariants& variants, const Model& model);
 
 }  // namespace strop::llama_cpp

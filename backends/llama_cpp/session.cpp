@@ -2,26 +2,20 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <utility>
 
+#include "core/clock.h"
 #include "engine_log.h"
 
 namespace strop::llama_cpp {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::uint32_t kSequences = 8;
 
 // Rows of logits computed together: more would only enlarge the engine's output buffer.
 constexpr std::size_t kRowsPerBatch = 256;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 ggml_type ggml_type_of(CacheType type) {
   switch (type) {
@@ -33,54 +27,6 @@ ggml_type ggml_type_of(CacheType type) {
       return GGML_TYPE_F32;
   }
   return GGML_TYPE_F16;
-}
-
-llama_flash_attn_type engine_value(FlashAttention value) {
-  switch (value) {
-    case FlashAttention::automatic:
-      return LLAMA_FLASH_ATTN_TYPE_AUTO;
-    case FlashAttention::on:
-      return LLAMA_FLASH_ATTN_TYPE_ENABLED;
-    case FlashAttention::off:
-      return LLAMA_FLASH_ATTN_TYPE_DISABLED;
-  }
-  return LLAMA_FLASH_ATTN_TYPE_AUTO;
-}
-
-Error engine_error(const std::string& what) {
-  const auto said = engine_complaints();
-  return {ErrorCode::backend, str("[llama_cpp] ", what, said.empty() ? "" : ": ", said, ".")};
-}
-
-bool continue_loading(float, void* stop) {
-  return !static_cast<std::stop_token*>(stop)->stop_requested();
-}
-
-Result<ModelPtr> load_model(const std::filesystem::path& file, std::stop_token stop) {
-  auto params = llama_model_default_params();
-  params.load_mode = LLAMA_LOAD_MODE_MMAP;
-  params.n_gpu_layers = 0;
-  params.progress_callback = continue_loading;
-  params.progress_callback_user_data = &stop;
-  clear_engine_log();
-  ModelPtr model(llama_model_load_from_file(file.c_str(), params));
-  if (model) return model;
-  if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[llama_cpp] loading was stopped."};
-  return engine_error(str("the engine does not load ", file.filename().string()));
-}
-
-// Puts the context size in force into options, or says why it cannot be had.
-Result<void> resolve_context(const llama_model& model, Options& options) {
-  const auto limit = static_cast<std::uint32_t>(std::max(1, llama_model_n_ctx_train(&model)));
-  if (options.context == 0) options.context = std::min(kDefaultContext, limit);
-  if (options.context <= limit) return {};
-  const auto asked = std::to_string(options.context);
-  return Error{ErrorCode::invalid_input,
-               str("[llama_cpp] context must be at most ", limit,
-                   ", the model's own limit, but got ", asked, "."),
-               {},
-               "context",
-               asked};
 }
 
 Result<ContextPtr> new_context(llama_model& model, Options& options) {
@@ -99,44 +45,6 @@ Result<ContextPtr> new_context(llama_model& model, Options& options) {
   ContextPtr context(llama_init_from_model(&model, params));
   if (!context) return engine_error("the engine does not start with these run options");
   return context;
-}
-
-// Threads that live as long as the session. Without them the engine starts new ones for each token.
-Result<ThreadpoolPtr> new_threadpool(std::uint32_t threads) {
-  auto* const cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-  auto* const registry = cpu == nullptr ? nullptr : ggml_backend_dev_backend_reg(cpu);
-  const auto function = [&](const char* name) {
-    return registry == nullptr ? nullptr : ggml_backend_reg_get_proc_address(registry, name);
-  };
-  const auto make =
-      reinterpret_cast<decltype(&ggml_threadpool_new)>(function("ggml_threadpool_new"));
-  const auto free =
-      reinterpret_cast<decltype(&ggml_threadpool_free)>(function("ggml_threadpool_free"));
-  if (make == nullptr || free == nullptr)
-    return engine_error("the engine's library has no threads");
-  auto params = ggml_threadpool_params_default(static_cast<int>(threads));
-  // Between two tokens the threads spin; after a request they soon sleep, and leave the cores to
-  // others: at the default of 50 they would spin for most of a second.
-  params.poll = 1;
-  ThreadpoolPtr pool(make(&params), FreeThreadpool{free});
-  if (!pool) return engine_error("the engine cannot start its threads");
-  return pool;
-}
-
-// llama.cpp has no question for it: it starts with `on` for auto and warns when it has to switch
-// off.
-FlashAttention attention_in_force(FlashAttention asked) {
-  const auto said = engine_complaints();
-  const bool switched_off = said.find("set to disabled") != std::string::npos ||
-                            said.find("forcing off") != std::string::npos;
-  if (switched_off) return FlashAttention::off;
-  return asked == FlashAttention::automatic ? FlashAttention::on : asked;
-}
-
-bool all_finite(std::span<const float> row) {
-  bool finite = true;
-  for (const float value : row) finite &= std::abs(value) <= std::numeric_limits<float>::max();
-  return finite;
 }
 
 // The first of the largest. Lanes let the compiler use vectors; the row is finite.
@@ -176,7 +84,7 @@ Result<void> check_wanted(std::span<const std::uint32_t> wanted, std::size_t ids
 
 Result<std::unique_ptr<Session>> LlamaSession::open(const std::filesystem::path& file,
                                                     Options options, std::stop_token stop) {
-  const auto start = Clock::now();
+  const Stopwatch watch;
   STROP_TRY(auto model, load_model(file, stop));
   if (!llama_model_has_decoder(model.get()) || llama_model_has_encoder(model.get())) {
     return Error{ErrorCode::unsupported,
@@ -187,8 +95,8 @@ Result<std::unique_ptr<Session>> LlamaSession::open(const std::filesystem::path&
   STROP_TRY(auto context, new_context(*model, options));
   llama_attach_threadpool(context.get(), threadpool.get(), threadpool.get());
   options.flash_attention = attention_in_force(options.flash_attention);
-  return std::unique_ptr<Session>(new LlamaSession(
-      std::move(model), std::move(threadpool), std::move(context), options, seconds_since(start)));
+  return std::unique_ptr<Session>(new LlamaSession(std::move(model), std::move(threadpool),
+                                                   std::move(context), options, watch.seconds()));
 }
 
 LlamaSession::LlamaSession(ModelPtr model, ThreadpoolPtr threadpool, ContextPtr context,
@@ -353,10 +261,10 @@ Result<Generation> LlamaSession::generate(SequenceId sequence, std::span<const T
   Generation generation;
   generation.ids.reserve(count);
   generation.seconds.reserve(count);
-  const auto start = Clock::now();
+  const Stopwatch watch;
   const RowSink choose = [&](std::size_t, std::span<const float> row) {
     generation.ids.push_back(argmax(row));
-    generation.seconds.push_back(seconds_since(start));
+    generation.seconds.push_back(watch.seconds());
   };
   const std::uint32_t last = static_cast<std::uint32_t>(ids.size() - 1);
   const std::uint32_t only = 0;

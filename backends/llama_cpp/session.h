@@ -1,39 +1,14 @@
-// A GGUF file opened in llama.cpp.
+// The GGUF file of a decoder, opened in llama.cpp.
 #pragma once
-
-#include <ggml-cpu.h>
-#include <llama.h>
 
 #include <filesystem>
 #include <memory>
-#include <string>
 #include <vector>
 
-#include "options.h"
+#include "engine.h"
 #include "strop/backend.h"
 
 namespace strop::llama_cpp {
-
-struct FreeModel {
-  void operator()(llama_model* model) const { llama_model_free(model); }
-};
-struct FreeContext {
-  void operator()(llama_context* context) const { llama_free(context); }
-};
-struct FreeThreadpool {
-  void (*free)(ggml_threadpool*);
-  void operator()(ggml_threadpool* pool) const { free(pool); }
-};
-struct FreeBatch {
-  void operator()(llama_batch* batch) const {
-    llama_batch_free(*batch);
-    delete batch;
-  }
-};
-using ModelPtr = std::unique_ptr<llama_model, FreeModel>;
-using ContextPtr = std::unique_ptr<llama_context, FreeContext>;
-using ThreadpoolPtr = std::unique_ptr<ggml_threadpool, FreeThreadpool>;
-using BatchPtr = std::unique_ptr<llama_batch, FreeBatch>;
 
 class LlamaSession final : public DecoderSession {
  public:

@@ -43,7 +43,7 @@ struct Weights {  // for the recommendation; need not sum to 1
 };
 
 struct Budget {
-  double wall_seconds = 300;
+  double wall_seconds = 330;
   std::optional<std::uint32_t> trials;
   bool operator==(const Budget&) const = default;
 };

@@ -45,8 +45,17 @@ struct GoldenRows {
   bool operator==(const GoldenRows&) const = default;
 };
 
+// One sample of a tensor model, and the output that its task is about.
+struct GoldenSample {
+  std::string name;
+  std::string
+      file;  // npz beside the record: the inputs as "in.NAME", the output as "out.NAME", f32
+  std::string sha256;  // of that file
+  bool operator==(const GoldenSample&) const = default;
+};
+
 struct Golden {
-  std::int32_t schema_version = 1;
+  std::int32_t schema_version = 2;
   GoldenKind kind = GoldenKind::original;
   std::string model_id;     // of the original
   std::string artifact_id;  // whose outputs they are
@@ -54,20 +63,22 @@ struct Golden {
   std::string backend;      // that computed them, with these options and in these conditions
   RunOptions run_options;
   Conditions conditions;
-  double kl_limit = 0;            // nats, of the mean over each group of rows
-  double kl_limit_elsewhere = 0;  // the same on another device, engine or kernel
+  // Of the mean over each group of rows, in nats of KL, or over all samples, in shares of noise.
+  double limit = 0;
+  double limit_elsewhere = 0;  // the same on another device, engine or kernel
   std::vector<GoldenText> texts;
   std::vector<GoldenChat> chats;
-  std::vector<GoldenRows> rows;
+  std::vector<GoldenRows> rows;       // of a decoder
+  std::vector<GoldenSample> samples;  // of a function of tensors
   bool operator==(const Golden&) const = default;
 };
 
 // One thing that was held against a record.
 struct GoldenCheck {
   std::string record;  // its file; empty for the artifact's own files
-  std::string what;    // files, tokenizer, brief, short, deep, generation
+  std::string what;    // files, tokenizer, brief, short, deep, generation, samples
   Verdict verdict = Verdict::not_measured;
-  std::optional<double> observed;  // nats
+  std::optional<double> observed;  // nats; of samples, the share of noise
   std::optional<double> limit;
   std::string reason;  // one sentence, also when it passes
   bool operator==(const GoldenCheck&) const = default;

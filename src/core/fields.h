@@ -349,12 +349,15 @@ void fields(auto& v, Same<GoldenRows> auto& x) {
   v("name", x.name), v("first_scored", x.first_scored), v("stepped_from", x.stepped_from);
   v("sequences", x.sequences), v("file", x.file), v("sha256", x.sha256);
 }
+void fields(auto& v, Same<GoldenSample> auto& x) {
+  v("name", x.name), v("file", x.file), v("sha256", x.sha256);
+}
 void fields(auto& v, Same<Golden> auto& x) {
   v("schema_version", x.schema_version), v("kind", x.kind), v("model_id", x.model_id);
   v("artifact_id", x.artifact_id), v("target_id", x.target_id), v("backend", x.backend);
-  v("run_options", x.run_options), v("conditions", x.conditions), v("kl_limit", x.kl_limit);
-  v("kl_limit_elsewhere", x.kl_limit_elsewhere), v("texts", x.texts), v("chats", x.chats);
-  v("rows", x.rows);
+  v("run_options", x.run_options), v("conditions", x.conditions), v("limit", x.limit);
+  v("limit_elsewhere", x.limit_elsewhere), v("texts", x.texts), v("chats", x.chats);
+  v("rows", x.rows), v("samples", x.samples);
 }
 void fields(auto& v, Same<GoldenCheck> auto& x) {
   v("record", x.record), v("what", x.what), v("verdict", x.verdict), v("observed", x.observed);

@@ -29,6 +29,33 @@ bool is_plain_name(const std::string& name) {
 
 }  // namespace
 
+Result<std::filesystem::path> named_file(const std::string& file, const std::string& sha256,
+                                         const std::filesystem::path& folder) {
+  if (!is_plain_name(file))
+    return Error{.code = ErrorCode::corrupt,
+                 .message = "[golden] the file that a record names must have a plain name",
+                 .field = "file",
+                 .value = file};
+  std::filesystem::path path = folder / file;
+  STROP_TRY(const std::string digest, sha256_file(path));
+  if (digest == sha256) return path;
+  return Error{.code = ErrorCode::corrupt,
+               .message = str("[golden] ", path.string(), " is not the file that the record names"),
+               .field = "sha256",
+               .value = digest};
+}
+
+Result<void> name_by_content(const std::filesystem::path& aside,
+                             const std::filesystem::path& folder, const std::string& begin,
+                             const std::string& extension, std::string& file, std::string& sha256) {
+  STROP_TRY(sha256, sha256_file(aside));
+  file = str(begin, "-", sha256.substr(0, 8), extension);
+  std::error_code error;
+  std::filesystem::rename(aside, folder / file, error);
+  if (error) return file_error("rename", aside, error.value());
+  return sync_folder(folder);
+}
+
 Evaluation evaluation_of(const GoldenRows& rows) {
   return {rows.sequences, rows.first_scored, rows.stepped_from};
 }
@@ -39,29 +66,13 @@ Result<void> record_rows(DecoderSession& session, GoldenRows& rows,
   const std::filesystem::path aside = folder / str(prefix, "-", rows.name, ".", ::getpid());
   STROP_CHECK(make_reference(session, evaluation_of(rows), aside,
                              golden_shape(session.info().vocabulary_size), seed, nullptr, stop));
-  STROP_TRY(rows.sha256, sha256_file(aside));
-  rows.file = str(prefix, "-", rows.name, "-", rows.sha256.substr(0, 8), ".rows");
-  std::error_code error;
-  std::filesystem::rename(aside, folder / rows.file, error);
-  if (error) return file_error("rename", aside, error.value());
-  return sync_folder(folder);
+  return name_by_content(aside, folder, str(prefix, "-", rows.name), ".rows", rows.file,
+                         rows.sha256);
 }
 
 Result<QualitySamples> compare_rows(DecoderSession& session, const GoldenRows& rows,
                                     const std::filesystem::path& folder, std::stop_token stop) {
-  if (!is_plain_name(rows.file))
-    return Error{.code = ErrorCode::corrupt,
-                 .message = "[golden] the file of rows must have a plain name",
-                 .field = "file",
-                 .value = rows.file};
-  const std::filesystem::path path = folder / rows.file;
-  STROP_TRY(const std::string digest, sha256_file(path));
-  if (digest != rows.sha256)
-    return Error{
-        .code = ErrorCode::corrupt,
-        .message = str("[golden] ", path.string(), " is not the file that the record names"),
-        .field = "sha256",
-        .value = digest};
+  STROP_TRY(const std::filesystem::path path, named_file(rows.file, rows.sha256, folder));
   STROP_TRY(ReferenceReader reader, ReferenceReader::open(path));
   return score(session, evaluation_of(rows), reader, nullptr, stop);
 }

@@ -12,11 +12,21 @@ inline constexpr std::uint32_t kGoldenPositions = 32;
 // same ids are evaluated: other kernels, other rounding.
 inline constexpr double kGreedySlack = 0.25;
 
+// A record's data lie in files of their own beside it. Gives what was written aside its name, which
+// begins so and has part of its digest, so that no other content ever takes its place under a
+// reader's eyes; sets file and sha256.
+Result<void> name_by_content(const std::filesystem::path& aside,
+                             const std::filesystem::path& folder, const std::string& begin,
+                             const std::string& extension, std::string& file, std::string& sha256);
+
+// Where that file is; corrupt when it is not the one that the record names.
+Result<std::filesystem::path> named_file(const std::string& file, const std::string& sha256,
+                                         const std::filesystem::path& folder);
+
 Evaluation evaluation_of(const GoldenRows& rows);
 
 // Evaluates the rows' sequences and writes their outputs to a file of the folder that begins with
-// prefix and rows.name; sets file and sha256. The name has part of the digest, so that no other
-// content ever takes its place under a reader's eyes.
+// prefix and rows.name; sets file and sha256.
 Result<void> record_rows(DecoderSession& session, GoldenRows& rows,
                          const std::filesystem::path& folder, const std::string& prefix,
                          std::uint64_t seed, std::stop_token stop);

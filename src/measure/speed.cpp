@@ -65,7 +65,7 @@ std::uint32_t look_after(std::uint32_t rounds, std::uint32_t max_rounds) {
 // Rounds that end when the interval is narrow end at lucky ones more often, which costs up to two
 // points of coverage (bench/run statistics). The interval leaves out this share of what it may, so
 // that the rest covers the stopping.
-constexpr double kStoppingShare = 0.5;
+constexpr double kStoppingShare = 0.3;
 
 bool is_disturbed(const std::optional<ForeignLoad>& load, const TimingOptions& options) {
   return load && (load->cores > options.max_foreign_cores || load->steal > options.max_steal);
@@ -97,6 +97,7 @@ Result<Timing> time_rounds(std::span<const Contestant> contestants, const Timing
     STROP_CHECK(play_round(contestants, i % 2 == 1, stop));
 
   std::vector<Round> clean, disturbed;
+  int forwards = 0;  // clean rounds that went there, less those that went back
   bool narrow = false;
   std::uint32_t next_look = std::min(options.min_rounds, options.max_rounds);
   // However slow the machine has become, one round is played: a figure that is noisy says more than
@@ -107,10 +108,12 @@ Result<Timing> time_rounds(std::span<const Contestant> contestants, const Timing
   while (!narrow && clean.size() < options.max_rounds &&
          disturbed.size() <= options.max_disturbed && in_time()) {
     const auto before = load ? load->read() : std::nullopt;
-    // The direction follows the rounds that count, so that a repeated one goes the same way again.
-    STROP_TRY(Round round, play_round(contestants, clean.size() % 2 == 1, stop));
-    (is_disturbed(load_since(load, before), options) ? disturbed : clean)
-        .push_back(std::move(round));
+    // As many clean rounds go there as back; where all are disturbed, those alternate.
+    const bool backwards = forwards != 0 ? forwards > 0 : disturbed.size() % 2 == 1;
+    STROP_TRY(Round round, play_round(contestants, backwards, stop));
+    const bool is_clean = !is_disturbed(load_since(load, before), options);
+    (is_clean ? clean : disturbed).push_back(std::move(round));
+    if (is_clean) forwards += backwards ? -1 : 1;
     if (clean.size() < next_look) continue;
     narrow = narrow_enough(timing_of(contestants, clean), options);
     next_look = look_after(next_look, options.max_rounds);

@@ -64,6 +64,13 @@ Estimate mapped(const Estimate& estimate, double (*map)(double)) {
           {map(estimate.interval.low), map(estimate.interval.high), estimate.interval.confidence}};
 }
 
+// Probability of exactly so many successes; 0 < probability < 1.
+double binomial(std::uint64_t successes, std::uint64_t trials, double probability) {
+  const double x = static_cast<double>(successes), n = static_cast<double>(trials);
+  return std::exp(std::lgamma(n + 1) - std::lgamma(x + 1) - std::lgamma(n - x + 1) +
+                  x * std::log(probability) + (n - x) * std::log1p(-probability));
+}
+
 // How often each cluster is drawn in one resample.
 void draw_clusters(Random& random, std::vector<std::uint32_t>& times) {
   std::fill(times.begin(), times.end(), 0u);
@@ -98,13 +105,8 @@ double coefficient_of_variation(std::span<const double> values) {
 double binomial_at_most(std::uint64_t successes, std::uint64_t trials, double probability) {
   if (successes >= trials || probability <= 0) return 1;
   if (probability >= 1) return 0;
-  const double n = static_cast<double>(trials);
   double total = 0;
-  for (std::uint64_t k = 0; k <= successes; ++k) {
-    const double x = static_cast<double>(k);
-    total += std::exp(std::lgamma(n + 1) - std::lgamma(x + 1) - std::lgamma(n - x + 1) +
-                      x * std::log(probability) + (n - x) * std::log1p(-probability));
-  }
+  for (std::uint64_t k = 0; k <= successes; ++k) total += binomial(k, trials, probability);
   return std::min(total, 1.0);
 }
 
@@ -115,10 +117,13 @@ std::optional<Interval> quantile_interval(std::span<const double> values, double
   const double tail = (1 - confidence) / 2;
   // The quantile lies below the order statistic of rank r (from 1) when at most r - 1 samples are
   // below it.
-  std::size_t low = 0;
-  while (low < n && binomial_at_most(low, n, p) <= tail) ++low;
-  std::size_t high = std::max<std::size_t>(low, 1);
-  while (high <= n && binomial_at_most(high - 1, n, p) < 1 - tail) ++high;
+  std::size_t low = 0, high = n + 1;
+  double at_most = 0;  // so many samples or fewer
+  for (std::size_t count = 0; count < n && high > n; ++count) {
+    at_most += binomial(count, n, p);
+    if (at_most <= tail) low = count + 1;
+    if (at_most >= 1 - tail) high = count + 1;
+  }
   if (low == 0 || high > n) return {};
   return Interval{ordered[low - 1], ordered[high - 1], confidence};
 }

@@ -20,15 +20,6 @@ bool is_whole(ElementType type) {
   return type != ElementType::f32 && type != ElementType::f16 && type != ElementType::bf16;
 }
 
-std::size_t main_output(std::span<const Tensor> outputs, const std::string& name) {
-  const auto fits = [&](const Tensor& tensor) {
-    return name.empty() ? !is_whole(tensor.type) : tensor.name == name;
-  };
-  const auto found = std::find_if(outputs.begin(), outputs.end(), fits);
-  return found == outputs.end() ? (name.empty() ? 0 : outputs.size())
-                                : static_cast<std::size_t>(found - outputs.begin());
-}
-
 Result<const Tensor*> counterpart(const Tensor& wanted, std::span<const Tensor> outputs) {
   const auto found = std::find_if(outputs.begin(), outputs.end(),
                                   [&](const Tensor& tensor) { return tensor.name == wanted.name; });
@@ -358,6 +349,15 @@ std::vector<Metric> task_metrics(const TensorSamples& samples, const TensorTask&
 }
 
 }  // namespace
+
+std::size_t main_output(std::span<const Tensor> outputs, const std::string& name) {
+  const auto fits = [&](const Tensor& tensor) {
+    return name.empty() ? !is_whole(tensor.type) : tensor.name == name;
+  };
+  const auto found = std::find_if(outputs.begin(), outputs.end(), fits);
+  return found == outputs.end() ? (name.empty() ? 0 : outputs.size())
+                                : static_cast<std::size_t>(found - outputs.begin());
+}
 
 Result<TensorSamples> score_tensors(TensorSession& reference, TensorSession& candidate,
                                     std::uint32_t count, const SampleSource& sample,

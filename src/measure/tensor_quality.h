@@ -42,6 +42,10 @@ struct TensorSamples {
   std::size_t size() const { return cosine.empty() ? 0 : cosine.front().size(); }
 };
 
+// The index of the output of that name; empty: the first of numbers with a fraction, else the
+// first. outputs.size(): there is none.
+std::size_t main_output(std::span<const Tensor> outputs, const std::string& name);
+
 using SampleSource = std::function<Result<std::vector<Tensor>>(std::uint32_t index)>;
 
 // Both sessions on each sample, side by side. `labels` has one entry for each or is empty. Fails

@@ -53,9 +53,8 @@ Result<std::unique_ptr<WorkerSession>> open(const Trial& trial, const Report& re
                                 tensors ? "function of tensors" : "decoder"),
                  .field = "kind"};
   }
-  if (DecoderSession* decoder = worker->session().decoder())
-    STROP_CHECK(check_opened(trial, options, *decoder, conditions_of(trial, *worker, report),
-                             report, context));
+  STROP_CHECK(check_opened(trial, options, worker->session(), conditions_of(trial, *worker, report),
+                           report, context));
   return worker;
 }
 

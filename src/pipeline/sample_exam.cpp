@@ -7,6 +7,7 @@
 #include "measure/batching.h"
 #include "measure/tensor_quality.h"
 #include "pipeline/exam.h"
+#include "pipeline/golden.h"
 #include "pipeline/samples.h"
 
 namespace fs = std::filesystem;
@@ -23,7 +24,9 @@ constexpr std::uint32_t kTrials = 3;  // inferences that tell how long one takes
 constexpr double kQualityShare = 0.05;
 constexpr std::uint32_t kLeastSamples = 16;
 constexpr std::uint32_t kGlanceSamples = 4;
-constexpr std::size_t kSampleSizes = 64;  // looked at for the usual one
+constexpr std::size_t kGoldenSamples = 4;
+constexpr std::uint64_t kGoldenBytes = 8u << 20;  // of inputs, in one record
+constexpr std::size_t kSampleSizes = 64;          // looked at for the usual one
 constexpr std::uint32_t kMostBatch = 256;
 
 std::uint64_t bytes_of(const std::vector<Tensor>& tensors) {
@@ -172,13 +175,16 @@ class SampleExam : public Exam {
     const std::string name =
         str("quality-", trial.recipe.backend, "-", trial.recipe.name, "-", trial.id, ".json");
     STROP_CHECK(measure::write_samples(samples, folder / name));
-    return Measurement{
+    Measurement measurement{
         .artifact_id = trial.artifact->id,
         .target_id = report.target->id,
         .run_options = worker->session().info().run_options,
         .conditions = conditions_of(trial, *worker, report),
         .metrics = measure::summarise(samples, task_, str("samples/", name),
                                       {.resamples = 1000, .seed = report.goal.seed})};
+    STROP_CHECK(
+        attach_records(trial, find(measurement, distance())->value, *worker, report, context));
+    return measurement;
   }
 
   Result<Metric> glance(const Trial& trial, const Report& report, Context& context) const override {
@@ -231,6 +237,20 @@ Result<double> usual_seconds(const Trial& baseline, const std::vector<Tensor>& u
   return std::max(measure::median(seconds), 1e-6);
 }
 
+// As many of the first samples as a record may hold.
+Result<GoldenInputs> golden_inputs(const SampleSet& set) {
+  GoldenInputs inputs{.id = set.evaluation_id, .samples = {}, .output = set.output};
+  std::uint64_t bytes = 0;
+  for (const std::uint32_t index : set.evaluation) {
+    STROP_TRY(auto sample, read_sample(set, index));
+    bytes += bytes_of(sample);
+    if (!inputs.samples.empty() && bytes > kGoldenBytes) break;
+    inputs.samples.push_back(std::move(sample));
+    if (inputs.samples.size() == kGoldenSamples) break;
+  }
+  return inputs;
+}
+
 std::uint32_t between(double value, std::uint32_t low, std::uint32_t high) {
   return static_cast<std::uint32_t>(
       std::clamp(value, static_cast<double>(low), static_cast<double>(high)));
@@ -243,6 +263,8 @@ Result<std::unique_ptr<Exam>> make_sample_exam(const Trial& baseline, const Tria
   Questions questions;
   STROP_TRY(questions.set, read_samples(*report.model, context));
   STROP_TRY(questions.usual, usual_sample(questions.set));
+  STROP_TRY(const GoldenInputs golden, golden_inputs(questions.set));
+  STROP_CHECK(record_original(reference, golden, report, context));
   STROP_TRY(const double seconds,
             usual_seconds(baseline, questions.usual, questions.set.evaluation_id, report, context));
   questions.inferences =

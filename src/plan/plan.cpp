@@ -314,14 +314,14 @@ void share_budget(Plan& made) {
   }
 }
 
-// The most useful recipe, then the unquantised original once more with every run option, so that
-// tuning is told apart from quantisation, then the other recipes by use.
+// A recipe of every framework, then the unquantised original once more with every run option, so
+// that tuning is told apart from quantisation, then the other recipes by use.
 std::vector<Candidate> all_candidates(const Reference& reference,
                                       const std::vector<BackendFit>& ranked, const Model& model,
                                       const Facts& facts, const Rules& rules) {
   std::vector<Candidate> all = plan::in_order_of_use(ranked, reference.fit.backend, facts, rules);
   if (fit_named(reference.fit.backend, ranked))
-    all.insert(all.empty() ? all.end() : all.begin() + 1,
+    all.insert(all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), ranked.size())),
                {reference.fit.backend, reference.baseline});
   for (Candidate& candidate : all)
     candidate.recipe =

@@ -127,7 +127,7 @@ TEST_CASE("a record survives being written and read, and nothing unknown is acce
                 .artifact_id = "a",
                 .backend = "b",
                 .run_options = {{"batch", "64"}},
-                .kl_limit = 0.002,
+                .limit = 0.002,
                 .texts = {{"x", true, false, {1, 2}, "x"}},
                 .chats = {{{{"user", "hi"}}, true, "<hi>"}},
                 .rows = {rows()}};
@@ -139,6 +139,6 @@ TEST_CASE("a record survives being written and read, and nothing unknown is acce
   more["extra"] = 1;
   CHECK_FALSE(decode<Golden>(more, "record"));
   const Json schema = Json::parse(golden_schema());
-  CHECK(schema["record"]["properties"].contains("kl_limit"));
+  CHECK(schema["record"]["properties"].contains("limit"));
   CHECK(schema["verify"]["properties"].contains("checks"));
 }

@@ -58,8 +58,8 @@ TEST_CASE("a quiet machine gives an answer to 2 % in half the time of llama-benc
     if (recording.name != "quiet" && recording.name != "still") continue;
     ++quiet_ones;
     REQUIRE(recording.llama_bench_pieces > 0);
-    // As many warm-up and counted requests of a quarter of llama-bench's test as it takes.
-    const Replayed quick = played(recording, 1, recording.llama_bench_pieces / 4, 60);
+    // As many warm-up and counted requests of an eighth of llama-bench's test as it takes.
+    const Replayed quick = played(recording, 1, recording.llama_bench_pieces / kQuickPart, 60);
     CHECK(quick.settled >= 57);
     CHECK(quick.held >= 56);
     CHECK(quick.seconds <= 0.5 * llama_bench_seconds(recording));

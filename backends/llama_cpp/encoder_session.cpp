@@ -1,0 +1,237 @@
+#include "encoder_session.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "core/clock.h"
+#include "core/tensor_inputs.h"
+#include "engine_log.h"
+#include "formats/gguf.h"
+
+namespace strop::llama_cpp {
+namespace {
+
+constexpr std::uint32_t kTexts = 64;     // computed together at most
+constexpr std::string_view kMean = "1";  // of bert.pooling_type
+
+Error wrong_input(const std::string& name, const std::string& rule, std::int64_t value) {
+  return Error{ErrorCode::invalid_input,
+               str("[llama_cpp] the input ", name, " must ", rule, ", but got ", value, "."),
+               {},
+               name,
+               std::to_string(value)};
+}
+
+std::span<const std::int64_t> integers(const Tensor& tensor) {
+  return {reinterpret_cast<const std::int64_t*>(tensor.data.data()),
+          tensor.data.size() / sizeof(std::int64_t)};
+}
+
+// Tokens that the mask keeps of each text: ones, then zeros.
+Result<std::vector<std::size_t>> lengths_of(std::span<const std::int64_t> mask,
+                                            std::size_t tokens) {
+  std::vector<std::size_t> lengths;
+  for (std::size_t begin = 0; begin < mask.size(); begin += tokens) {
+    const auto row = mask.subspan(begin, tokens);
+    const auto end = std::find(row.begin(), row.end(), 0);
+    if (const auto other = std::find_if(row.begin(), end, [](auto value) { return value != 1; });
+        other != end)
+      return wrong_input("attention_mask", "hold 0 and 1", *other);
+    if (const auto more = std::find_if(end, row.end(), [](auto value) { return value != 0; });
+        more != row.end())
+      return wrong_input("attention_mask", "keep the beginning of each text and no more", *more);
+    lengths.push_back(static_cast<std::size_t>(end - row.begin()));
+  }
+  return lengths;
+}
+
+std::string metadata(const llama_model& model, const char* key) {
+  std::array<char, 16> value{};
+  return llama_model_meta_val_str(&model, key, value.data(), value.size()) < 0 ? "" : value.data();
+}
+
+// All of a text's tokens look at each other, so that they are computed in one batch.
+std::uint32_t tokens_together(const Options& options) {
+  return std::max(options.batch, options.context);
+}
+
+Result<ContextPtr> new_context(llama_model& model, const Options& options) {
+  auto params = llama_context_default_params();
+  params.n_ctx = params.n_batch = params.n_ubatch = tokens_together(options);
+  params.n_seq_max = kTexts;
+  params.n_threads = static_cast<std::int32_t>(options.threads);
+  params.n_threads_batch = params.n_threads;
+  params.flash_attn_type = engine_value(options.flash_attention);
+  params.embeddings = true;
+  params.pooling_type = LLAMA_POOLING_TYPE_NONE;  // a vector for each token
+  params.no_perf = true;
+  clear_engine_log();
+  ContextPtr context(llama_init_from_model(&model, params));
+  if (!context) return engine_error("the engine does not start with these run options");
+  return context;
+}
+
+Tensor floats(const std::string& name, std::vector<std::int64_t> shape,
+              std::span<const float> values) {
+  Tensor tensor{.name = name, .type = ElementType::f32, .shape = std::move(shape), .data = {}};
+  const auto bytes = std::as_bytes(values);
+  tensor.data.assign(bytes.begin(), bytes.end());
+  return tensor;
+}
+
+}  // namespace
+
+Result<bool> is_encoder(const std::filesystem::path& file) {
+  STROP_TRY(const formats::GgufFile gguf, formats::GgufFile::open(file));
+  const auto architecture = gguf.text("general.architecture");
+  const auto* causal = architecture ? gguf.find(str(*architecture, ".attention.causal")) : nullptr;
+  const bool* value = causal == nullptr ? nullptr : std::get_if<bool>(&causal->value);
+  return value != nullptr && !*value;
+}
+
+Result<std::unique_ptr<Session>> EncoderSession::open(const std::filesystem::path& file,
+                                                      Options options, std::stop_token stop) {
+  const Stopwatch watch;
+  STROP_TRY(auto model, load_model(file, stop));
+  STROP_CHECK(resolve_context(*model, options));
+  STROP_TRY(auto threadpool, new_threadpool(options.threads));
+  STROP_TRY(auto context, new_context(*model, options));
+  llama_attach_threadpool(context.get(), threadpool.get(), threadpool.get());
+  options.flash_attention = attention_in_force(options.flash_attention);
+  return std::unique_ptr<Session>(new EncoderSession(std::move(model), std::move(threadpool),
+                                                     std::move(context), options, watch.seconds()));
+}
+
+EncoderSession::EncoderSession(ModelPtr model, ThreadpoolPtr threadpool, ContextPtr context,
+                               const Options& options, double load_seconds)
+    : model_(std::move(model)),
+      threadpool_(std::move(threadpool)),
+      context_(std::move(context)),
+      batch_(new llama_batch(
+          llama_batch_init(static_cast<std::int32_t>(tokens_together(options)), 0, 1))),
+      batch_tokens_(tokens_together(options)),
+      width_(static_cast<std::size_t>(llama_model_n_embd(model_.get()))),
+      vocabulary_(
+          static_cast<std::size_t>(llama_vocab_n_tokens(llama_model_get_vocab(model_.get())))) {
+  sentence_ = {metadata(*model_, "bert.pooling_type") == kMean,
+               metadata(*model_, "strop.sentence.normalise") == "true"};
+  info_.context_length = options.context;
+  info_.run_options = to_run_options(options);
+  info_.run_options.erase(kCacheKnob);
+  info_.cpu_variant = options.cpu_variant;
+  info_.load_seconds = load_seconds;
+}
+
+Result<double> EncoderSession::encode(std::span<const std::int64_t> ids,
+                                      std::span<const std::size_t> lengths, std::size_t first,
+                                      std::size_t end, std::span<float> hidden) {
+  const std::size_t tokens = ids.size() / lengths.size();
+  std::int32_t count = 0;
+  for (std::size_t text = first; text < end; ++text) {
+    for (std::size_t i = 0; i < lengths[text]; ++i, ++count) {
+      batch_->token[count] = static_cast<llama_token>(ids[text * tokens + i]);
+      batch_->pos[count] = static_cast<llama_pos>(i);
+      batch_->n_seq_id[count] = 1;
+      batch_->seq_id[count][0] = static_cast<llama_seq_id>(text - first);
+      batch_->logits[count] = 1;
+    }
+  }
+  batch_->n_tokens = count;
+  if (count == 0) return 0.0;
+  clear_engine_log();
+  const Stopwatch watch;
+  if (const int status = llama_encode(context_.get(), *batch_); status != 0)
+    return engine_error(str("the engine failed with status ", status));
+  llama_synchronize(context_.get());
+  const double seconds = watch.seconds();
+  std::int32_t index = 0;
+  for (std::size_t text = first; text < end; ++text) {
+    for (std::size_t i = 0; i < lengths[text]; ++i, ++index) {
+      const float* row = llama_get_embeddings_ith(context_.get(), index);
+      if (row == nullptr) return engine_error("the engine gave no hidden state");
+      if (!all_finite({row, width_}))
+        return Error{ErrorCode::backend,
+                     str("[llama_cpp] the hidden state of token ", i, " is not finite.")};
+      std::copy_n(row, width_,
+                  hidden.begin() + static_cast<std::ptrdiff_t>((text * tokens + i) * width_));
+    }
+  }
+  return seconds;
+}
+
+// The mean of the kept tokens, and where asked for its direction.
+Tensor EncoderSession::sentence_of(std::span<const float> hidden,
+                                   std::span<const std::size_t> lengths) const {
+  const std::size_t tokens = hidden.size() / (lengths.size() * width_);
+  std::vector<float> all;
+  all.reserve(lengths.size() * width_);
+  for (std::size_t text = 0; text < lengths.size(); ++text) {
+    std::vector<double> mean(width_);
+    for (std::size_t i = 0; i < lengths[text] * width_; ++i)
+      mean[i % width_] += hidden[text * tokens * width_ + i];
+    double divisor = std::max<double>(1, static_cast<double>(lengths[text]));
+    if (sentence_.normalise) {
+      double squares = 0;
+      for (const double value : mean) squares += value * value;
+      divisor = std::max(std::sqrt(squares), 1e-12);
+    }
+    for (const double value : mean) all.push_back(static_cast<float>(value / divisor));
+  }
+  return floats("sentence_embedding",
+                {static_cast<std::int64_t>(lengths.size()), static_cast<std::int64_t>(width_)},
+                all);
+}
+
+Result<Inference> EncoderSession::infer(std::span<const Tensor> given) {
+  const std::array<InputPort, 3> ports{{{"input_ids", ElementType::i64, {-1, -1}},
+                                        {"attention_mask", ElementType::i64, {-1, -1}},
+                                        {"token_type_ids", ElementType::i64, {-1, -1}}}};
+  STROP_TRY(const auto tensors, in_order("llama_cpp", ports, given));
+  for (const Tensor* tensor : tensors) {
+    if (tensor->shape == tensors[0]->shape) continue;
+    return Error{ErrorCode::invalid_input,
+                 str("[llama_cpp] the input ", tensor->name, " must be of the shape of input_ids, ",
+                     shape_text(tensors[0]->shape), ", but is ", shape_text(tensor->shape), "."),
+                 {},
+                 tensor->name,
+                 shape_text(tensor->shape)};
+  }
+  const auto ids = integers(*tensors[0]);
+  if (ids.empty())
+    return Error{ErrorCode::invalid_input,
+                 "[llama_cpp] the input input_ids holds no token.",
+                 {},
+                 "input_ids"};
+  const auto tokens = static_cast<std::size_t>(tensors[0]->shape[1]);
+  STROP_TRY(const auto lengths, lengths_of(integers(*tensors[1]), tokens));
+  for (const std::int64_t id : ids)
+    if (id < 0 || id >= static_cast<std::int64_t>(vocabulary_))
+      return wrong_input("input_ids", str("be from 0 to ", vocabulary_ - 1), id);
+  for (const std::int64_t type : integers(*tensors[2]))
+    if (type != 0) return wrong_input("token_type_ids", "be 0, the only segment here", type);
+  const std::size_t longest = *std::max_element(lengths.begin(), lengths.end());
+  if (longest > info_.context_length)
+    return wrong_input("input_ids", str("be at most ", info_.context_length, " tokens long"),
+                       static_cast<std::int64_t>(longest));
+
+  Inference inference;
+  std::vector<float> hidden(ids.size() * width_);
+  for (std::size_t first = 0; first < lengths.size();) {
+    std::size_t end = first, count = 0;
+    while (end < lengths.size() && end - first < kTexts && count + lengths[end] <= batch_tokens_)
+      count += lengths[end++];
+    STROP_TRY(const double seconds, encode(ids, lengths, first, end, hidden));
+    inference.seconds += seconds;
+    first = end;
+  }
+  std::vector<std::int64_t> shape = tensors[0]->shape;
+  shape.push_back(static_cast<std::int64_t>(width_));
+  inference.outputs.push_back(floats("last_hidden_state", shape, hidden));
+  if (sentence_.mean) inference.outputs.push_back(sentence_of(hidden, lengths));
+  return inference;
+}
+
+}  // namespace strop::llama_cpp

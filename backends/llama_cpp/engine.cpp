@@ -1,0 +1,97 @@
+#include "engine.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "engine_log.h"
+
+namespace strop::llama_cpp {
+namespace {
+
+bool continue_loading(float, void* stop) {
+  return !static_cast<std::stop_token*>(stop)->stop_requested();
+}
+
+}  // namespace
+
+Error engine_error(const std::string& what) {
+  const auto said = engine_complaints();
+  return {ErrorCode::backend, str("[llama_cpp] ", what, said.empty() ? "" : ": ", said, ".")};
+}
+
+Result<ModelPtr> load_model(const std::filesystem::path& file, std::stop_token stop) {
+  auto params = llama_model_default_params();
+  params.load_mode = LLAMA_LOAD_MODE_MMAP;
+  params.n_gpu_layers = 0;
+  params.progress_callback = continue_loading;
+  params.progress_callback_user_data = &stop;
+  clear_engine_log();
+  ModelPtr model(llama_model_load_from_file(file.c_str(), params));
+  if (model) return model;
+  if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[llama_cpp] loading was stopped."};
+  return engine_error(str("the engine does not load ", file.filename().string()));
+}
+
+Result<void> resolve_context(const llama_model& model, Options& options) {
+  const auto limit = static_cast<std::uint32_t>(std::max(1, llama_model_n_ctx_train(&model)));
+  if (options.context == 0) options.context = std::min(kDefaultContext, limit);
+  if (options.context <= limit) return {};
+  const auto asked = std::to_string(options.context);
+  return Error{ErrorCode::invalid_input,
+               str("[llama_cpp] context must be at most ", limit,
+                   ", the model's own limit, but got ", asked, "."),
+               {},
+               "context",
+               asked};
+}
+
+Result<ThreadpoolPtr> new_threadpool(std::uint32_t threads) {
+  auto* const cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+  auto* const registry = cpu == nullptr ? nullptr : ggml_backend_dev_backend_reg(cpu);
+  const auto function = [&](const char* name) {
+    return registry == nullptr ? nullptr : ggml_backend_reg_get_proc_address(registry, name);
+  };
+  const auto make =
+      reinterpret_cast<decltype(&ggml_threadpool_new)>(function("ggml_threadpool_new"));
+  const auto free =
+      reinterpret_cast<decltype(&ggml_threadpool_free)>(function("ggml_threadpool_free"));
+  if (make == nullptr || free == nullptr)
+    return engine_error("the engine's library has no threads");
+  auto params = ggml_threadpool_params_default(static_cast<int>(threads));
+  // Between two tokens the threads spin; after a request they soon sleep, and leave the cores to
+  // others: at the default of 50 they would spin for most of a second.
+  params.poll = 1;
+  ThreadpoolPtr pool(make(&params), FreeThreadpool{free});
+  if (!pool) return engine_error("the engine cannot start its threads");
+  return pool;
+}
+
+llama_flash_attn_type engine_value(FlashAttention value) {
+  switch (value) {
+    case FlashAttention::automatic:
+      return LLAMA_FLASH_ATTN_TYPE_AUTO;
+    case FlashAttention::on:
+      return LLAMA_FLASH_ATTN_TYPE_ENABLED;
+    case FlashAttention::off:
+      return LLAMA_FLASH_ATTN_TYPE_DISABLED;
+  }
+  return LLAMA_FLASH_ATTN_TYPE_AUTO;
+}
+
+FlashAttention attention_in_force(FlashAttention asked) {
+  const auto said = engine_complaints();
+  const bool switched_off = said.find("set to disabled") != std::string::npos ||
+                            said.find("forcing off") != std::string::npos;
+  if (switched_off) return FlashAttention::off;
+  return asked == FlashAttention::automatic ? FlashAttention::on : asked;
+}
+
+bool all_finite(std::span<const float> row) {
+  bool finite = true;
+  for (const float value : row) finite &= std::abs(value) <= std::numeric_limits<float>::max();
+  return finite;
+}
+
+}  // namespace strop::llama_cpp

@@ -1,0 +1,90 @@
+#include "pipeline/golden_records.h"
+
+#include <array>
+
+#include "core/files.h"
+#include "core/json.h"
+#include "gate/gate.h"
+
+namespace fs = std::filesystem;
+
+namespace strop::pipeline {
+namespace {
+
+constexpr std::uint64_t kMaxRecordBytes = 4u << 20;
+
+}  // namespace
+
+Result<void> write_record(const Golden& golden, const fs::path& path) {
+  return write_whole(path, encode(golden).dump(1) + "\n");
+}
+
+Result<Golden> read_record(const fs::path& path) {
+  STROP_TRY(const std::string text, read_text(path, kMaxRecordBytes));
+  STROP_TRY(const Json json, parse_json(text, path.string()));
+  if (json.is_object() && json.value("schema_version", Json()) != Json(Golden{}.schema_version))
+    return Error{
+        .code = ErrorCode::unsupported,
+        .message = str(path.string(), ": schema_version must be ", Golden{}.schema_version),
+        .field = "schema_version"};
+  return decode<Golden>(json, path.string());
+}
+
+RunOptions without_threads(RunOptions options) {
+  options.erase("threads");
+  return options;
+}
+
+std::string own_name(const std::string& backend, const RunOptions& asked) {
+  return "own-" +
+         id_of({{"backend", backend}, {"run_options", without_threads(asked)}}).substr(0, 12);
+}
+
+std::string metric_of_record(const Golden& golden) {
+  return golden.rows.empty() ? "noise_ratio" : "kl_mean";
+}
+
+Result<double> tolerance_of(const Recipe& recipe, const std::string& metric, Context& context) {
+  STROP_TRY(const GateRules rules, load_gate_rules(context.where().share / "plan" / "gates.json"));
+  const auto limit = divergence_limit(recipe, metric, context.request().goal, rules);
+  if (limit) return *limit;
+  return Error{.code = ErrorCode::corrupt,
+               .message = str("[golden] gates.json states no tolerance for ", metric),
+               .field = metric};
+}
+
+double own_limit(const Golden& golden, const std::string& target_id, const std::string& version,
+                 const std::string& cpu_variant) {
+  const bool here = golden.target_id == target_id && golden.conditions.engine_version == version &&
+                    golden.conditions.cpu_variant == cpu_variant;
+  return here ? golden.limit : golden.limit_elsewhere;
+}
+
+Result<std::optional<Record>> record_for(const Trial& trial, const RunOptions& asked,
+                                         const Conditions& now, const Report& report,
+                                         Context& context) {
+  const fs::path beside = fs::path(trial.artifact->folder) / kGoldenFolder;
+  const std::string own = own_name(trial.recipe.backend, asked) + ".json";
+  const std::string original = str(kOriginalRecord, ".json");
+  std::error_code error;
+  for (const auto& [folder, file] :
+       std::array{std::pair{beside, own}, std::pair{beside, original},
+                  std::pair{context.out() / kGoldenFolder, original}}) {
+    if (folder == kGoldenFolder || !fs::exists(folder / file, error)) continue;  // no run folder
+    auto golden = read_record(folder / file);
+    // Left by another version of Strop; this run writes a new one.
+    if (!golden && golden.error().code == ErrorCode::unsupported) continue;
+    if (!golden) return std::move(golden).error();
+    Record record{folder, file, *std::move(golden), 0};
+    if (record.golden.kind == GoldenKind::own) {
+      record.limit =
+          own_limit(record.golden, report.target->id, now.engine_version, now.cpu_variant);
+    } else {
+      STROP_TRY(record.limit, tolerance_of(trial.recipe, metric_of_record(record.golden), context));
+    }
+    return std::optional(std::move(record));
+  }
+  return std::optional<Record>();
+}
+
+}  // namespace strop::pipeline
