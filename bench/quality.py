@@ -42,6 +42,15 @@ def segments():
     return ["\n".join(part).strip() for part in parts]
 
 
+def llama_perplexity(session, arguments):
+    """What it says, run as our session was."""
+    options = session["run_options"]
+    program = tools.peer_with_variant("llama-perplexity", session["cpu_variant"])
+    return tools.output_of([program, "-c", CHUNK, "-b", CHUNK, "-ub", CHUNK, "-t", options["threads"],
+                            "-fa", options["flash_attention"], "-ctk", options["kv_cache_type"],
+                            "-ctv", options["kv_cache_type"], *arguments], cwd=program.parent)
+
+
 class Comparison:
     def __init__(self, ours, say):
         self.program = ours.bench("quality")
@@ -68,19 +77,12 @@ class Comparison:
         self.session, self.tokens[number] = scores[0]["session"], scores[0]["scored"]
         return {f"{kind}.{name}": score[name] for kind, score in zip(self.candidates, scores) for name in CLAIMS}
 
-    def _peer(self, arguments):
-        options = self.session["run_options"]
-        program = tools.peer_with_variant("llama-perplexity", self.session["cpu_variant"])
-        return tools.output_of([program, "-c", CHUNK, "-b", CHUNK, "-ub", CHUNK, "-t", options["threads"],
-                                "-fa", options["flash_attention"], "-ctk", options["kv_cache_type"],
-                                "-ctv", options["kv_cache_type"], *arguments], cwd=program.parent)
-
     def peer(self, number):
         base, values = self.folder / "base.logits", {}
-        self._peer(["-m", self.reference, "-f", self.texts[number], "--kl-divergence-base", base])
+        llama_perplexity(self.session, ["-m", self.reference, "-f", self.texts[number], "--kl-divergence-base", base])
         self._check_ids(base, number)
         for kind, file in self.candidates.items():
-            said = self._peer(["-m", file, "--kl-divergence-base", base, "--kl-divergence"])
+            said = llama_perplexity(self.session, ["-m", file, "--kl-divergence-base", base, "--kl-divergence"])
             values[f"{kind}.perplexity"] = number_after("Mean PPL(Q)", said)
             values[f"{kind}.kl"] = number_after("Mean    KLD", said)
         base.unlink()

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "strop/thresholds.h"
 #include "values.h"
 
 namespace strop::cli {
@@ -27,27 +28,9 @@ CLI::Option* add_value(CLI::App& app, const std::string& flag, T& target, Parser
       ->group("Goal");
 }
 
-struct GateFlag {
-  const char* name;
-  double Thresholds::*field;
-  const char* what;
-};
-constexpr std::array kGates{
-    GateFlag{"accuracy", &Thresholds::accuracy_ratio, "lowest share of the original's"},
-    GateFlag{"speed", &Thresholds::speedup, "lowest speed over the baseline"},
-    GateFlag{"memory", &Thresholds::memory_ratio, "highest share of the baseline's peak"},
-    GateFlag{"consistency", &Thresholds::variation, "highest variation of the time per token"},
-    GateFlag{"ab_test", &Thresholds::ab_error, "highest error of the sequential test"},
-    GateFlag{"stress", &Thresholds::stress_errors, "most failed requests under load"},
-    GateFlag{"stress_latency", &Thresholds::stress_slowdown, "highest p95 over the fair share"},
-    GateFlag{"stress_memory", &Thresholds::stress_growth, "highest growth of memory under load"},
-    GateFlag{"stability_memory", &Thresholds::leak, "highest growth of memory over the soak"},
-    GateFlag{"stability_latency", &Thresholds::drift, "highest growth of latency over the soak"},
-    GateFlag{"security", &Thresholds::security_findings, "most findings"}};
-
 std::string gate_names() {
-  std::string names = "conversion";
-  for (const GateFlag& gate : kGates) names += str(", ", gate.name);
+  std::string names = kConversionGate;
+  for (const ThresholdName& one : kThresholdNames) names += str(", ", one.gate);
   return names;
 }
 
@@ -62,13 +45,13 @@ void set_gate(Thresholds& thresholds, const std::string& text) {
   if (error != std::errc() || rest != end || !std::isfinite(value) || value < 0)
     throw CLI::ValidationError(
         "--gate", str("must be NAME=NUMBER, the number at least 0, but got \"", text, "\""));
-  if (name == "conversion") {
+  if (name == kConversionGate) {
     thresholds.conversion_kl = value;
     return;
   }
-  const auto gate = std::find_if(kGates.begin(), kGates.end(),
-                                 [&](const GateFlag& flag) { return name == flag.name; });
-  if (gate == kGates.end())
+  const auto gate = std::find_if(kThresholdNames.begin(), kThresholdNames.end(),
+                                 [&](const ThresholdName& one) { return name == one.gate; });
+  if (gate == kThresholdNames.end())
     throw CLI::ValidationError("--gate",
                                str("there is no gate ", name, "; known are ", gate_names()));
   thresholds.*gate->field = value;
@@ -147,14 +130,14 @@ void add_goal_flags(CLI::App& app, RunRequest& request) {
   add_value(app, "--min-accuracy", goal.thresholds.accuracy_ratio, parse_ratio,
             "Lowest accuracy, as a share of the original's; default 95%", "RATIO");
   std::string help = "Another threshold for a gate, as often as needed; NAME is";
-  for (const GateFlag& gate : kGates)
-    help += str("\n", gate.name, ": ", gate.what, "; default ", Thresholds{}.*gate.field);
+  for (const ThresholdName& one : kThresholdNames)
+    help += str("\n", one.gate, ": ", one.what, "; default ", Thresholds{}.*one.field);
   app.add_option_function<std::vector<std::string>>(
          "--gate",
          [&goal](const std::vector<std::string>& all) {
            for (const std::string& one : all) set_gate(goal.thresholds, one);
          },
-         help + "\nconversion: highest mean KL, in nats; default by the precision")
+         help + "\n" + kConversionGate + ": highest mean KL, in nats; default by the precision")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false)
       ->group("Goal");

@@ -231,4 +231,18 @@ Result<Model> read_model(const fs::path& path) {
   return not_a_model(path, "the folder has no config.json");
 }
 
+Result<std::vector<fs::path>> files_of_model(const fs::path& file, const Model& model) {
+  std::vector<fs::path> files{file};
+  if (model.format == "onnx") {
+    STROP_TRY(const auto external, onnx_external_files(file));
+    for (const std::string& name : external) files.push_back(file.parent_path() / name);
+  }
+  if (model.format == "openvino_ir") {
+    const fs::path weights = fs::path(file).replace_extension(".bin");
+    std::error_code error;
+    if (fs::exists(weights, error)) files.push_back(weights);
+  }
+  return files;
+}
+
 }  // namespace strop

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <vector>
 
 #include "strop/model.h"
 #include "strop/result.h"
@@ -11,5 +12,10 @@ namespace strop {
 // Reads a folder or a file by what is in it, not by its name. Leaves id empty: that needs every
 // byte of the weights.
 Result<Model> read_model(const std::filesystem::path& path);
+
+// Of a model that is a file: it, and those beside it that keep its weights (external data of ONNX,
+// the .bin of OpenVINO IR).
+Result<std::vector<std::filesystem::path>> files_of_model(const std::filesystem::path& file,
+                                                          const Model& model);
 
 }  // namespace strop

@@ -5,6 +5,7 @@
 
 #include "core/json.h"
 #include "core/units.h"
+#include "strop/thresholds.h"
 
 namespace strop {
 namespace {
@@ -96,17 +97,8 @@ GateRule fitted(GateRule rule, const Trial& baseline) {
 
 // Nothing for a limit that the user did not set.
 std::optional<double> threshold_of(const std::string& name, const Goal& goal) {
-  if (name == "accuracy_ratio") return goal.thresholds.accuracy_ratio;
-  if (name == "speedup") return goal.thresholds.speedup;
-  if (name == "memory_ratio") return goal.thresholds.memory_ratio;
-  if (name == "variation") return goal.thresholds.variation;
-  if (name == "ab_error") return goal.thresholds.ab_error;
-  if (name == "stress_errors") return goal.thresholds.stress_errors;
-  if (name == "stress_slowdown") return goal.thresholds.stress_slowdown;
-  if (name == "stress_growth") return goal.thresholds.stress_growth;
-  if (name == "leak") return goal.thresholds.leak;
-  if (name == "drift") return goal.thresholds.drift;
-  if (name == "security_findings") return goal.thresholds.security_findings;
+  for (const ThresholdName& one : kThresholdNames)
+    if (name == one.rule) return goal.thresholds.*one.field;
   if (name == "network_use") return 0;
   if (name == "size_bytes") return as_number(goal.limits.size_bytes);
   if (name == "memory_bytes") return as_number(goal.limits.memory_bytes);

@@ -4,15 +4,21 @@
 
 #include "core/rule_file.h"
 #include "gate/gate.h"
+#include "strop/thresholds.h"
 
 namespace strop {
 namespace {
 
-constexpr std::array kThresholds{
-    "tolerance",  "accuracy_ratio", "speedup",           "memory_ratio",  "variation",
-    "ab_error",   "stress_errors",  "stress_slowdown",   "stress_growth", "leak",
-    "drift",      "network_use",    "security_findings", "size_bytes",    "memory_bytes",
-    "latency_ms", "energy_joules"};
+// What a rule may name besides the user's thresholds: the precision's, none at all, the user's
+// limits.
+constexpr std::array kOthers{"tolerance",    "network_use", "size_bytes",
+                             "memory_bytes", "latency_ms",  "energy_joules"};
+
+bool is_threshold(const std::string& name) {
+  return std::find(kOthers.begin(), kOthers.end(), name) != kOthers.end() ||
+         std::any_of(kThresholdNames.begin(), kThresholdNames.end(),
+                     [&](const ThresholdName& one) { return name == one.rule; });
+}
 
 Comparison comparison_of(const RuleReader& row) {
   const std::string word = row.text("comparison");
@@ -54,7 +60,7 @@ GateRule rule_of(const RuleReader& row) {
                 row.has("needs_control") && row.flag("needs_control"),
                 row.words("required_by"),
                 row.text("reason")};
-  if (std::find(kThresholds.begin(), kThresholds.end(), rule.threshold) == kThresholds.end())
+  if (!is_threshold(rule.threshold))
     row.refuse("threshold", str("names no threshold or limit: \"", rule.threshold, "\""));
   for (const std::string& profile : rule.required_by) {
     if (!from_name<Profile>(profile))

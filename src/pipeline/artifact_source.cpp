@@ -124,7 +124,7 @@ Result<Artifact> without_manifest(const fs::path& path, Context& context) {
                     .folder = entry.parent_path().string(),
                     .entry = entry.filename().string()};
   STROP_TRY(artifact.backend, engine_for(model.format, path, engines));
-  STROP_TRY(artifact.id, context.store().digest_tree(folder ? path : entry));
+  STROP_TRY(artifact.id, digest_of_model(folder ? path : entry, model, context));
   artifact.model_id = artifact.id;
   artifact.total_bytes = model.weight_bytes;
   return artifact;
@@ -142,6 +142,13 @@ Result<Artifact> found_at(const std::string& name, Context& context) {
 }
 
 }  // namespace
+
+Result<std::string> digest_of_model(const fs::path& path, const Model& model, Context& context) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) return context.store().digest_tree(path);
+  STROP_TRY(auto files, files_of_model(path, model));
+  return context.store().digest_files(path.parent_path(), std::move(files));
+}
 
 Result<Artifact> read_manifest(const fs::path& folder) {
   const fs::path file = folder / kManifest;

@@ -3,6 +3,7 @@
 
 #include "assess/machine.h"
 #include "formats/model_file.h"
+#include "pipeline/artifact_source.h"
 #include "pipeline/stages.h"
 
 namespace strop::pipeline {
@@ -10,7 +11,7 @@ namespace {
 
 Result<Model> read_whole_model(Context& context) {
   STROP_TRY(Model model, read_model(context.request().model));
-  STROP_TRY(model.id, context.store().digest_tree(context.request().model));
+  STROP_TRY(model.id, digest_of_model(context.request().model, model, context));
   model.path = context.request().model;
   return model;
 }

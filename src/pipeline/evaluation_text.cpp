@@ -14,7 +14,7 @@ constexpr std::uint64_t kMaxTextBytes = 256ull << 20;
 constexpr std::size_t kPieceBytes = 64 * 1024;  // given to the tokenizer at once
 constexpr std::size_t kShortest = 64;           // tokens of a sequence that is worth scoring
 // Of Strop's own text, per second of the budget: about a third of the time then goes to quality.
-constexpr double kTokensPerSecond = 14;
+constexpr double kTokensPerSecond = 12.5;
 constexpr std::size_t kLeastTokens = 4000;  // two documents long enough for every position bucket
 
 struct Document {

@@ -105,8 +105,10 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
   std::vector<Trial> alive;
   std::vector<std::unique_ptr<WorkerSession>> workers;
   for (const RunPreset& preset : presets) {
+    const Stopwatch watch;
     Trial tried = with_preset(trial, preset);
     auto worker = open(tried, report, context);
+    tried.wall_seconds = watch.seconds();  // what came before is the chosen one's
     if (worker) {
       alive.push_back(std::move(tried));
       workers.push_back(*std::move(worker));
@@ -118,6 +120,7 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
   }
   if (alive.empty()) {
     result.chosen = std::move(result.others.front());
+    result.chosen.wall_seconds += trial.wall_seconds;
     result.others.erase(result.others.begin());
     return result;
   }
@@ -134,6 +137,8 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
               measure::time_rounds(contestants, options, measure::steady_clock(), nullptr,
                                    context.stop()));
     for (std::size_t i = 0; i < alive.size(); ++i) {
+      for (const measure::Request& request : timing.series[i].requests)
+        alive[i].wall_seconds += measure::request_seconds(request);
       seconds[i] = measure::speedup(timing, i).value;
       if (i > 0 && seconds[i] > kWorthIt && seconds[i] > (best == 0 ? 1.0 : seconds[best]))
         best = i;
@@ -158,6 +163,7 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
     }
   }
   result.chosen = std::move(alive[best]);
+  result.chosen.wall_seconds += trial.wall_seconds;
   return result;
 }
 

@@ -6,12 +6,13 @@
 
 #include "report/axis.h"
 #include "report/characters.h"
+#include "report/milestones.h"
 
 namespace strop {
 namespace {
 
 constexpr double kWidth = 640, kHeight = 380;
-constexpr double kLeft = 64, kRight = 616, kTop = 18, kBottom = 330;
+constexpr double kLeft = 76, kRight = 616, kTop = 18, kBottom = 330;
 constexpr double kCharacter = 6.6;  // of a label, wide, in pixels
 constexpr double kFloor = 1e-5;     // of a divergence: float noise below
 
@@ -386,7 +387,66 @@ Html distribution_row(const Summary& summary, const Row& row, const std::vector<
 }
 
 double build_seconds(const Trial& trial) {
-  return std::min(trial.artifact ? trial.artifact->build_seconds : 0, trial.wall_seconds);
+  if (!trial.artifact || trial.status == TrialStatus::dominated)
+    return 0;  // built once for all options
+  return std::min(trial.artifact->build_seconds, trial.wall_seconds);
+}
+
+struct Domain {
+  std::string name;
+  std::vector<std::pair<const Row*, const Metric*>> artifacts;
+  double worst = 0;
+};
+
+// The domain that the artifacts are farthest from the original in comes first.
+std::vector<Domain> domains_of(const Summary& summary, Range& range) {
+  std::vector<Domain> domains;
+  for (const Row& row : summary.rows) {
+    for (const Metric* metric : by_domain(*row.trial, "kl_mean")) {
+      if (!can_be_drawn(metric)) continue;
+      const std::string& name = metric->context.domain;
+      auto found = std::find_if(domains.begin(), domains.end(),
+                                [&](const Domain& domain) { return domain.name == name; });
+      if (found == domains.end()) found = domains.insert(found, Domain{name, {}, 0});
+      found->artifacts.emplace_back(&row, metric);
+      found->worst = std::max(found->worst, metric->value);
+      range.add(std::max(metric->value, kFloor));
+    }
+  }
+  std::stable_sort(domains.begin(), domains.end(),
+                   [](const Domain& a, const Domain& b) { return a.worst > b.worst; });
+  return domains;
+}
+
+Html domain_row(const Summary& summary, const Domain& domain, const Axis& axis, double y) {
+  Html out = line(kNames, y, kRight, y, "grid") +
+             label(kNames - 10, y + 4, clipped(printable(domain.name), 27, "\u2026"), "end");
+  for (const auto& [row, metric] : domain.artifacts) {
+    const std::size_t framework = framework_number(summary, row->trial->recipe.backend);
+    Html mark = element("title", str(trial_text(*row->trial), ", ", printable(domain.name), ": ",
+                                     full_text(quantity(*metric))));
+    if (metric->interval && bounded(*metric->interval))
+      mark += line(axis.at(std::max(metric->interval->low, kFloor)), y,
+                   axis.at(std::max(metric->interval->high, kFloor)), y, "whisker");
+    mark +=
+        shape(axis.at(std::max(metric->value, kFloor)), y, framework, mark_style(*row, framework));
+    out += element("g", {{"class", "datum"}, {"data-trial", row->trial->id}}, mark);
+  }
+  return out;
+}
+
+// One column of bars in the picture of the steps.
+struct StepColumn {
+  const char* title;
+  std::optional<Metric> Milestone::*figure;
+};
+constexpr std::array kStepColumns{
+    StepColumn{"size", &Milestone::size}, StepColumn{"accuracy", &Milestone::accuracy},
+    StepColumn{"speed", &Milestone::speedup}, StepColumn{"peak memory", &Milestone::memory}};
+
+const Metric* drawn_figure(const Milestone& milestone, const StepColumn& column) {
+  const auto& figure = milestone.*column.figure;
+  return figure && can_be_drawn(&*figure) ? &*figure : nullptr;
 }
 
 Html bar(double begin, double end, double y, std::string style) {
@@ -461,6 +521,57 @@ Html position_plot(const Summary& summary) {
   return drawing(kHeight, "Divergence by position", content);
 }
 
+Html domain_plot(const Summary& summary) {
+  Range range;
+  const std::vector<Domain> domains = domains_of(summary, range);
+  if (domains.size() < 2) return {};
+  const double bottom = kTop + kRowHeight * static_cast<double>(domains.size());
+  const Axis axis = axis_around(range.low, range.high, kNames, kRight, true);
+  Html content = x_axis(axis, kTop, bottom, "mean KL divergence, nats (log)");
+  double y = kTop + kRowHeight / 2;
+  for (const Domain& domain : domains) {
+    content += domain_row(summary, domain, axis, y);
+    y += kRowHeight;
+  }
+  return drawing(bottom + 50, "Divergence by domain", content);
+}
+
+Html steps_plot(const Report& report) {
+  constexpr double kStepNames = 100, kColumn = 132, kBar = 68;
+  constexpr double kHead = kTop + 16;
+  Html content;
+  std::size_t drawn = 0;
+  for (std::size_t i = 0; i < kStepColumns.size(); ++i) {
+    const StepColumn& column = kStepColumns[i];
+    const double left = kStepNames + kColumn * static_cast<double>(i);
+    double largest = 0;
+    for (const Milestone& milestone : report.milestones)
+      if (const Metric* figure = drawn_figure(milestone, column))
+        largest = std::max(largest, figure->value);
+    if (largest <= 0) continue;
+    content += label(left, kTop, column.title, "start", "title");
+    double y = kHead + kRowHeight / 2;
+    for (const Milestone& milestone : report.milestones) {
+      if (const Metric* figure = drawn_figure(milestone, column)) {
+        ++drawn;
+        const double width = kBar * std::max(figure->value, 0.0) / largest;
+        content += bar(left, left + width, y, "measure") +
+                   label(left + width + 5, y + 4, value_text(quantity(*figure)), "start", "value");
+      } else {
+        content += label(left, y + 4, "\u2014", "start", "value");
+      }
+      y += kRowHeight;
+    }
+  }
+  if (drawn < 2) return {};
+  double y = kHead + kRowHeight / 2;
+  for (const Milestone& milestone : report.milestones) {
+    content += label(kStepNames - 10, y + 4, milestone_title(milestone.kind), "end");
+    y += kRowHeight;
+  }
+  return drawing(y + 4, "What each step brought", content);
+}
+
 Html latency_plot(const Summary& summary) {
   double longest = 0;
   std::vector<const Row*> rows;
@@ -517,7 +628,7 @@ Html effort_plot(const Report& report) {
   double longest = 0;
   std::vector<const Trial*> trials;
   for (const Trial& trial : report.trials) {
-    if (trial.wall_seconds <= 0) continue;
+    if (trial.wall_seconds <= 0 || trial.status == TrialStatus::not_tried) continue;
     trials.push_back(&trial);
     longest = std::max(longest, trial.wall_seconds);
   }

@@ -15,7 +15,9 @@ namespace strop {
 Html size_plot(const Summary& summary);      // size against divergence
 Html speed_plot(const Summary& summary);     // speed against divergence
 Html position_plot(const Summary& summary);  // divergence by position
+Html domain_plot(const Summary& summary);    // divergence by domain of the text
 Html latency_plot(const Summary& summary);   // request time against the baseline's
+Html steps_plot(const Report& report);       // size, accuracy, speed and memory step by step
 // Times between tokens, all of them.
 Html distribution_plot(const Summary& summary, const RawSamples& samples);
 Html effort_plot(const Report& report);  // where the run's time went

@@ -115,11 +115,16 @@ Recommendation trade_offs(const Summary& summary) {
 
 std::optional<Recommendation> tuning_or_quantisation(const Summary& summary) {
   if (!summary.recommended->over_unquantised) return std::nullopt;
-  return Recommendation{"How much of the speed is quantisation",
-                        "Against the fastest unquantised artifact (" +
-                            trial_text(*summary.fastest_unquantised) + ") the speed is " +
-                            full_text(*summary.recommended->over_unquantised) +
-                            "; the rest comes from framework and run options."};
+  const std::string name = trial_text(*summary.fastest_unquantised);
+  const std::string ratio = full_text(*summary.recommended->over_unquantised);
+  return Recommendation{
+      "How much of the speed is quantisation",
+      summary.unquantised_searched
+          ? "Against the fastest unquantised artifact (" + name + ") the speed is " + ratio +
+                "; the rest comes from framework and run options."
+          : "Not known: the speed is " + ratio + " against " + name +
+                " with its engine's own run options, and whether others make that faster was not "
+                "tried. A larger --budget tries them."};
 }
 
 Recommendation deployment(const Trial& trial, bool of_text) {

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "report/milestones.h"
 #include "report/plots.h"
 #include "report/recommendations.h"
+#include "strop/thresholds.h"
 
 namespace strop {
 namespace {
@@ -120,7 +122,9 @@ Html tiles(const Summary& summary) {
   }
   const auto& ratio = summary.recommended->over_unquantised;
   out += tile("Speed", figure_html(overall(trial, "speedup")),
-              ratio ? full_text(*ratio) + " against the fastest unquantised" : "of the baseline");
+              ratio && summary.unquantised_searched
+                  ? full_text(*ratio) + " against the fastest unquantised"
+                  : "of the baseline");
   out += metric_tile(summary, "accuracy", "Accuracy");
   for (const Named& latency : summary.wording->latencies)
     out += metric_tile(summary, latency.metric, latency.title);
@@ -468,6 +472,10 @@ Html plots_section(const Report& report, const Summary& summary, const RawSample
                     "wrong position "
                     "encoding does; a short evaluation would not see it.",
                     position_plot(summary));
+  figures += figure("Divergence by domain",
+                    "A mark for each artifact, the domain that suffers most on top. What lies "
+                    "below 0.00001 is drawn there.",
+                    domain_plot(summary));
   figures +=
       figure("Request time", "Median with its 95 % interval. The dashed line is the baseline.",
              latency_plot(summary));
@@ -476,6 +484,9 @@ Html plots_section(const Report& report, const Summary& summary, const RawSample
              "Every token of every timed request. Thick: the middle half, with the median; thin: "
              "5 % to 95 %; dots: the slowest, up to twenty. A long tail is what users notice.",
              distribution_plot(summary, samples));
+  figures += figure("What each step brought",
+                    "From the original to the recommended artifact; \u2014 was not measured apart.",
+                    steps_plot(report));
   const Html effort = effort_plot(report);
   figures += figure("Where the run's time went",
                     "Dark: building the artifact, light: measuring it. Failed and dominated trials "
@@ -690,7 +701,21 @@ std::string command_line(const Report& report) {
   if (goal.limits.latency_ms) flag("--max-latency", fixed(*goal.limits.latency_ms, 3) + "ms");
   if (goal.thresholds.accuracy_ratio != plain.thresholds.accuracy_ratio)
     flag("--min-accuracy", fixed(goal.thresholds.accuracy_ratio, 4));
+  for (const ThresholdName& one : kThresholdNames) {
+    const bool said = one.field == &Thresholds::accuracy_ratio;  // by --min-accuracy
+    if (const double value = goal.thresholds.*one.field;
+        !said && value != plain.thresholds.*one.field)
+      flag("--gate", str(one.gate, "=", value));
+  }
+  if (goal.thresholds.conversion_kl)
+    flag("--gate", str(kConversionGate, "=", *goal.thresholds.conversion_kl));
   if (!goal.prefer.empty()) flag("--prefer", goal.prefer);
+  for (const auto& [name, value, usual] :
+       {std::tuple{"--prompt-tokens", goal.workload.prompt_tokens, plain.workload.prompt_tokens},
+        {"--new-tokens", goal.workload.new_tokens, plain.workload.new_tokens},
+        {"--threads", goal.workload.threads, plain.workload.threads}})
+    if (value != usual) flag(name, std::to_string(value));
+  if (goal.seed != plain.seed) flag("--seed", std::to_string(goal.seed));
   if (!goal.evaluation_data.empty()) flag("--data", goal.evaluation_data);
   if (!goal.evaluation_tasks.empty()) flag("--eval", goal.evaluation_tasks);
   std::string out;

@@ -159,6 +159,9 @@ Summary summarise(const Report& report) {
   std::stable_sort(out.rows.begin(), out.rows.end(),
                    [](const Row& a, const Row& b) { return reading_order(a) < reading_order(b); });
   out.fastest_unquantised = fastest_unquantised(out.rows);
+  out.unquantised_searched = std::any_of(out.rows.begin(), out.rows.end(), [](const Row& row) {
+    return row.trial->role == Role::candidate && row.trial->recipe.lossless;
+  });
   for (Row& row : out.rows) {
     if (out.fastest_unquantised)
       row.over_unquantised = ratio_of_speeds(*row.trial, *out.fastest_unquantised);

@@ -37,6 +37,9 @@ struct Summary {
   std::vector<Row> rows;             // baseline, reference, recommended, front, the rest
   const Trial* baseline = nullptr;
   const Trial* fastest_unquantised = nullptr;
+  // Whether the original's run options were searched as the artifacts' were; else what is faster
+  // may be tuning.
+  bool unquantised_searched = false;
   const Row* recommended = nullptr;  // into rows
   std::vector<Setback> failed, dominated, infeasible, not_tried;
   std::vector<std::string> not_measured;

@@ -264,9 +264,13 @@ void write_unquantised(Writer& writer, const Summary& summary) {
   if (!summary.recommended || !summary.fastest_unquantised) return;
   const auto& ratio = summary.recommended->over_unquantised;
   const std::string name = trial_text(*summary.fastest_unquantised);
-  if (ratio)
+  if (ratio && summary.unquantised_searched)
     writer.field("Unquantised",
                  full_text(*ratio) + " against the fastest unquantised artifact, " + name);
+  else if (ratio)
+    writer.field("Unquantised", full_text(*ratio) + " against " + name +
+                                    " with its engine's own run options; whether others make it "
+                                    "faster was not tried");
   else if (summary.recommended->trial == summary.fastest_unquantised)
     writer.field("Unquantised", "the recommended artifact is itself the fastest unquantised one");
   else

@@ -231,11 +231,21 @@ Result<std::string> Store::digest_tree(const fs::path& path) {
     if (entry.is_regular_file(error)) files.push_back(entry.path());
   }
   if (error) return file_error("list", path, error.value());
+  return digest_named(path, std::move(files));
+}
+
+Result<std::string> Store::digest_files(const fs::path& folder, std::vector<fs::path> files) {
+  if (files.size() == 1) return digest(files.front());
+  return digest_named(folder, std::move(files));
+}
+
+Result<std::string> Store::digest_named(const fs::path& folder, std::vector<fs::path> files) {
   std::sort(files.begin(), files.end());
   Sha256 hash;
+  std::error_code error;
   for (const fs::path& file : files) {
     STROP_TRY(const std::string content, digest(file));
-    hash.update(str(fs::relative(file, path, error).generic_string(), "\n", content, "\n"));
+    hash.update(str(fs::relative(file, folder, error).generic_string(), "\n", content, "\n"));
   }
   return hash.hex();
 }

@@ -59,8 +59,13 @@ class Store {
   Result<std::string> digest(const std::filesystem::path& file);
   // One digest for a file or for all files of a folder.
   Result<std::string> digest_tree(const std::filesystem::path& path);
+  // One digest for several files, by their paths from the folder; for a single one, its own.
+  Result<std::string> digest_files(const std::filesystem::path& folder,
+                                   std::vector<std::filesystem::path> files);
 
  private:
+  Result<std::string> digest_named(const std::filesystem::path& folder,
+                                   std::vector<std::filesystem::path> files);
   explicit Store(std::filesystem::path root) : root_(std::move(root)) {}
   std::filesystem::path folder_of(const std::string& id) const { return root_ / "artifacts" / id; }
   Result<Artifact> make(

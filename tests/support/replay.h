@@ -217,7 +217,7 @@ struct Replayed {
 // The truth that intervals are held against: the median of the ratios of very many rounds. Under
 // noise that leans to one side it differs a little from 1 / slowdown.
 inline Result<double> long_run_ratio(const Recording& recording, double slowdown, double work) {
-  constexpr std::uint32_t kRounds = 20'000;
+  constexpr std::uint32_t kRounds = 5000;
   ReplayMachine machine(recording, 5);
   const measure::Contestant both[] = {machine.contestant("A", work),
                                       machine.contestant("B", slowdown * work)};

@@ -77,11 +77,12 @@ TEST_CASE("the policy names the digest of the style") {
 TEST_CASE("every plot, section and table heading is there") {
   const std::string text = page(sample::report());
   for (const char* part : {"Size against divergence", "Speed against divergence",
-                           "Divergence by position", "Request time", "time went"})
+                           "Divergence by position", "Request time", "time went",
+                           "aria-label=\"What each step brought\""})
     CHECK_MESSAGE(has(text, part), part);
-  CHECK(count(text, "<figure>") == 5);
-  CHECK(count(text, "<figcaption>") == 5);
-  CHECK(count(text, "role=\"img\"") == 5);
+  CHECK(count(text, "<figure>") == 6);
+  CHECK(count(text, "<figcaption>") == 6);
+  CHECK(count(text, "role=\"img\"") == 6);
   CHECK(count(text, "<h1>") == 1);
   CHECK(count(text, "<th>") == 0);  // each has a scope
   for (const char* id : {"artifacts", "steps", "plots", "gates", "advice", "plan", "setbacks",
@@ -89,15 +90,35 @@ TEST_CASE("every plot, section and table heading is there") {
     CHECK_MESSAGE(has(text, "<section id=\"" + std::string(id) + "\""), id);
 }
 
+TEST_CASE("domains are drawn, the one that suffers most on top, and hostile names as text") {
+  Report report = sample::report();
+  CHECK_FALSE(has(page(report), "Divergence by domain"));
+  for (Trial& trial : report.trials) {
+    if (!trial.measurement) continue;
+    for (const auto& [domain, kl] :
+         {std::pair{"news", 0.002}, {"<code>", 0.02}, {"broken", std::nan("")}}) {
+      Metric metric{.metric = "kl_mean", .unit = "nats", .value = kl, .samples = 10};
+      metric.context.domain = domain;
+      metric.interval = Interval{kl / 2, kl * 2, 0.95};
+      trial.measurement->metrics.push_back(metric);
+    }
+  }
+  const std::string text = page(report);
+  REQUIRE(has(text, "aria-label=\"Divergence by domain\""));
+  const std::string plot = text.substr(text.find("aria-label=\"Divergence by domain\""));
+  CHECK(plot.find("&lt;code&gt;") < plot.find(">news<"));
+  CHECK_FALSE(has(text, "<code>:"));
+}
+
 TEST_CASE("the times between tokens are drawn where the raw samples are there") {
   const auto assets = load_html_assets(STROP_SOURCE_DIR "/share/report");
   REQUIRE(assets);
   const std::string text = html_page(sample::report(), *assets, sample::raw_samples());
-  CHECK(count(text, "<figure>") == 6);
+  CHECK(count(text, "<figure>") == 7);
   CHECK(has(text, "1260 tokens"));
   RawSamples few;
   few.inter_token_ms[sample::report().trials[0].id] = {1, 2, 3};
-  CHECK(count(html_page(sample::report(), *assets, few), "<figure>") == 5);
+  CHECK(count(html_page(sample::report(), *assets, few), "<figure>") == 6);
 }
 
 TEST_CASE("raw samples are read from inside of the run's folder only, and only whole ones") {
@@ -173,6 +194,14 @@ TEST_CASE("the command names what was not at its default, quoted") {
   report.goal.profile = Profile::production;
   CHECK(command_line(report) ==
         "strop run '/my models/it'\\''s' -o DIR --profile production --prefer speed");
+  report.goal.thresholds.speedup = 1.5;
+  report.goal.thresholds.accuracy_ratio = 0.9;
+  report.goal.thresholds.conversion_kl = 0.3;
+  report.goal.workload.new_tokens = 16;
+  report.goal.seed = 7;
+  CHECK(command_line(report) ==
+        "strop run '/my models/it'\\''s' -o DIR --profile production --min-accuracy 0.9000 --gate "
+        "speed=1.5 --gate conversion=0.3 --prefer speed --new-tokens 16 --seed 7");
 }
 
 TEST_CASE("a missing asset is an error that names it") {

@@ -125,6 +125,22 @@ TEST_CASE("a digest is taken anew when the file changes") {
   CHECK(*store->digest(file) == sha256_hex("three"));
 }
 
+TEST_CASE("a digest of several files changes with each of them and with their names") {
+  const Folder folder;
+  auto store = Store::open(folder.path / "store");
+  REQUIRE(store);
+  const auto one = folder.path / "model.onnx", two = folder.path / "model.onnx.data";
+  std::ofstream(one) << "graph";
+  std::ofstream(two) << "weights";
+  CHECK(*store->digest_files(folder.path, {one}) == sha256_hex("graph"));
+  const std::string both = *store->digest_files(folder.path, {two, one});
+  CHECK(both == *store->digest_files(folder.path, {one, two}));
+  CHECK(both != sha256_hex("graph"));
+  std::ofstream(two) << "others!";
+  CHECK(*store->digest_files(folder.path, {one, two}) != both);
+  CHECK_FALSE(store->digest_files(folder.path, {one, folder.path / "absent"}));
+}
+
 TEST_CASE("a journal remembers what was appended, whatever it was cut at") {
   const Folder folder;
   const fs::path file = folder.path / "journal.jsonl";

@@ -1,0 +1,100 @@
+// The KL divergence of several GGUF files to a reference as a run of Strop measures it, timed
+// whole: every position of some chunks of a text, through the compact store. Prints JSON.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/files.h"
+#include "measure/ruler.h"
+#include "program.h"
+
+namespace {
+
+using namespace strop;
+namespace fs = std::filesystem;
+
+struct Request {
+  fs::path text_worker, worker, text;
+  std::size_t chunk = 0, chunks = 0;
+  fs::path store, reference;
+  std::vector<fs::path> candidates;
+  RunOptions options;
+};
+
+Result<measure::Evaluation> cut(const Request& request) {
+  STROP_TRY(const std::string text, read_text(request.text));
+  STROP_TRY(const auto tokenizer, open_tokenizer(request.text_worker, request.reference, {}));
+  STROP_TRY(const auto ids, tokenizer->encode(text, true, false));
+  if (ids.size() < request.chunk * request.chunks)
+    return Error{ErrorCode::invalid_input, "[bench] the text is too short for so many chunks."};
+  measure::Evaluation evaluation;
+  for (std::size_t i = 0; i < request.chunks; ++i) {
+    const auto begin = ids.begin() + static_cast<std::ptrdiff_t>(i * request.chunk);
+    evaluation.sequences.emplace_back(begin, begin + static_cast<std::ptrdiff_t>(request.chunk));
+  }
+  return evaluation;
+}
+
+// Of the mean, positions taken for independent: as llama-perplexity reckons its own.
+double standard_error(const std::vector<double>& values) {
+  const double mean = measure::mean(values);
+  double squares = 0;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  const auto count = static_cast<double>(values.size());
+  return std::sqrt(squares / (count - 1) / count);
+}
+
+Result<Json> run(const Request& request) {
+  const Stopwatch watch;
+  STROP_TRY(const auto evaluation, cut(request));
+  {
+    STROP_TRY(const auto opened,
+              bench::open_gguf(request.worker, request.reference, request.options));
+    STROP_CHECK(measure::make_reference(*opened->session().decoder(), evaluation, request.store, 1,
+                                        nullptr, {}));
+  }
+  Json errors = Json::array(), means = Json::array(), session;
+  std::size_t positions = 0;
+  for (const fs::path& candidate : request.candidates) {
+    STROP_TRY(const auto opened, bench::open_gguf(request.worker, candidate, request.options));
+    STROP_TRY(auto reference, measure::ReferenceReader::open(request.store));
+    STROP_TRY(const auto samples,
+              measure::score(*opened->session().decoder(), evaluation, reference, nullptr, {}));
+    errors.push_back(standard_error(samples.kl));
+    means.push_back(measure::mean(samples.kl));
+    positions = samples.size();
+    session = encode(opened->session().info());
+  }
+  return Json{{"seconds", watch.seconds()},
+              {"positions", positions},
+              {"errors", std::move(errors)},
+              {"means", std::move(means)},
+              {"store_bytes", fs::file_size(request.store)},
+              {"session", std::move(session)}};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 9) {
+    std::cerr << "usage: bench-ruler TEXT_WORKER WORKER TEXT CHUNK CHUNKS STORE REFERENCE "
+                 "CANDIDATE... [OPTION=VALUE...]\n";
+    return 2;
+  }
+  Request request{.text_worker = argv[1],
+                  .worker = argv[2],
+                  .text = argv[3],
+                  .chunk = std::stoul(argv[4]),
+                  .chunks = std::stoul(argv[5]),
+                  .store = argv[6],
+                  .reference = fs::absolute(argv[7]),
+                  .options = strop::bench::options_from(argc, argv, 8)};
+  for (int i = 8; i < argc; ++i) {
+    if (std::string(argv[i]).find('=') == std::string::npos)
+      request.candidates.emplace_back(argv[i]);
+  }
+  const auto result = run(request);
+  if (!result) return strop::bench::failed(result.error());
+  std::cout << result->dump() << '\n';
+}
