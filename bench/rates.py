@@ -12,7 +12,7 @@ PROMPT, NEW, BATCH = 256, 64, 512
 # once and take turns of about a second (what drifts is slower than that), and each round is another life of all.
 TURNS = 8
 ROUNDS = (8, 16, 32, 64)
-CLAIM = 0.05
+CLAIM = 0.03
 
 
 def metrics():

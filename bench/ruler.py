@@ -11,8 +11,9 @@ import tools
 
 KINDS = ("q8_0", "q6_k", "q5_k_m", "q5_0", "q4_k_m", "q4_1", "q4_0", "iq4_nl")
 CHUNKS = 4
+PEERS_POSITIONS = CHUNKS * (quality.CHUNK // 2 - 1)  # that llama-perplexity scores
 TIME, DISK = 0.6, 0.05
-ROUNDS = (3, 6, 12)
+ROUNDS = (5, 10)  # a round is a part of the text: how deviations vary with position depends on it
 
 
 def metrics():
@@ -33,19 +34,24 @@ class Comparison:
         self.reference, self.candidates = files.path("f32"), [files.path(kind) for kind in KINDS]
         self.folder = tools.OUT / "ruler"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.text = self.folder / "text.txt"
-        self.text.write_text(quality.segments()[0], encoding="utf-8")
+        self.texts = []
+        for number, text in enumerate(quality.segments()):
+            self.texts.append(self.folder / f"{number}.txt")
+            self.texts[-1].write_text(text, encoding="utf-8")
         self.threads, self.said, self.peers = ours.threads, None, None
 
-    def strop(self, _):
-        self.said = json.loads(tools.output_of(
-            [self.program, *self.workers, self.text, quality.CHUNK, CHUNKS, self.folder / "store", self.reference,
-             *self.candidates, f"context={quality.CHUNK}", f"batch={quality.CHUNK}", f"threads={self.threads}"]))
-        return {"cost": cost(self.said["seconds"], self.said["errors"]), "disk": self.said["store_bytes"]}
+    def _text(self, number):
+        return self.texts[number % len(self.texts)]
 
-    def peer(self, _):
+    def strop(self, number):
+        self.said = json.loads(tools.output_of(
+            [self.program, *self.workers, self._text(number), quality.CHUNK, CHUNKS, self.folder / "store", self.reference,
+             *self.candidates, f"context={quality.CHUNK}", f"batch={quality.CHUNK}", f"threads={self.threads}"]))
+        return {"cost": cost(self.said["seconds"], self.said["errors"]), "disk": self.said["store_bytes"] / self.said["positions"]}
+
+    def peer(self, number):
         base, errors, begun = self.folder / "base.logits", [], time.monotonic()
-        quality.llama_perplexity(self.said["session"], ["-m", self.reference, "-f", self.text, "--chunks", CHUNKS,
+        quality.llama_perplexity(self.said["session"], ["-m", self.reference, "-f", self._text(number), "--chunks", CHUNKS,
                                                         "--kl-divergence-base", base])
         for file in self.candidates:
             said = quality.llama_perplexity(self.said["session"], ["-m", file, "--chunks", CHUNKS,
@@ -57,7 +63,7 @@ class Comparison:
         seconds, size = time.monotonic() - begun, base.stat().st_size
         base.unlink()
         self.peers = {"seconds": seconds, "errors": errors, "logits_bytes": size}
-        return {"cost": cost(seconds, errors), "disk": size}
+        return {"cost": cost(seconds, errors), "disk": size / PEERS_POSITIONS}
 
     def conditions(self):
         return {"candidates": KINDS, "chunk": quality.CHUNK, "chunks": CHUNKS, "strop": self.said,

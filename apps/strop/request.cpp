@@ -60,6 +60,17 @@ void set_gate(Thresholds& thresholds, const std::string& text) {
 // Of a run and of a measurement outside of one.
 void add_shared_flags(CLI::App& app, RunRequest& request) {
   Goal& goal = request.goal;
+  app.add_option("--prompt-tokens", goal.workload.prompt_tokens,
+                 "Prompt of one request, which latency and speed are of")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str()
+      ->group("Goal");
+  app.add_option("--new-tokens", goal.workload.new_tokens, "Continuation of one request")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str()
+      ->group("Goal");
   app.add_option("--data", goal.evaluation_data,
                  "Your own evaluation data: .txt files, or several by domain, as "
                  "news=FILE,code=FOLDER; for tensor models arrays, images or texts (docs/data.md)")
@@ -115,7 +126,7 @@ void add_goal_flags(CLI::App& app, RunRequest& request) {
       ->check(CLI::ExistingFile)
       ->group("Goal");
   add_value(app, "--budget", goal.budget.wall_seconds, parse_seconds,
-            "Wall time for the whole run; default 5m", "TIME");
+            str("Wall time for the whole run; default ", Budget{}.wall_seconds, "s"), "TIME");
   add_value(app, "--max-size", goal.limits.size_bytes, parse_size, "Largest artifact on disk",
             "SIZE");
   add_value(app, "--max-memory", goal.limits.memory_bytes, parse_size, "Highest peak memory",
@@ -153,16 +164,6 @@ void add_measure_flags(CLI::App& app, RunRequest& request) {
   request.goal.budget.wall_seconds = 60;
   add_value(app, "--budget", request.goal.budget.wall_seconds, parse_seconds,
             "Wall time, about; default 1m (of a report: what it says itself)", "TIME");
-  app.add_option("--prompt-tokens", request.goal.workload.prompt_tokens, "Of one request")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str()
-      ->group("Goal");
-  app.add_option("--new-tokens", request.goal.workload.new_tokens, "Of one request")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str()
-      ->group("Goal");
   add_shared_flags(app, request);
 }
 

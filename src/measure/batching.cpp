@@ -11,62 +11,64 @@ constexpr double kWorthIt = 1.05;
 constexpr std::size_t kInferences = 5;   // of each batch, after one that does not count
 constexpr double kLongestSeconds = 2.0;  // of one inference
 
-double rate(std::uint32_t batch, std::span<const double> seconds) {
-  return batch / median(seconds);
-}
+double rate(const Batch& batch) { return batch.size / median(batch.seconds); }
 
-Result<std::vector<double>> timed(const std::function<Result<double>(std::uint32_t)>& seconds_of,
+Result<Batch> timed(const std::function<Result<double>(std::uint32_t)>& seconds_of,
                                   std::uint32_t batch) {
-  std::vector<double> seconds;
+  Batch timed{batch, {}};
   for (std::size_t i = 0; i <= kInferences; ++i) {
     STROP_TRY(const double took, seconds_of(batch));
     if (!(took > 0))
       return Error{ErrorCode::backend, "[measure] an inference must take time, but took none"};
-    if (i > 0) seconds.push_back(took);
+    if (i > 0) timed.seconds.push_back(took);
   }
-  return seconds;
+  return timed;
+}
+
+Metric rate_metric(const std::string& name, const Batch& batch) {
+  std::vector<double> rates;
+  for (const double seconds : batch.seconds) rates.push_back(batch.size / seconds);
+  return {.metric = name,
+          .unit = "samples/s",
+          .context = {.batch = batch.size},
+          .value = median(rates),
+          .interval = quantile_interval(rates, 0.5),
+          .samples = static_cast<std::uint32_t>(rates.size())};
 }
 
 }  // namespace
 
 Result<Batching> best_batch(const std::function<Result<double>(std::uint32_t batch)>& seconds_of,
                             std::uint32_t most) {
-  Batching best;
-  STROP_TRY(best.seconds, timed(seconds_of, 1));
-  double last_seconds = median(best.seconds);
-  for (std::uint32_t batch = 2; batch <= most; batch *= 2) {
-    if (last_seconds * 2 > kLongestSeconds) {
-      best.ended_by = str("a batch of ", batch, " would take longer than ", kLongestSeconds, " s");
-      return best;
+  Batching found;
+  STROP_TRY(found.tried.emplace_back(), timed(seconds_of, 1));
+  for (std::uint32_t size = 2; size <= most; size *= 2) {
+    if (median(found.tried.back().seconds) * 2 > kLongestSeconds) {
+      found.ended_by = str("a batch of ", size, " would take longer than ", kLongestSeconds, " s");
+      return found;
     }
-    auto seconds = timed(seconds_of, batch);
-    if (!seconds) {
-      if (seconds.error().code == ErrorCode::cancelled) return std::move(seconds).error();
-      best.ended_by = seconds.error().message;
-      return best;
+    auto batch = timed(seconds_of, size);
+    if (!batch) {
+      if (batch.error().code == ErrorCode::cancelled) return std::move(batch).error();
+      found.ended_by = batch.error().message;
+      return found;
     }
-    best.tried = batch;
-    last_seconds = median(*seconds);
-    if (rate(batch, *seconds) <= kWorthIt * rate(best.batch, best.seconds)) {
-      best.ended_by = str("a batch of ", batch, " gave at most 5 % more");
-      return best;
+    found.tried.push_back(*std::move(batch));
+    if (rate(found.tried.back()) <= kWorthIt * rate(found.tried[found.best])) {
+      found.ended_by = str("a batch of ", size, " gave at most 5 % more");
+      return found;
     }
-    best.batch = batch;
-    best.seconds = *std::move(seconds);
+    found.best = found.tried.size() - 1;
   }
-  best.ended_by = str("a batch of at most ", most, " fits");
-  return best;
+  found.ended_by = str("a batch of at most ", most, " fits");
+  return found;
 }
 
-Metric throughput_metric(const Batching& batching) {
-  std::vector<double> rates;
-  for (const double seconds : batching.seconds) rates.push_back(batching.batch / seconds);
-  return {.metric = "throughput",
-          .unit = "samples/s",
-          .context = {.batch = batching.batch},
-          .value = median(rates),
-          .interval = quantile_interval(rates, 0.5),
-          .samples = static_cast<std::uint32_t>(rates.size())};
+std::vector<Metric> throughput_metrics(const Batching& batching) {
+  std::vector<Metric> metrics{rate_metric("throughput", batching.tried.at(batching.best))};
+  for (const Batch& batch : batching.tried)
+    metrics.push_back(rate_metric("batch_throughput", batch));
+  return metrics;
 }
 
 }  // namespace strop::measure

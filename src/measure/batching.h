@@ -11,11 +11,15 @@
 
 namespace strop::measure {
 
-struct Batching {
-  std::uint32_t batch = 1;      // the one with the most samples per second
+struct Batch {
+  std::uint32_t size = 1;
   std::vector<double> seconds;  // of each inference with it
-  std::uint32_t tried = 1;      // the largest that was measured
-  std::string ended_by;         // why none beyond that
+};
+
+struct Batching {
+  std::vector<Batch> tried;  // 1, 2, 4, ...; never empty once measured
+  std::size_t best = 0;      // into tried: the one with the most samples per second
+  std::string ended_by;      // why none beyond the last
 };
 
 // Doubles the batch from 1 while each doubling gives more than 5 % more samples per second, up to
@@ -25,7 +29,7 @@ struct Batching {
 Result<Batching> best_batch(const std::function<Result<double>(std::uint32_t batch)>& seconds_of,
                             std::uint32_t most);
 
-// throughput, in samples/s, at the batch that won.
-Metric throughput_metric(const Batching& batching);
+// throughput, in samples/s, at the batch that won, and batch_throughput at each that was tried.
+std::vector<Metric> throughput_metrics(const Batching& batching);
 
 }  // namespace strop::measure

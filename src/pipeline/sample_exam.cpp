@@ -145,7 +145,7 @@ class SampleExam : public Exam {
     return measure::inference_metrics(requests);
   }
 
-  // Throughput at the best batch.
+  // Throughput at the best batch and at each that was tried.
   Further further_metrics(WorkerSession& worker, std::stop_token stop) const override {
     if (!is_batchable(model_)) return {};
     TensorSession* session = worker.session().tensors();
@@ -160,9 +160,12 @@ class SampleExam : public Exam {
     const auto most = static_cast<std::uint32_t>(std::min<std::uint64_t>(fits, kMostBatch));
     const auto batching = measure::best_batch(run, most);
     if (!batching) return {};
-    measure::Series series{str("batch ", batching->batch), {}};
-    for (const double seconds : batching->seconds) series.requests.push_back({{seconds}});
-    return {{measure::throughput_metric(*batching)}, {std::move(series)}};
+    std::vector<measure::Series> all;
+    for (const measure::Batch& batch : batching->tried) {
+      all.push_back({str("batch ", batch.size), {}});
+      for (const double seconds : batch.seconds) all.back().requests.push_back({{seconds}});
+    }
+    return {measure::throughput_metrics(*batching), std::move(all)};
   }
 
   Result<Measurement> quality(const Trial& trial, const Report& report,

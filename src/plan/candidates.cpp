@@ -1,7 +1,9 @@
 #include "plan/candidates.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "core/units.h"
@@ -121,22 +123,14 @@ std::size_t affordable(const Goal& goal, const Model& model, const Target& targe
   return goal.budget.trials ? std::min<std::size_t>(count, *goal.budget.trials) : count;
 }
 
-std::vector<Candidate> with_every_backend_in_front(std::vector<Candidate> candidates,
-                                                   std::size_t count) {
-  count = std::min(count, candidates.size());
-  const auto in_front = [&](const std::string& backend) {
-    return std::count_if(candidates.begin(),
-                         candidates.begin() + static_cast<std::ptrdiff_t>(count),
-                         [&](const Candidate& candidate) { return candidate.backend == backend; });
-  };
-  for (std::size_t next = count; next < candidates.size(); ++next) {
-    if (in_front(candidates[next].backend) > 0) continue;
-    std::size_t last = count;
-    while (last > 0 && in_front(candidates[last - 1].backend) < 2) --last;
-    if (last == 0) break;  // fewer places than backends: the order of rank decides
-    std::swap(candidates[last - 1], candidates[next]);
-  }
-  return candidates;
+std::vector<Candidate> one_of_each_first(std::vector<Candidate> candidates) {
+  std::set<std::string> seen;
+  std::vector<Candidate> first, rest;
+  for (Candidate& candidate : candidates)
+    (seen.insert(candidate.backend).second ? first : rest).push_back(std::move(candidate));
+  first.insert(first.end(), std::make_move_iterator(rest.begin()),
+               std::make_move_iterator(rest.end()));
+  return first;
 }
 
 }  // namespace strop::plan

@@ -43,9 +43,7 @@ double seconds_per_trial(const Goal& goal, const Model& model, const Target& tar
 std::size_t affordable(const Goal& goal, const Model& model, const Target& target,
                        std::size_t backends, const Rules& rules);
 
-// Moves behind the first `count` what does not belong to them: the order stays, but a backend
-// without a candidate there takes the place of the last one whose backend has several.
-std::vector<Candidate> with_every_backend_in_front(std::vector<Candidate> candidates,
-                                                   std::size_t count);
+// The first candidate of each backend in front, the others behind; else the order stays.
+std::vector<Candidate> one_of_each_first(std::vector<Candidate> candidates);
 
 }  // namespace strop::plan

@@ -319,7 +319,8 @@ void share_budget(Plan& made) {
 std::vector<Candidate> all_candidates(const Reference& reference,
                                       const std::vector<BackendFit>& ranked, const Model& model,
                                       const Facts& facts, const Rules& rules) {
-  std::vector<Candidate> all = plan::in_order_of_use(ranked, reference.fit.backend, facts, rules);
+  std::vector<Candidate> all = plan::one_of_each_first(
+      plan::in_order_of_use(ranked, reference.fit.backend, facts, rules));
   if (fit_named(reference.fit.backend, ranked))
     all.insert(all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), ranked.size())),
                {reference.fit.backend, reference.baseline});
@@ -355,7 +356,8 @@ Result<Plan> make_plan(const Goal& goal, const Model& model, const Target& targe
 
   const std::size_t affordable = plan::affordable(goal, model, target, ranked.size(), rules);
   const std::size_t count = std::min(affordable, selection.candidates.size());
-  selection.candidates = plan::with_every_backend_in_front(std::move(selection.candidates), count);
+  // Limits may have left out what came first.
+  selection.candidates = plan::one_of_each_first(std::move(selection.candidates));
 
   const std::vector only_default{default_preset(reference.fit)};
   made.trials.push_back(

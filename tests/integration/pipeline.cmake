@@ -26,6 +26,12 @@ if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
     COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/measure" $<TARGET_FILE:strop> "${tiny}" "${text}")
   set_tests_properties(integration.measure PROPERTIES
     FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 900 LABELS real)
+  if(TARGET strop-worker-openvino AND TARGET strop-worker-onnxruntime AND TARGET strop-worker-mlx)
+    add_test(NAME integration.four_frameworks
+      COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/four_frameworks" $<TARGET_FILE:strop>
+              "${PROJECT_SOURCE_DIR}/build/demo/SmolLM2-135M" "${text}")
+    set_tests_properties(integration.four_frameworks PROPERTIES RUN_SERIAL ON TIMEOUT 600 LABELS real)
+  endif()
   if(TARGET strop-worker-openvino)
     add_test(NAME integration.toolchain
       COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/toolchain" $<TARGET_FILE:strop> "${tiny}" "${text}")

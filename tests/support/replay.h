@@ -205,8 +205,8 @@ struct Replayed {
   int replays = 0;
   double truth = 1;  // the long-run ratio
   int held = 0;      // the interval holds it
-  int faster = 0;  // the interval lies above 1
-  int slower = 0;  // it lies below 1
+  int faster = 0;    // the interval lies above 1
+  int slower = 0;    // it lies below 1
   int settled = 0;
   double rounds = 0;   // mean
   double seconds = 0;  // mean
@@ -221,14 +221,13 @@ inline Result<double> long_run_ratio(const Recording& recording, double slowdown
   ReplayMachine machine(recording, 5);
   const measure::Contestant both[] = {machine.contestant("A", work),
                                       machine.contestant("B", slowdown * work)};
-  STROP_TRY(const measure::Timing timing,
-            measure::time_rounds(both,
-                                 {.min_rounds = kRounds,
-                                  .max_rounds = kRounds,
-                                  .max_seconds = 1e9,
-                                  .max_disturbed = kRounds,
-                                  .resampling = {.resamples = 2}},
-                                 machine, &machine, {}));
+  STROP_TRY(const measure::Timing timing, measure::time_rounds(both,
+                                                               {.min_rounds = kRounds,
+                                                                .max_rounds = kRounds,
+                                                                .max_seconds = 1e9,
+                                                                .max_disturbed = kRounds,
+                                                                .resampling = {.resamples = 2}},
+                                                               machine, &machine, {}));
   return measure::speedup(timing, 1, {.resamples = 2}).value;
 }
 

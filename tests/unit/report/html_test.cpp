@@ -76,9 +76,9 @@ TEST_CASE("the policy names the digest of the style") {
 
 TEST_CASE("every plot, section and table heading is there") {
   const std::string text = page(sample::report());
-  for (const char* part : {"Size against divergence", "Speed against divergence",
-                           "Divergence by position", "Request time", "time went",
-                           "aria-label=\"What each step brought\""})
+  for (const char* part :
+       {"Size against divergence", "Speed against divergence", "Divergence by position",
+        "Request time", "time went", "aria-label=\"What each step brought\""})
     CHECK_MESSAGE(has(text, part), part);
   CHECK(count(text, "<figure>") == 6);
   CHECK(count(text, "<figcaption>") == 6);
