@@ -14,7 +14,7 @@ constexpr double kLongestSeconds = 2.0;  // of one inference
 double rate(const Batch& batch) { return batch.size / median(batch.seconds); }
 
 Result<Batch> timed(const std::function<Result<double>(std::uint32_t)>& seconds_of,
-                                  std::uint32_t batch) {
+                    std::uint32_t batch) {
   Batch timed{batch, {}};
   for (std::size_t i = 0; i <= kInferences; ++i) {
     STROP_TRY(const double took, seconds_of(batch));

@@ -319,8 +319,8 @@ void share_budget(Plan& made) {
 std::vector<Candidate> all_candidates(const Reference& reference,
                                       const std::vector<BackendFit>& ranked, const Model& model,
                                       const Facts& facts, const Rules& rules) {
-  std::vector<Candidate> all = plan::one_of_each_first(
-      plan::in_order_of_use(ranked, reference.fit.backend, facts, rules));
+  std::vector<Candidate> all =
+      plan::one_of_each_first(plan::in_order_of_use(ranked, reference.fit.backend, facts, rules));
   if (fit_named(reference.fit.backend, ranked))
     all.insert(all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), ranked.size())),
                {reference.fit.backend, reference.baseline});
