@@ -121,6 +121,8 @@ Result<Timing> time_rounds(std::span<const Contestant> contestants, const Timing
 
   const auto repeated = static_cast<std::uint32_t>(disturbed.size());
   const bool enough = clean.size() >= options.min_rounds;
+  // Rounds that the clock ended were not ended by luck.
+  if (enough && !narrow) narrow = narrow_enough(timing_of(contestants, clean), options);
   if (!enough) clean.insert(clean.end(), disturbed.begin(), disturbed.end());
   Timing timing = timing_of(contestants, clean);
   timing.disturbed = repeated;

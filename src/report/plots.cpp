@@ -444,9 +444,18 @@ constexpr std::array kStepColumns{
     StepColumn{"size", &Milestone::size}, StepColumn{"accuracy", &Milestone::accuracy},
     StepColumn{"speed", &Milestone::speedup}, StepColumn{"peak memory", &Milestone::memory}};
 
-const Metric* drawn_figure(const Milestone& milestone, const StepColumn& column) {
+struct StepCell {
+  double value = 0;  // 0: no bar
+  std::string words;
+};
+
+StepCell step_cell(const Milestone& milestone, const StepColumn& column) {
   const auto& figure = milestone.*column.figure;
-  return figure && can_be_drawn(&*figure) ? &*figure : nullptr;
+  const bool unit = column.figure == &Milestone::speedup && !milestone.trial_id.empty() &&
+                    milestone.kind == MilestoneKind::baseline;
+  if (!figure) return unit ? StepCell{1, "1x"} : StepCell{0, "\u2014"};
+  if (!can_be_drawn(&*figure)) return {0, "noisy"};
+  return {std::max(figure->value, 0.0), value_text(quantity(*figure))};
 }
 
 Html bar(double begin, double end, double y, std::string style) {
@@ -542,24 +551,20 @@ Html steps_plot(const Report& report) {
   Html content;
   std::size_t drawn = 0;
   for (std::size_t i = 0; i < kStepColumns.size(); ++i) {
-    const StepColumn& column = kStepColumns[i];
     const double left = kStepNames + kColumn * static_cast<double>(i);
+    std::vector<StepCell> cells;
     double largest = 0;
-    for (const Milestone& milestone : report.milestones)
-      if (const Metric* figure = drawn_figure(milestone, column))
-        largest = std::max(largest, figure->value);
-    if (largest <= 0) continue;
-    content += label(left, kTop, column.title, "start", "title");
-    double y = kHead + kRowHeight / 2;
     for (const Milestone& milestone : report.milestones) {
-      if (const Metric* figure = drawn_figure(milestone, column)) {
-        ++drawn;
-        const double width = kBar * std::max(figure->value, 0.0) / largest;
-        content += bar(left, left + width, y, "measure") +
-                   label(left + width + 5, y + 4, value_text(quantity(*figure)), "start", "value");
-      } else {
-        content += label(left, y + 4, "\u2014", "start", "value");
-      }
+      cells.push_back(step_cell(milestone, kStepColumns[i]));
+      largest = std::max(largest, cells.back().value);
+    }
+    content += label(left, kTop, kStepColumns[i].title, "start", "title");
+    double y = kHead + kRowHeight / 2;
+    for (const StepCell& cell : cells) {
+      const double width = largest > 0 ? kBar * cell.value / largest : 0;
+      if (width > 0) content += bar(left, left + width, y, "measure");
+      content += label(left + width + (width > 0 ? 5 : 0), y + 4, cell.words, "start", "value");
+      drawn += width > 0 ? 1 : 0;
       y += kRowHeight;
     }
   }

@@ -97,6 +97,37 @@ TEST_CASE("contestants take turns there and back, after a warm-up that does not 
   CHECK(timing.series[0].requests.size() == 4);
 }
 
+TEST_CASE("rounds that are all disturbed go there and back too") {
+  Machine machine(1);
+  machine.burst_share = 1;
+  TimingOptions options = kOptions;
+  options.max_disturbed = 3;
+  const Timing timing = played(machine, 1, 1, options);
+  CHECK(std::accumulate(machine.order.begin(), machine.order.end(), std::string()) ==
+        "AB"
+        "AB"
+        "BA"
+        "AB"
+        "BA");
+  CHECK_FALSE(timing.settled);
+}
+
+TEST_CASE(
+    "law: settled says that the interval is narrow, also where the clock ended between looks") {
+  int between = 0;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    Machine machine(seed);
+    machine.noise = 0.02;
+    TimingOptions options = kOptions;
+    options.max_seconds = 23;  // eleven rounds of two seconds, after the warm-up
+    const Timing timing = played(machine, 1, 1, options);
+    const bool narrow = relative_half_width(speedup(timing, 1)) <= options.target_half_width;
+    CHECK(timing.settled == narrow);
+    between += timing.settled && timing.series[0].requests.size() > options.min_rounds;
+  }
+  CHECK(between > 0);
+}
+
 // At the noise where the rule for stopping matters most: some replays stop early and some at the
 // limit.
 TEST_CASE("the interval holds the true ratio in at least 93 % of replays") {
