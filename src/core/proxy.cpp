@@ -1,6 +1,7 @@
 #include "core/proxy.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace fs = std::filesystem;
@@ -176,7 +177,13 @@ class ProxyTokenizer : public Tokenizer {
   TokenizerInfo info_;
 };
 
-// The user's folder; or his file and those beside it that begin with its name: a graph's weights.
+// What describes a model beside the file of its graph.
+constexpr std::array kDescriptions{
+    "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "vocab.txt",   "vocab.gguf"};
+
+// The user's folder; or his file and those beside it that begin with its name, which are a graph's
+// weights, or that describe it.
 std::vector<fs::path> with_namesakes(const fs::path& input) {
   std::vector<fs::path> files{input};
   std::error_code error;
@@ -184,8 +191,10 @@ std::vector<fs::path> with_namesakes(const fs::path& input) {
   const std::string stem = input.stem().string();
   for (const auto& entry : fs::directory_iterator(input.parent_path(), error)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(stem) && name != input.filename() && entry.is_regular_file(error))
-      files.push_back(entry.path());
+    const bool describes =
+        std::find(kDescriptions.begin(), kDescriptions.end(), name) != kDescriptions.end();
+    const bool belongs = describes || (name.starts_with(stem) && name != input.filename());
+    if (belongs && entry.is_regular_file(error)) files.push_back(entry.path());
   }
   return files;
 }
