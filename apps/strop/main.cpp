@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 
 #include "completion.h"
 #include "config.h"
 #include "console.h"
+#include "help.h"
 #include "strop/run.h"
 #include "values.h"
 #include "verbs.h"
@@ -67,10 +69,10 @@ int explain(const CLI::App& app, const CLI::ParseError& error, int argc, char** 
 
 int main_body(int argc, char** argv) {
   CLI::App app{kDescription, "strop"};
+  app.formatter(std::make_shared<HelpFormatter>());
   app.footer(kFooter);
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string(version()));
-  app.get_formatter()->column_width(34);
   int code = all_passed;
   const CLI::App* const run = add_run_verb(app, code);
   add_stage_verbs(app, code);

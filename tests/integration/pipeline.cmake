@@ -8,6 +8,8 @@ set_tests_properties(integration.text PROPERTIES LABELS fast)
 if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
   add_test(NAME integration.readme COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/readme" "${PROJECT_BINARY_DIR}/bin")
   set_tests_properties(integration.readme PROPERTIES LABELS fast TIMEOUT 300)
+  add_test(NAME integration.help COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/help" $<TARGET_FILE:strop>)
+  set_tests_properties(integration.help PROPERTIES LABELS fast TIMEOUT 60)
 
   add_test(NAME integration.install COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/install" "${PROJECT_BINARY_DIR}"
     "${PROJECT_SOURCE_DIR}/build/demo/SmolLM2-135M")
