@@ -185,7 +185,21 @@ Tensor EncoderSession::sentence_of(std::span<const float> hidden,
                 all);
 }
 
-Result<Inference> EncoderSession::infer(std::span<const Tensor> given) {
+Result<void> EncoderSession::check(const Texts& texts,
+                                   std::span<const std::int64_t> segments) const {
+  for (const std::int64_t id : texts.ids)
+    if (id < 0 || id >= static_cast<std::int64_t>(vocabulary_))
+      return wrong_input("input_ids", str("be from 0 to ", vocabulary_ - 1), id);
+  for (const std::int64_t segment : segments)
+    if (segment != 0) return wrong_input("token_type_ids", "be 0, the only segment here", segment);
+  const std::size_t longest = *std::max_element(texts.lengths.begin(), texts.lengths.end());
+  if (longest > info_.context_length)
+    return wrong_input("input_ids", str("be at most ", info_.context_length, " tokens long"),
+                       static_cast<std::int64_t>(longest));
+  return {};
+}
+
+Result<EncoderSession::Texts> EncoderSession::texts_of(std::span<const Tensor> given) const {
   const std::array<InputPort, 3> ports{{{"input_ids", ElementType::i64, {-1, -1}},
                                         {"attention_mask", ElementType::i64, {-1, -1}},
                                         {"token_type_ids", ElementType::i64, {-1, -1}}}};
@@ -199,38 +213,35 @@ Result<Inference> EncoderSession::infer(std::span<const Tensor> given) {
                  tensor->name,
                  shape_text(tensor->shape)};
   }
-  const auto ids = integers(*tensors[0]);
-  if (ids.empty())
+  Texts texts{integers(*tensors[0]), {}, tensors[0]->shape};
+  if (texts.ids.empty())
     return Error{ErrorCode::invalid_input,
                  "[llama_cpp] the input input_ids holds no token.",
                  {},
                  "input_ids"};
-  const auto tokens = static_cast<std::size_t>(tensors[0]->shape[1]);
-  STROP_TRY(const auto lengths, lengths_of(integers(*tensors[1]), tokens));
-  for (const std::int64_t id : ids)
-    if (id < 0 || id >= static_cast<std::int64_t>(vocabulary_))
-      return wrong_input("input_ids", str("be from 0 to ", vocabulary_ - 1), id);
-  for (const std::int64_t type : integers(*tensors[2]))
-    if (type != 0) return wrong_input("token_type_ids", "be 0, the only segment here", type);
-  const std::size_t longest = *std::max_element(lengths.begin(), lengths.end());
-  if (longest > info_.context_length)
-    return wrong_input("input_ids", str("be at most ", info_.context_length, " tokens long"),
-                       static_cast<std::int64_t>(longest));
+  STROP_TRY(texts.lengths,
+            lengths_of(integers(*tensors[1]), static_cast<std::size_t>(texts.shape[1])));
+  STROP_CHECK(check(texts, integers(*tensors[2])));
+  return texts;
+}
 
+Result<Inference> EncoderSession::infer(std::span<const Tensor> given) {
+  STROP_TRY(const Texts texts, texts_of(given));
   Inference inference;
-  std::vector<float> hidden(ids.size() * width_);
-  for (std::size_t first = 0; first < lengths.size();) {
+  std::vector<float> hidden(texts.ids.size() * width_);
+  for (std::size_t first = 0; first < texts.lengths.size();) {
     std::size_t end = first, count = 0;
-    while (end < lengths.size() && end - first < kTexts && count + lengths[end] <= batch_tokens_)
-      count += lengths[end++];
-    STROP_TRY(const double seconds, encode(ids, lengths, first, end, hidden));
+    while (end < texts.lengths.size() && end - first < kTexts &&
+           count + texts.lengths[end] <= batch_tokens_)
+      count += texts.lengths[end++];
+    STROP_TRY(const double seconds, encode(texts.ids, texts.lengths, first, end, hidden));
     inference.seconds += seconds;
     first = end;
   }
-  std::vector<std::int64_t> shape = tensors[0]->shape;
+  std::vector<std::int64_t> shape = texts.shape;
   shape.push_back(static_cast<std::int64_t>(width_));
   inference.outputs.push_back(floats("last_hidden_state", shape, hidden));
-  if (sentence_.mean) inference.outputs.push_back(sentence_of(hidden, lengths));
+  if (sentence_.mean) inference.outputs.push_back(sentence_of(hidden, texts.lengths));
   return inference;
 }
 

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "engine.h"
@@ -32,9 +33,18 @@ class EncoderSession final : public TensorSession {
     bool mean = false, normalise = false;
   };
 
+  // Checked: whole ids, and of each text how many the mask keeps. Points into the inputs.
+  struct Texts {
+    std::span<const std::int64_t> ids;
+    std::vector<std::size_t> lengths;
+    std::vector<std::int64_t> shape;
+  };
+
   EncoderSession(ModelPtr model, ThreadpoolPtr threadpool, ContextPtr context,
                  const Options& options, double load_seconds);
 
+  Result<Texts> texts_of(std::span<const Tensor> given) const;
+  Result<void> check(const Texts& texts, std::span<const std::int64_t> segments) const;
   // Computes the texts from `first` up to `end`; their hidden states go into `hidden`.
   Result<double> encode(std::span<const std::int64_t> ids, std::span<const std::size_t> lengths,
                         std::size_t first, std::size_t end, std::span<float> hidden);
