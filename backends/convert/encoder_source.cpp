@@ -77,8 +77,8 @@ Result<EncoderSource> read_encoder(const std::filesystem::path& folder) {
   STROP_TRY(source.weights, read_safetensors_folder(folder));
   source.token_types = token_types_of(source.weights);
   source.plan = encoder_tensors(source.config, source.token_types);
-  STROP_CHECK(refuse_unknown(source.weights, known_names(source), "a BERT-type encoder"));
   for (const TensorPlan& tensor : source.plan) STROP_CHECK(expected_tensor(source.weights, tensor));
+  STROP_CHECK(refuse_unknown(source.weights, known_names(source), "a BERT-type encoder"));
   return source;
 }
 

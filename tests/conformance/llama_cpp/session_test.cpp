@@ -263,7 +263,8 @@ TEST_CASE("recipes go from unquantised to small, and the demo's grid is marked")
 }
 
 TEST_CASE("what cannot be converted is not supported, in a sentence") {
-  const Model other{.format = "huggingface", .architecture = "bert", .kind = ModelKind::embedding};
+  const Model other{
+      .format = "huggingface", .architecture = "deberta", .kind = ModelKind::embedding};
   const auto fit = backend().assess(other, Target{});
   CHECK_FALSE(fit.supported);
   REQUIRE(fit.reasons.size() == 1);
