@@ -47,6 +47,9 @@ struct Workspace {
   std::stop_token stop;          // asked for: return ErrorCode::cancelled soon
   // A folder of samples to calibrate with, 000000.npz and so on (docs/protocol.md); empty: none.
   std::filesystem::path calibration = {};
+  // Files beside the input's own that belong to it, whatever they are called: a confined worker may
+  // read them too.
+  std::vector<std::filesystem::path> beside = {};
 };
 
 struct SessionInfo {

@@ -1,7 +1,6 @@
 #include "core/proxy.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace fs = std::filesystem;
@@ -177,13 +176,7 @@ class ProxyTokenizer : public Tokenizer {
   TokenizerInfo info_;
 };
 
-// What describes a model beside the file of its graph.
-constexpr std::array kDescriptions{
-    "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "vocab.txt",   "vocab.gguf"};
-
-// The user's folder; or his file and those beside it that begin with its name, which are a graph's
-// weights, or that describe it.
+// The user's folder; or his file and those beside it that begin with its name: a graph's weights.
 std::vector<fs::path> with_namesakes(const fs::path& input) {
   std::vector<fs::path> files{input};
   std::error_code error;
@@ -191,10 +184,8 @@ std::vector<fs::path> with_namesakes(const fs::path& input) {
   const std::string stem = input.stem().string();
   for (const auto& entry : fs::directory_iterator(input.parent_path(), error)) {
     const std::string name = entry.path().filename().string();
-    const bool describes =
-        std::find(kDescriptions.begin(), kDescriptions.end(), name) != kDescriptions.end();
-    const bool belongs = describes || (name.starts_with(stem) && name != input.filename());
-    if (belongs && entry.is_regular_file(error)) files.push_back(entry.path());
+    if (name.starts_with(stem) && name != input.filename() && entry.is_regular_file(error))
+      files.push_back(entry.path());
   }
   return files;
 }
@@ -259,6 +250,8 @@ Result<Artifact> WorkerBackend::build(const Model& input, const Recipe& recipe, 
   os::Confinement confinement{.write = {workspace.dir}};
   if (step == 0) {
     confinement.read = with_namesakes(input.path);
+    confinement.read.insert(confinement.read.end(), workspace.beside.begin(),
+                            workspace.beside.end());
   } else {
     confinement.read = {fs::path(input.path).parent_path()};
   }

@@ -245,4 +245,15 @@ Result<std::vector<fs::path>> files_of_model(const fs::path& file, const Model& 
   return files;
 }
 
+std::vector<fs::path> descriptions_of_model(const fs::path& file) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const char* name : {"config.json", "tokenizer.json", "tokenizer_config.json",
+                           "special_tokens_map.json", "vocab.txt", "vocab.gguf"}) {
+    fs::path beside = file.parent_path() / name;
+    if (fs::is_regular_file(beside, error)) files.push_back(std::move(beside));
+  }
+  return files;
+}
+
 }  // namespace strop

@@ -4,11 +4,23 @@
 #include <algorithm>
 #include <charconv>
 
+#include "formats/model_file.h"
 #include "pipeline/calibration.h"
 #include "pipeline/stages.h"
 
 namespace strop::pipeline {
 namespace {
+
+// What belongs to a model that is a file; a folder holds all of its own.
+Result<std::vector<std::filesystem::path>> beside(const Model& model) {
+  std::error_code error;
+  std::vector<std::filesystem::path> files;
+  if (std::filesystem::is_directory(model.path, error)) return files;
+  STROP_TRY(files, files_of_model(model.path, model));
+  for (std::filesystem::path& file : descriptions_of_model(model.path))
+    files.push_back(std::move(file));
+  return files;
+}
 
 // The artifact of the recipe's first `count` steps. Recipes that begin alike share it.
 Result<Artifact> artifact_after(std::size_t count, const Recipe& recipe, const Model& model,
@@ -39,6 +51,9 @@ Result<Artifact> artifact_after(std::size_t count, const Recipe& recipe, const M
     const WorkerBackend worker = context.worker(step.worker);
     Workspace workspace{.dir = folder, .progress = &progress, .stop = context.stop()};
     if (needs_calibration(step)) workspace.calibration = calibration.folder;
+    if (count == 1) {
+      STROP_TRY(workspace.beside, beside(input));
+    }
     STROP_TRY(Artifact artifact, worker.build(input, recipe, count - 1, workspace));
     artifact.model_id = model.id;
     artifact.recipe_id = recipe.id;
