@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/json.h"
 #include "core/proxy.h"
@@ -27,6 +28,14 @@ inline RunOptions options_from(int argc, char** argv, int first) {
       options[argument.substr(0, equals)] = argument.substr(equals + 1);
   }
   return options;
+}
+
+// The other arguments from `first` on.
+inline std::vector<std::filesystem::path> files_from(int argc, char** argv, int first) {
+  std::vector<std::filesystem::path> files;
+  for (int i = first; i < argc; ++i)
+    if (std::string(argv[i]).find('=') == std::string::npos) files.emplace_back(argv[i]);
+  return files;
 }
 
 // Confined, as a run of Strop opens it.

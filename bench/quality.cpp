@@ -106,17 +106,14 @@ int main(int argc, char** argv) {
                  "[OPTION=VALUE...]\n";
     return 2;
   }
-  Request request{.text_worker = argv[1],
-                  .worker = argv[2],
-                  .text = argv[3],
-                  .chunk = static_cast<std::uint32_t>(std::stoul(argv[4])),
-                  .ids = argv[5],
-                  .reference = fs::absolute(argv[6]),
-                  .options = strop::bench::options_from(argc, argv, 7)};
-  for (int i = 7; i < argc; ++i) {
-    if (std::string(argv[i]).find('=') == std::string::npos)
-      request.candidates.emplace_back(argv[i]);
-  }
+  const Request request{.text_worker = argv[1],
+                        .worker = argv[2],
+                        .text = argv[3],
+                        .chunk = static_cast<std::uint32_t>(std::stoul(argv[4])),
+                        .ids = argv[5],
+                        .reference = fs::absolute(argv[6]),
+                        .candidates = strop::bench::files_from(argc, argv, 7),
+                        .options = strop::bench::options_from(argc, argv, 7)};
   const auto result = run(request);
   if (!result) return strop::bench::failed(result.error());
   std::cout << result->dump() << '\n';

@@ -82,18 +82,15 @@ int main(int argc, char** argv) {
                  "CANDIDATE... [OPTION=VALUE...]\n";
     return 2;
   }
-  Request request{.text_worker = argv[1],
-                  .worker = argv[2],
-                  .text = argv[3],
-                  .chunk = std::stoul(argv[4]),
-                  .chunks = std::stoul(argv[5]),
-                  .store = argv[6],
-                  .reference = fs::absolute(argv[7]),
-                  .options = strop::bench::options_from(argc, argv, 8)};
-  for (int i = 8; i < argc; ++i) {
-    if (std::string(argv[i]).find('=') == std::string::npos)
-      request.candidates.emplace_back(argv[i]);
-  }
+  const Request request{.text_worker = argv[1],
+                        .worker = argv[2],
+                        .text = argv[3],
+                        .chunk = std::stoul(argv[4]),
+                        .chunks = std::stoul(argv[5]),
+                        .store = argv[6],
+                        .reference = fs::absolute(argv[7]),
+                        .candidates = strop::bench::files_from(argc, argv, 8),
+                        .options = strop::bench::options_from(argc, argv, 8)};
   const auto result = run(request);
   if (!result) return strop::bench::failed(result.error());
   std::cout << result->dump() << '\n';

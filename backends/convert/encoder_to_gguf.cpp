@@ -18,11 +18,7 @@ enum Pooling : std::uint32_t { none = 0, mean = 1 };
 void add_metadata(GgufWriter& writer, const EncoderSource& source, const fs::path& folder,
                   FloatType type) {
   const HuggingFaceConfig& config = source.config;
-  writer.add("general.architecture", "bert");
-  writer.add("general.type", "model");
-  writer.add("general.name", folder.filename().string());
-  if (const std::string license = read_license(folder); !license.empty())
-    writer.add("general.license", license);
+  add_identity(writer, "bert", folder);
   writer.add("bert.block_count", config.layers);
   writer.add("bert.context_length", config.context);
   writer.add("bert.embedding_length", config.width);

@@ -135,6 +135,15 @@ const TensorType& ggml_type(FloatType type) {
   return *tensor_type(type == FloatType::f32 ? "f32" : type == FloatType::f16 ? "f16" : "bf16");
 }
 
+void add_identity(GgufWriter& writer, const std::string& architecture,
+                  const std::filesystem::path& folder) {
+  writer.add("general.architecture", architecture);
+  writer.add("general.type", "model");
+  writer.add("general.name", folder.filename().string());
+  if (const std::string license = read_license(folder); !license.empty())
+    writer.add("general.license", license);
+}
+
 void declare_tensors(GgufWriter& writer, const std::vector<TensorPlan>& plan, FloatType type) {
   for (const TensorPlan& tensor : plan)
     writer.add_tensor(tensor.name, ggml_type(stored_type(tensor, type)),

@@ -1,6 +1,7 @@
 // Planned tensors of a Hugging Face folder into a GGUF file, with memory for a few rows.
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -22,6 +23,10 @@ FloatType stored_type(const TensorPlan& tensor, FloatType type);
 // GGUF's value of general.file_type for a file whose matrices are of this type.
 std::uint32_t file_type(FloatType type);
 const formats::TensorType& ggml_type(FloatType type);
+
+// What a file says first: architecture, name by the folder, licence.
+void add_identity(formats::GgufWriter& writer, const std::string& architecture,
+                  const std::filesystem::path& folder);
 
 // Declares every tensor of the plan, in its order.
 void declare_tensors(formats::GgufWriter& writer, const std::vector<TensorPlan>& plan,

@@ -30,14 +30,8 @@ Error unsupported_config(const std::string& field, const std::string& rule,
 }
 
 Result<void> check_sizes_stated(const HuggingFaceConfig& config) {
-  for (const auto& [field, value] : {std::pair{"vocab_size", config.vocabulary},
-                                     {"hidden_size", config.width},
-                                     {"num_hidden_layers", config.layers},
-                                     {"num_attention_heads", config.heads},
-                                     {"intermediate_size", config.feed_forward},
-                                     {"max_position_embeddings", config.context}}) {
-    if (value == 0) return unsupported_config(field, "must be stated", "missing");
-  }
+  if (const auto field = unstated_size(config))
+    return unsupported_config(*field, "must be stated", "missing");
   return {};
 }
 

@@ -16,11 +16,7 @@ using namespace formats;
 enum TokenType : std::int32_t { normal = 1, control = 3, user_defined = 4, unused = 5 };
 void add_model_metadata(GgufWriter& writer, const HuggingFaceConfig& config, const fs::path& folder,
                         FloatType type) {
-  writer.add("general.architecture", "llama");
-  writer.add("general.type", "model");
-  writer.add("general.name", folder.filename().string());
-  if (const std::string license = read_license(folder); !license.empty())
-    writer.add("general.license", license);
+  add_identity(writer, "llama", folder);
   writer.add("llama.block_count", config.layers);
   writer.add("llama.context_length", config.context);
   writer.add("llama.embedding_length", config.width);

@@ -58,20 +58,13 @@ std::uint32_t tokens_together(const Options& options) {
   return std::max(options.batch, options.context);
 }
 
-Result<ContextPtr> new_context(llama_model& model, const Options& options) {
+Result<llama_context_params> encoder_params(const llama_model&, const Options& options) {
   auto params = llama_context_default_params();
   params.n_ctx = params.n_batch = params.n_ubatch = tokens_together(options);
   params.n_seq_max = kTexts;
-  params.n_threads = static_cast<std::int32_t>(options.threads);
-  params.n_threads_batch = params.n_threads;
-  params.flash_attn_type = engine_value(options.flash_attention);
   params.embeddings = true;
   params.pooling_type = LLAMA_POOLING_TYPE_NONE;  // a vector for each token
-  params.no_perf = true;
-  clear_engine_log();
-  ContextPtr context(llama_init_from_model(&model, params));
-  if (!context) return engine_error("the engine does not start with these run options");
-  return context;
+  return params;
 }
 
 Tensor floats(const std::string& name, std::vector<std::int64_t> shape,
@@ -94,35 +87,25 @@ Result<bool> is_encoder(const std::filesystem::path& file) {
 
 Result<std::unique_ptr<Session>> EncoderSession::open(const std::filesystem::path& file,
                                                       Options options, std::stop_token stop) {
-  const Stopwatch watch;
-  STROP_TRY(auto model, load_model(file, stop));
-  STROP_CHECK(resolve_context(*model, options));
-  STROP_TRY(auto threadpool, new_threadpool(options.threads));
-  STROP_TRY(auto context, new_context(*model, options));
-  llama_attach_threadpool(context.get(), threadpool.get(), threadpool.get());
-  options.flash_attention = attention_in_force(options.flash_attention);
-  return std::unique_ptr<Session>(new EncoderSession(std::move(model), std::move(threadpool),
-                                                     std::move(context), options, watch.seconds()));
+  STROP_TRY(auto engine, open_engine(file, std::move(options), encoder_params, stop));
+  return std::unique_ptr<Session>(new EncoderSession(std::move(engine)));
 }
 
-EncoderSession::EncoderSession(ModelPtr model, ThreadpoolPtr threadpool, ContextPtr context,
-                               const Options& options, double load_seconds)
-    : model_(std::move(model)),
-      threadpool_(std::move(threadpool)),
-      context_(std::move(context)),
-      batch_(new llama_batch(
-          llama_batch_init(static_cast<std::int32_t>(tokens_together(options)), 0, 1))),
-      batch_tokens_(tokens_together(options)),
-      width_(static_cast<std::size_t>(llama_model_n_embd(model_.get()))),
-      vocabulary_(
-          static_cast<std::size_t>(llama_vocab_n_tokens(llama_model_get_vocab(model_.get())))) {
-  sentence_ = {metadata(*model_, "bert.pooling_type") == kMean,
-               metadata(*model_, "strop.sentence.normalise") == "true"};
+EncoderSession::EncoderSession(Engine engine)
+    : engine_(std::move(engine)),
+      batch_tokens_(tokens_together(engine_.options)),
+      batch_(new llama_batch(llama_batch_init(static_cast<std::int32_t>(batch_tokens_), 0, 1))),
+      width_(static_cast<std::size_t>(llama_model_n_embd(engine_.model.get()))),
+      vocabulary_(static_cast<std::size_t>(
+          llama_vocab_n_tokens(llama_model_get_vocab(engine_.model.get())))) {
+  const Options& options = engine_.options;
+  sentence_ = {metadata(*engine_.model, "bert.pooling_type") == kMean,
+               metadata(*engine_.model, "strop.sentence.normalise") == "true"};
   info_.context_length = options.context;
   info_.run_options = to_run_options(options);
   info_.run_options.erase(kCacheKnob);
   info_.cpu_variant = options.cpu_variant;
-  info_.load_seconds = load_seconds;
+  info_.load_seconds = engine_.load_seconds;
 }
 
 Result<double> EncoderSession::encode(std::span<const std::int64_t> ids,
@@ -143,14 +126,14 @@ Result<double> EncoderSession::encode(std::span<const std::int64_t> ids,
   if (count == 0) return 0.0;
   clear_engine_log();
   const Stopwatch watch;
-  if (const int status = llama_encode(context_.get(), *batch_); status != 0)
+  if (const int status = llama_encode(engine_.context.get(), *batch_); status != 0)
     return engine_error(str("the engine failed with status ", status));
-  llama_synchronize(context_.get());
+  llama_synchronize(engine_.context.get());
   const double seconds = watch.seconds();
   std::int32_t index = 0;
   for (std::size_t text = first; text < end; ++text) {
     for (std::size_t i = 0; i < lengths[text]; ++i, ++index) {
-      const float* row = llama_get_embeddings_ith(context_.get(), index);
+      const float* row = llama_get_embeddings_ith(engine_.context.get(), index);
       if (row == nullptr) return engine_error("the engine gave no hidden state");
       if (!all_finite({row, width_}))
         return Error{ErrorCode::backend,

@@ -40,8 +40,7 @@ class EncoderSession final : public TensorSession {
     std::vector<std::int64_t> shape;
   };
 
-  EncoderSession(ModelPtr model, ThreadpoolPtr threadpool, ContextPtr context,
-                 const Options& options, double load_seconds);
+  explicit EncoderSession(Engine engine);
 
   Result<Texts> texts_of(std::span<const Tensor> given) const;
   Result<void> check(const Texts& texts, std::span<const std::int64_t> segments) const;
@@ -50,11 +49,10 @@ class EncoderSession final : public TensorSession {
                         std::size_t first, std::size_t end, std::span<float> hidden);
   Tensor sentence_of(std::span<const float> hidden, std::span<const std::size_t> lengths) const;
 
-  ModelPtr model_;
-  ThreadpoolPtr threadpool_;
-  ContextPtr context_;  // before the two above in destruction
+  Engine engine_;
+  std::size_t batch_tokens_ = 0;
   BatchPtr batch_;
-  std::size_t batch_tokens_ = 0, width_ = 0, vocabulary_ = 0;
+  std::size_t width_ = 0, vocabulary_ = 0;
   Sentence sentence_;
   SessionInfo info_;
 };

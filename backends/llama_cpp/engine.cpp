@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/clock.h"
 #include "engine_log.h"
 
 namespace strop::llama_cpp {
@@ -12,13 +13,6 @@ namespace {
 
 bool continue_loading(float, void* stop) {
   return !static_cast<std::stop_token*>(stop)->stop_requested();
-}
-
-}  // namespace
-
-Error engine_error(const std::string& what) {
-  const auto said = engine_complaints();
-  return {ErrorCode::backend, str("[llama_cpp] ", what, said.empty() ? "" : ": ", said, ".")};
 }
 
 Result<ModelPtr> load_model(const std::filesystem::path& file, std::stop_token stop) {
@@ -34,6 +28,7 @@ Result<ModelPtr> load_model(const std::filesystem::path& file, std::stop_token s
   return engine_error(str("the engine does not load ", file.filename().string()));
 }
 
+// Puts the context size in force into options, or says why it cannot be had.
 Result<void> resolve_context(const llama_model& model, Options& options) {
   const auto limit = static_cast<std::uint32_t>(std::max(1, llama_model_n_ctx_train(&model)));
   if (options.context == 0) options.context = std::min(kDefaultContext, limit);
@@ -80,12 +75,48 @@ llama_flash_attn_type engine_value(FlashAttention value) {
   return LLAMA_FLASH_ATTN_TYPE_AUTO;
 }
 
+// llama.cpp has no question for it: it starts with `on` for auto and warns when it has to switch
+// off. Reads what it said since the context was made.
 FlashAttention attention_in_force(FlashAttention asked) {
   const auto said = engine_complaints();
   const bool switched_off = said.find("set to disabled") != std::string::npos ||
                             said.find("forcing off") != std::string::npos;
   if (switched_off) return FlashAttention::off;
   return asked == FlashAttention::automatic ? FlashAttention::on : asked;
+}
+
+Result<ContextPtr> new_context(llama_model& model, const Options& options,
+                               const ContextParams& wanted) {
+  STROP_TRY(llama_context_params params, wanted(model, options));
+  params.n_threads = params.n_threads_batch = static_cast<std::int32_t>(options.threads);
+  params.flash_attn_type = engine_value(options.flash_attention);
+  params.no_perf = true;
+  clear_engine_log();
+  ContextPtr context(llama_init_from_model(&model, params));
+  if (!context) return engine_error("the engine does not start with these run options");
+  return context;
+}
+
+}  // namespace
+
+Error engine_error(const std::string& what) {
+  const auto said = engine_complaints();
+  return {ErrorCode::backend, str("[llama_cpp] ", what, said.empty() ? "" : ": ", said, ".")};
+}
+
+Result<Engine> open_engine(const std::filesystem::path& file, Options options,
+                           const ContextParams& wanted, std::stop_token stop) {
+  const Stopwatch watch;
+  Engine engine;
+  STROP_TRY(engine.model, load_model(file, stop));
+  STROP_CHECK(resolve_context(*engine.model, options));
+  STROP_TRY(engine.threadpool, new_threadpool(options.threads));
+  STROP_TRY(engine.context, new_context(*engine.model, options, wanted));
+  llama_attach_threadpool(engine.context.get(), engine.threadpool.get(), engine.threadpool.get());
+  options.flash_attention = attention_in_force(options.flash_attention);
+  engine.options = std::move(options);
+  engine.load_seconds = watch.seconds();
+  return engine;
 }
 
 bool all_finite(std::span<const float> row) {

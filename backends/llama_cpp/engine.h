@@ -6,6 +6,7 @@
 #include <llama.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -23,7 +24,7 @@ struct FreeContext {
   void operator()(llama_context* context) const { llama_free(context); }
 };
 struct FreeThreadpool {
-  void (*free)(ggml_threadpool*);
+  void (*free)(ggml_threadpool*) = nullptr;
   void operator()(ggml_threadpool* pool) const { free(pool); }
 };
 struct FreeBatch {
@@ -40,20 +41,23 @@ using BatchPtr = std::unique_ptr<llama_batch, FreeBatch>;
 // What the engine complained about since its log was cleared, as an error of this worker.
 Error engine_error(const std::string& what);
 
+// A file opened, in the order in which its parts must not go: the context before the others.
+struct Engine {
+  ModelPtr model;
+  ThreadpoolPtr threadpool;  // lives as long; without it the engine starts threads for each token
+  ContextPtr context;
+  Options options;  // in force
+  double load_seconds = 0;
+};
+
+// What a kind of session wants of its context beside threads and attention, or why the model is not
+// for it. options.context is resolved.
+using ContextParams =
+    std::function<Result<llama_context_params>(const llama_model& model, const Options& options)>;
+
 // The CPU variant must have been loaded. stop ends a long load.
-Result<ModelPtr> load_model(const std::filesystem::path& file, std::stop_token stop);
-
-// Puts the context size in force into options, or says why it cannot be had.
-Result<void> resolve_context(const llama_model& model, Options& options);
-
-// Threads that live as long as the session. Without them the engine starts new ones for each token.
-Result<ThreadpoolPtr> new_threadpool(std::uint32_t threads);
-
-llama_flash_attn_type engine_value(FlashAttention value);
-
-// llama.cpp has no question for it: it starts with `on` for auto and warns when it has to switch
-// off. Reads what it said since the context was made.
-FlashAttention attention_in_force(FlashAttention asked);
+Result<Engine> open_engine(const std::filesystem::path& file, Options options,
+                           const ContextParams& wanted, std::stop_token stop);
 
 bool all_finite(std::span<const float> row);
 

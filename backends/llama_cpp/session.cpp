@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "core/clock.h"
-#include "engine_log.h"
 
 namespace strop::llama_cpp {
 namespace {
@@ -29,22 +28,18 @@ ggml_type ggml_type_of(CacheType type) {
   return GGML_TYPE_F16;
 }
 
-Result<ContextPtr> new_context(llama_model& model, Options& options) {
+Result<llama_context_params> decoder_params(const llama_model& model, const Options& options) {
+  if (!llama_model_has_decoder(&model) || llama_model_has_encoder(&model)) {
+    return Error{ErrorCode::unsupported,
+                 "[llama_cpp] only decoders can be opened, and this model is none."};
+  }
   auto params = llama_context_default_params();
   params.n_ctx = options.context;
-  params.n_batch = options.batch;
-  params.n_ubatch = options.batch;
+  params.n_batch = params.n_ubatch = options.batch;
   params.n_seq_max = kSequences;
   params.kv_unified = true;  // a fork shares the cells of its common beginning
-  params.n_threads = static_cast<std::int32_t>(options.threads);
-  params.n_threads_batch = params.n_threads;
-  params.flash_attn_type = engine_value(options.flash_attention);
   params.type_k = params.type_v = ggml_type_of(options.kv_cache_type);
-  params.no_perf = true;
-  clear_engine_log();
-  ContextPtr context(llama_init_from_model(&model, params));
-  if (!context) return engine_error("the engine does not start with these run options");
-  return context;
+  return params;
 }
 
 // The first of the largest. Lanes let the compiler use vectors; the row is finite.
@@ -84,33 +79,21 @@ Result<void> check_wanted(std::span<const std::uint32_t> wanted, std::size_t ids
 
 Result<std::unique_ptr<Session>> LlamaSession::open(const std::filesystem::path& file,
                                                     Options options, std::stop_token stop) {
-  const Stopwatch watch;
-  STROP_TRY(auto model, load_model(file, stop));
-  if (!llama_model_has_decoder(model.get()) || llama_model_has_encoder(model.get())) {
-    return Error{ErrorCode::unsupported,
-                 "[llama_cpp] only decoders can be opened, and this model is none."};
-  }
-  STROP_CHECK(resolve_context(*model, options));
-  STROP_TRY(auto threadpool, new_threadpool(options.threads));
-  STROP_TRY(auto context, new_context(*model, options));
-  llama_attach_threadpool(context.get(), threadpool.get(), threadpool.get());
-  options.flash_attention = attention_in_force(options.flash_attention);
-  return std::unique_ptr<Session>(new LlamaSession(std::move(model), std::move(threadpool),
-                                                   std::move(context), options, watch.seconds()));
+  STROP_TRY(auto engine, open_engine(file, std::move(options), decoder_params, stop));
+  return std::unique_ptr<Session>(new LlamaSession(std::move(engine)));
 }
 
-LlamaSession::LlamaSession(ModelPtr model, ThreadpoolPtr threadpool, ContextPtr context,
-                           const Options& options, double load_seconds)
-    : model_(std::move(model)),
-      threadpool_(std::move(threadpool)),
-      context_(std::move(context)),
-      batch_(new llama_batch(llama_batch_init(static_cast<std::int32_t>(options.batch), 0, 1))),
+LlamaSession::LlamaSession(Engine engine)
+    : engine_(std::move(engine)),
+      batch_(new llama_batch(
+          llama_batch_init(static_cast<std::int32_t>(engine_.options.batch), 0, 1))),
       lengths_(kSequences) {
-  const auto* vocabulary = llama_model_get_vocab(model_.get());
+  const Options& options = engine_.options;
+  const auto* vocabulary = llama_model_get_vocab(engine_.model.get());
   info_ = {static_cast<std::uint32_t>(llama_vocab_n_tokens(vocabulary)), options.context,
-           to_run_options(options), options.cpu_variant, load_seconds};
+           to_run_options(options), options.cpu_variant, engine_.load_seconds};
   llama_set_abort_callback(
-      context_.get(),
+      engine_.context.get(),
       [](void* session) { return static_cast<LlamaSession*>(session)->stop_.stop_requested(); },
       this);
 }
@@ -168,7 +151,7 @@ Result<void> LlamaSession::decode_batch(SequenceId sequence, std::span<const Tok
     batch_->logits[i] = 0;
   }
   for (const auto position : wanted) batch_->logits[position - ids_before] = 1;
-  if (const int status = llama_decode(context_.get(), *batch_); status != 0)
+  if (const int status = llama_decode(engine_.context.get(), *batch_); status != 0)
     return decode_error(status);
   lengths_[sequence] += static_cast<std::uint32_t>(ids.size());
   return {};
@@ -177,8 +160,8 @@ Result<void> LlamaSession::decode_batch(SequenceId sequence, std::span<const Tok
 Result<void> LlamaSession::hand_out(std::span<const std::uint32_t> wanted, std::size_t ids_before,
                                     std::size_t index, const RowSink& sink) const {
   for (const auto position : wanted) {
-    const float* logits =
-        llama_get_logits_ith(context_.get(), static_cast<std::int32_t>(position - ids_before));
+    const float* logits = llama_get_logits_ith(engine_.context.get(),
+                                               static_cast<std::int32_t>(position - ids_before));
     if (logits == nullptr) return engine_error("the engine gave no logits");
     const std::span<const float> row(logits, info_.vocabulary_size);
     if (!all_finite(row)) {
@@ -193,7 +176,7 @@ Result<void> LlamaSession::hand_out(std::span<const std::uint32_t> wanted, std::
 
 Result<void> LlamaSession::decode(SequenceId sequence, std::span<const TokenId> ids,
                                   std::span<const std::uint32_t> wanted, const RowSink& sink) {
-  const auto batch = llama_n_batch(context_.get());
+  const auto batch = llama_n_batch(engine_.context.get());
   std::size_t rows_done = 0;
   for (std::size_t done = 0; done < ids.size();) {
     const auto rest = wanted.subspan(rows_done);
@@ -220,7 +203,7 @@ Result<void> LlamaSession::evaluate(SequenceId sequence, std::span<const TokenId
 
 Result<void> LlamaSession::truncate(SequenceId sequence, std::uint32_t length) {
   STROP_CHECK(check_sequence(sequence));
-  auto* memory = llama_get_memory(context_.get());
+  auto* memory = llama_get_memory(engine_.context.get());
   if (!llama_memory_seq_rm(memory, static_cast<llama_seq_id>(sequence),
                            static_cast<llama_pos>(length), -1)) {
     return Error{ErrorCode::unsupported,
@@ -235,7 +218,7 @@ Result<void> LlamaSession::fork(SequenceId from, SequenceId to) {
   STROP_CHECK(check_sequence(to));
   if (from == to) return {};
   STROP_CHECK(truncate(to, 0));
-  llama_memory_seq_cp(llama_get_memory(context_.get()), static_cast<llama_seq_id>(from),
+  llama_memory_seq_cp(llama_get_memory(engine_.context.get()), static_cast<llama_seq_id>(from),
                       static_cast<llama_seq_id>(to), -1, -1);
   lengths_[to] = lengths_[from];
   return {};

@@ -25,8 +25,7 @@ class LlamaSession final : public DecoderSession {
                               std::uint32_t count, std::stop_token stop) override;
 
  private:
-  LlamaSession(ModelPtr model, ThreadpoolPtr threadpool, ContextPtr context, const Options& options,
-               double load_seconds);
+  explicit LlamaSession(Engine engine);
 
   Result<void> check_sequence(SequenceId sequence) const;
   Result<void> check_ids(SequenceId sequence, std::span<const TokenId> ids) const;
@@ -38,9 +37,7 @@ class LlamaSession final : public DecoderSession {
                         std::size_t index, const RowSink& sink) const;
   Error decode_error(int status) const;
 
-  ModelPtr model_;
-  ThreadpoolPtr threadpool_;
-  ContextPtr context_;  // before the two above in destruction
+  Engine engine_;
   BatchPtr batch_;
   std::vector<std::uint32_t> lengths_;  // tokens held, per sequence
   std::stop_token stop_;  // of the call in progress; asked by the engine while it computes

@@ -24,14 +24,8 @@ Result<void> check_config(const HuggingFaceConfig& config) {
   if (config.architecture != "LlamaForCausalLM" && config.architecture != "MistralForCausalLM")
     return unsupported("architectures", "must be LlamaForCausalLM or MistralForCausalLM",
                        config.architecture);
-  for (const auto& [field, value] : {std::pair{"vocab_size", config.vocabulary},
-                                     {"hidden_size", config.width},
-                                     {"num_hidden_layers", config.layers},
-                                     {"num_attention_heads", config.heads},
-                                     {"intermediate_size", config.feed_forward},
-                                     {"max_position_embeddings", config.context}}) {
-    if (value == 0) return unsupported(field, "must be stated", "missing");
-  }
+  if (const auto field = unstated_size(config))
+    return unsupported(*field, "must be stated", "missing");
   if (config.head_width % 2 != 0)
     return unsupported("head_dim", "must be even", str(config.head_width));
   if (config.activation != "silu")

@@ -569,4 +569,16 @@ Result<void> refuse_pickles(const fs::path& folder) {
                .value = pickle};
 }
 
+std::optional<std::string> unstated_size(const HuggingFaceConfig& config) {
+  for (const auto& [field, value] : {std::pair{"vocab_size", config.vocabulary},
+                                     {"hidden_size", config.width},
+                                     {"num_hidden_layers", config.layers},
+                                     {"num_attention_heads", config.heads},
+                                     {"intermediate_size", config.feed_forward},
+                                     {"max_position_embeddings", config.context}}) {
+    if (value == 0) return field;
+  }
+  return std::nullopt;
+}
+
 }  // namespace strop::formats

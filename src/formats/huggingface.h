@@ -39,6 +39,10 @@ struct HuggingFaceConfig {
   std::string source_grid;  // strop_source_grid, if the folder states it
 };
 
+// The field of config.json that a transformer needs and that is not stated: its sizes. nullopt: all
+// are.
+std::optional<std::string> unstated_size(const HuggingFaceConfig& config);
+
 struct AddedToken {
   std::uint32_t id = 0;
   std::string content;

@@ -68,22 +68,26 @@ Result<void> record_once(const Trial& reference, const Json& inputs, const Repor
   return {};
 }
 
-Result<void> check_text(const Record& record, const Artifact& artifact, DecoderSession& session,
-                        Context& context,
-                        const std::function<Result<void>(const GoldenCheck&)>& judge) {
+using Judge = std::function<Result<void>(const GoldenCheck&)>;  // an error ends the checks
+
+// What the session computes, against the record; at an opening only what is quick.
+Result<void> check_outputs(const Record& record, bool only_quick, Session& session,
+                           const Judge& judge, std::stop_token stop) {
+  if (!record.golden.samples.empty()) {
+    STROP_TRY(const GoldenCheck check, check_samples_of(record, *session.tensors(), stop));
+    STROP_CHECK(judge(check));
+  }
   for (const GoldenRows& rows : record.golden.rows) {
-    if (!is_quick(rows)) continue;
+    if (only_quick && !is_quick(rows)) continue;
+    DecoderSession& decoder = *session.decoder();
     STROP_TRY(const GoldenCheck check,
-              check_rows(record.file, rows, record.limit, record.folder, session, context.stop()));
+              check_rows(record.file, rows, record.limit, record.folder, decoder, stop));
     STROP_CHECK(judge(check));
     if (rows.name != "brief") continue;
-    STROP_TRY(const GoldenCheck generation, check_generation(rows, session, context.stop()));
+    STROP_TRY(const GoldenCheck generation, check_generation(rows, decoder, stop));
     STROP_CHECK(judge(generation));
   }
-  if (!context.first_time("tokenizer of " + artifact.id)) return {};
-  STROP_TRY(const GoldenCheck check,
-            check_tokenizer(record.file, record.golden, artifact, context));
-  return judge(check);
+  return {};
 }
 
 // The original's record with this artifact's limit. Its files first: what a record names is always
@@ -154,14 +158,16 @@ Result<void> check_opened(const Trial& trial, const RunOptions& asked, Session& 
   if (trial.recipe.stand_in) return {};
   STROP_TRY(const auto record, record_for(trial, asked, now, report, context));
   if (!record) return {};
-  const auto judge = [&](const GoldenCheck& check) -> Result<void> {
+  const Judge judge = [&](const GoldenCheck& check) -> Result<void> {
     if (check.verdict == Verdict::fail) return drifted(trial, check, record->folder);
     return {};
   };
-  if (DecoderSession* decoder = session.decoder())
-    return check_text(*record, *trial.artifact, *decoder, context, judge);
-  STROP_TRY(const GoldenCheck check, check_samples_of(*record, *session.tensors(), context.stop()));
-  return judge(check);
+  STROP_CHECK(check_outputs(*record, true, session, judge, context.stop()));
+  if (record->golden.rows.empty() || !context.first_time("tokenizer of " + trial.artifact->id))
+    return {};
+  STROP_TRY(const GoldenCheck tokenizer,
+            check_tokenizer(record->file, record->golden, *trial.artifact, context));
+  return judge(tokenizer);
 }
 
 Result<void> attach_records(const Trial& trial, double distance, WorkerSession& worker,
@@ -236,16 +242,11 @@ Result<void> check_record(const fs::path& file, const Artifact& artifact, const 
     return Error{.code = ErrorCode::unsupported,
                  .message = str("[golden] ", backend, " opened the artifact as no ",
                                 golden.rows.empty() ? "function of tensors" : "decoder")};
-  if (!golden.samples.empty()) {
-    STROP_TRY(checks.emplace_back(), check_samples_of(record, *session.tensors(), context.stop()));
-  }
-  for (const GoldenRows& rows : golden.rows) {
-    STROP_TRY(checks.emplace_back(), check_rows(name, rows, record.limit, record.folder,
-                                                *session.decoder(), context.stop()));
-    if (rows.name != "brief") continue;
-    STROP_TRY(checks.emplace_back(), check_generation(rows, *session.decoder(), context.stop()));
-  }
-  return {};
+  const auto keep = [&](const GoldenCheck& check) -> Result<void> {
+    checks.push_back(check);
+    return {};
+  };
+  return check_outputs(record, false, session, keep, context.stop());
 }
 
 }  // namespace

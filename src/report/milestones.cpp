@@ -149,6 +149,11 @@ std::vector<Milestone> milestones(const Report& report) {
           acceleration_of(report, summary), validation_of(summary)};
 }
 
+bool has_unit_speed(const Milestone& milestone) {
+  return milestone.kind == MilestoneKind::baseline && !milestone.trial_id.empty() &&
+         !milestone.speedup;
+}
+
 std::string milestone_title(MilestoneKind kind) {
   switch (kind) {
     case MilestoneKind::baseline:

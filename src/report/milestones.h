@@ -13,6 +13,9 @@ namespace strop {
 // figures of the report only. Empty without a recommended artifact.
 std::vector<Milestone> milestones(const Report& report);
 
+// The baseline itself, whose speed is 1 by definition and has no figure.
+bool has_unit_speed(const Milestone& milestone);
+
 std::string milestone_title(MilestoneKind kind);
 
 }  // namespace strop

@@ -451,8 +451,7 @@ struct StepCell {
 
 StepCell step_cell(const Milestone& milestone, const StepColumn& column) {
   const auto& figure = milestone.*column.figure;
-  const bool unit = column.figure == &Milestone::speedup && !milestone.trial_id.empty() &&
-                    milestone.kind == MilestoneKind::baseline;
+  const bool unit = column.figure == &Milestone::speedup && has_unit_speed(milestone);
   if (!figure) return unit ? StepCell{1, "1x"} : StepCell{0, "\u2014"};
   if (!can_be_drawn(&*figure)) return {0, "noisy"};
   return {std::max(figure->value, 0.0), value_text(quantity(*figure))};

@@ -436,8 +436,7 @@ Html milestones_section(const Report& report) {
     Html row = element("th", {{"scope", "row"}}, milestone_title(milestone.kind));
     for (const std::optional<Metric>* figure :
          {&milestone.size, &milestone.accuracy, &milestone.speedup, &milestone.memory}) {
-      const bool unit = figure == &milestone.speedup && !*figure &&
-                        milestone.kind == MilestoneKind::baseline && !milestone.trial_id.empty();
+      const bool unit = figure == &milestone.speedup && has_unit_speed(milestone);
       row += unit ? unit_cell() : number_cell(*figure ? &**figure : nullptr);
     }
     rows += element("tr", row + element("td", {{"class", "words"}}, milestone.text));

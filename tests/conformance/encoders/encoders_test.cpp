@@ -13,29 +13,15 @@
 #include "formats/model_file.h"
 #include "formats/safetensors.h"
 #include "measure/likeness.h"
+#include "support/built.h"
 
 namespace fs = std::filesystem;
 using namespace strop;
+using namespace strop::test;
 
 namespace {
 
 const fs::path kScratch = STROP_SCRATCH;
-
-template <class T>
-T taken(Result<T> result) {
-  REQUIRE_MESSAGE(result, result.error().message);
-  return *std::move(result);
-}
-
-fs::path program(const std::string& worker) {
-  return fs::path(STROP_WORKERS_FOLDER) / ("strop-worker-" + worker);
-}
-
-fs::path fresh(const std::string& name) {
-  fs::remove_all(kScratch / name);
-  fs::create_directories(kScratch / name);
-  return kScratch / name;
-}
 
 Model minilm() {
   if (!fs::exists(fs::path(STROP_MINILM) / "model.safetensors")) {
@@ -45,32 +31,16 @@ Model minilm() {
   return taken(read_model(STROP_MINILM));
 }
 
-// The recipe of that name that the framework itself offers, built in confined workers.
 Artifact made(const std::string& framework, const std::string& name) {
-  Model input = minilm();
-  const auto fit = taken(WorkerBackend(program(framework), {}).fit(input, {.arch = "x86_64"}));
-  REQUIRE_MESSAGE(fit.fit.supported, framework);
-  for (const Recipe& recipe : fit.space.recipes) {
-    if (recipe.name != name) continue;
-    Artifact artifact;
-    for (std::size_t step = 0; step < recipe.steps.size(); ++step) {
-      const fs::path folder = fresh(str(framework, "-", name, "-", step));
-      artifact = taken(WorkerBackend(program(recipe.steps[step].worker), {})
-                           .build(input, recipe, step, {.dir = folder}));
-      artifact.folder = folder.string();
-      input.path = (folder / artifact.entry).string();
-      input.format = artifact.format;
-    }
-    return artifact;
-  }
-  FAIL(framework << " offers no recipe " << name);
-  return {};
+  const Model model = minilm();
+  return test::made(model, recipe_named(framework, model, name),
+                    kScratch / str(framework, "-", name));
 }
 
 std::unique_ptr<WorkerSession> opened(const std::string& framework, const Artifact& artifact,
                                       const RunOptions& options = {}) {
-  return taken(
-      WorkerBackend(program(framework), {}).open(artifact, options, {.dir = fresh("session")}));
+  return taken(WorkerBackend(program(framework), {})
+                   .open(artifact, options, {.dir = fresh(kScratch / "session")}));
 }
 
 Tensor integers(const std::string& name, std::vector<std::int64_t> shape,
@@ -228,8 +198,9 @@ TEST_CASE("llama.cpp's encoder leaves padding out, and says what it cannot take"
   // Still fit for work.
   CHECK(answers(*session, texts({9})).contains("last_hidden_state"));
 
-  auto cached = WorkerBackend(program("llama_cpp"), {})
-                    .open(artifact, {{"kv_cache_type", "f16"}}, {.dir = fresh("session")});
+  auto cached =
+      WorkerBackend(program("llama_cpp"), {})
+          .open(artifact, {{"kv_cache_type", "f16"}}, {.dir = fresh(kScratch / "session")});
   REQUIRE_FALSE(cached);
   CHECK(cached.error().field == "kv_cache_type");
 }

@@ -13,9 +13,11 @@
 #include "core/json.h"
 #include "core/proxy.h"
 #include "formats/model_file.h"
+#include "support/built.h"
 
 namespace fs = std::filesystem;
 using namespace strop;
+using namespace strop::test;
 
 namespace {
 
@@ -31,51 +33,6 @@ const RunOptions kExactOpenVino{
     {"precision_hint", "f32"}, {"kv_cache_precision", "f32"}, {"dynamic_quantization_group", "0"}};
 const RunOptions kExactLlama{
     {"threads", "1"}, {"kv_cache_type", "f32"}, {"flash_attention", "off"}};
-
-template <class T>
-T taken(Result<T> result) {
-  REQUIRE_MESSAGE(result, result.error().message);
-  return *std::move(result);
-}
-
-fs::path program(const std::string& worker) {
-  return fs::path(STROP_WORKERS_FOLDER) / ("strop-worker-" + worker);
-}
-
-fs::path fresh(const fs::path& folder) {
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
-
-Model as_input(const Artifact& artifact, Model original) {
-  original.path = (fs::path(artifact.folder) / artifact.entry).string();
-  original.format = artifact.format;
-  return original;
-}
-
-// The steps of a recipe from `first` on, each in a confined worker, as the pipeline runs them.
-Artifact made(Model input, const Recipe& recipe, const fs::path& folder, std::size_t first = 0) {
-  Artifact artifact;
-  for (std::size_t step = first; step < recipe.steps.size(); ++step) {
-    const bool last = step + 1 == recipe.steps.size();
-    const auto place = fresh(last ? folder : fs::path(str(folder.string(), "-", step)));
-    const WorkerBackend worker(program(recipe.steps[step].worker), {});
-    artifact = taken(worker.build(input, recipe, step, {.dir = place}));
-    artifact.folder = place.string();
-    input = as_input(artifact, input);
-  }
-  return artifact;
-}
-
-Recipe recipe_named(const std::string& framework, const Model& model, const std::string& name) {
-  const auto fit = taken(WorkerBackend(program(framework), {}).fit(model, {.arch = "x86_64"}));
-  for (const Recipe& recipe : fit.space.recipes) {
-    if (recipe.name == name) return recipe;
-  }
-  FAIL(framework << " offers no recipe " << name);
-  return {};
-}
 
 struct Continuation {
   std::vector<TokenId> ids;

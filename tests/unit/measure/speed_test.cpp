@@ -61,6 +61,10 @@ Timing played(Machine& machine, double first, double second,
   return *timing;
 }
 
+std::string turns(const Machine& machine) {
+  return std::accumulate(machine.order.begin(), machine.order.end(), std::string());
+}
+
 bool holds(const Interval& interval, double truth) {
   return interval.low <= truth && truth <= interval.high;
 }
@@ -88,7 +92,7 @@ TEST_CASE("contestants take turns there and back, after a warm-up that does not 
   TimingOptions options = kOptions;
   options.min_rounds = options.max_rounds = 4;
   const Timing timing = played(machine, 1, 1, options);
-  CHECK(std::accumulate(machine.order.begin(), machine.order.end(), std::string()) ==
+  CHECK(turns(machine) ==
         "AB"
         "AB"
         "BA"
@@ -103,7 +107,7 @@ TEST_CASE("rounds that are all disturbed go there and back too") {
   TimingOptions options = kOptions;
   options.max_disturbed = 3;
   const Timing timing = played(machine, 1, 1, options);
-  CHECK(std::accumulate(machine.order.begin(), machine.order.end(), std::string()) ==
+  CHECK(turns(machine) ==
         "AB"
         "AB"
         "BA"
