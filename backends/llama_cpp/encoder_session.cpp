@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/clock.h"
+#include "core/logits.h"
 #include "core/tensor_inputs.h"
 #include "engine_log.h"
 #include "formats/gguf.h"

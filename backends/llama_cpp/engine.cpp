@@ -1,8 +1,6 @@
 #include "engine.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <utility>
 
 #include "core/clock.h"
@@ -117,12 +115,6 @@ Result<Engine> open_engine(const std::filesystem::path& file, Options options,
   engine.options = std::move(options);
   engine.load_seconds = watch.seconds();
   return engine;
-}
-
-bool all_finite(std::span<const float> row) {
-  bool finite = true;
-  for (const float value : row) finite &= std::abs(value) <= std::numeric_limits<float>::max();
-  return finite;
 }
 
 }  // namespace strop::llama_cpp

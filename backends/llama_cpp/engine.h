@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <span>
 #include <stop_token>
 #include <string>
 
@@ -58,7 +57,5 @@ using ContextParams =
 // The CPU variant must have been loaded. stop ends a long load.
 Result<Engine> open_engine(const std::filesystem::path& file, Options options,
                            const ContextParams& wanted, std::stop_token stop);
-
-bool all_finite(std::span<const float> row);
 
 }  // namespace strop::llama_cpp

@@ -5,43 +5,39 @@
 #include <memory>
 #include <vector>
 
+#include "core/chunked_decoder.h"
 #include "engine.h"
-#include "strop/backend.h"
 
 namespace strop::llama_cpp {
 
-class LlamaSession final : public DecoderSession {
+class LlamaSession final : public ChunkedDecoder {
  public:
   // The CPU variant must have been loaded. stop ends a long load.
   static Result<std::unique_ptr<Session>> open(const std::filesystem::path& file, Options options,
                                                std::stop_token stop);
 
-  const SessionInfo& info() const override { return info_; }
-  Result<void> evaluate(SequenceId sequence, std::span<const TokenId> ids,
-                        std::span<const std::uint32_t> wanted, const RowSink& sink) override;
-  Result<void> truncate(SequenceId sequence, std::uint32_t length) override;
-  Result<void> fork(SequenceId from, SequenceId to) override;
-  Result<Generation> generate(SequenceId sequence, std::span<const TokenId> ids,
-                              std::uint32_t count, std::stop_token stop) override;
-
  private:
-  explicit LlamaSession(Engine engine);
+  class Group;
 
-  Result<void> check_sequence(SequenceId sequence) const;
-  Result<void> check_ids(SequenceId sequence, std::span<const TokenId> ids) const;
-  Result<void> decode(SequenceId sequence, std::span<const TokenId> ids,
-                      std::span<const std::uint32_t> wanted, const RowSink& sink);
-  Result<void> decode_batch(SequenceId sequence, std::span<const TokenId> ids,
-                            std::span<const std::uint32_t> wanted, std::size_t ids_before);
-  Result<void> hand_out(std::span<const std::uint32_t> wanted, std::size_t ids_before,
-                        std::size_t index, const RowSink& sink) const;
-  Error decode_error(int status) const;
+  LlamaSession(Engine engine, SessionInfo info);
+
+  std::size_t length(SequenceId sequence) const override { return lengths_[sequence]; }
+  Result<void> append(SequenceId sequence, std::span<const TokenId> ids,
+                      std::span<const std::uint32_t> rows, const RowSink& sink) override;
+  Result<void> keep(SequenceId sequence, std::size_t length) override;
+  Result<void> copy(SequenceId from, SequenceId to) override;
+  Result<std::unique_ptr<DecoderGroup>> group(std::size_t sequences) override;
+
+  // Puts tokens of a sequence into the batch, none of them wanted.
+  void put(SequenceId sequence, std::span<const TokenId> ids);
+  // Computes the batch.
+  Result<void> decode();
+  // What follows the batch's token, valid until the next batch.
+  Result<std::span<const float>> logits_after(std::size_t token) const;
 
   Engine engine_;
   BatchPtr batch_;
   std::vector<std::uint32_t> lengths_;  // tokens held, per sequence
-  std::stop_token stop_;  // of the call in progress; asked by the engine while it computes
-  SessionInfo info_;
 };
 
 }  // namespace strop::llama_cpp

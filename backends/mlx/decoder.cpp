@@ -25,9 +25,10 @@ mx::array rows_of(const Matrix& matrix, const mx::array& rows) {
                         whole(matrix.grid.bits));
 }
 
-// [1][tokens][heads * width] -> [1][heads][tokens][width]
+// [sequences][tokens][heads * width] -> [sequences][heads][tokens][width]
 mx::array by_head(const mx::array& x, std::uint32_t heads, std::uint32_t width) {
-  return mx::transpose(mx::reshape(x, {1, x.shape(1), whole(heads), whole(width)}), {0, 2, 1, 3});
+  return mx::transpose(mx::reshape(x, {x.shape(0), x.shape(1), whole(heads), whole(width)}),
+                       {0, 2, 1, 3});
 }
 
 mx::array rotated(const Weights& weights, const mx::array& heads, std::uint32_t position) {
@@ -42,16 +43,17 @@ mx::array rotated(const Weights& weights, const mx::array& heads, std::uint32_t 
 
 // Puts what is new after the first `length` tokens of the store and returns all of them.
 mx::array appended(std::optional<mx::array>& store, const mx::array& fresh, int length) {
-  const int heads = fresh.shape(1), total = length + fresh.shape(2), width = fresh.shape(3);
+  const int sequences = fresh.shape(0), heads = fresh.shape(1), width = fresh.shape(3);
+  const int total = length + fresh.shape(2);
   if (!store || store->shape(2) < total) {
     const int room = (total + kRoomStep - 1) / kRoomStep * kRoomStep;
     const int more = room - (store ? store->shape(2) : 0);
-    const auto empty = mx::zeros({1, heads, more, width}, fresh.dtype());
+    const auto empty = mx::zeros({sequences, heads, more, width}, fresh.dtype());
     store = store ? mx::concatenate({*store, empty}, 2) : empty;
   }
   store = mx::slice_update(*store, fresh, mx::Shape{0, 0, length, 0},
-                           mx::Shape{1, heads, total, width});
-  return mx::slice(*store, {0, 0, 0, 0}, {1, heads, total, width});
+                           mx::Shape{sequences, heads, total, width});
+  return mx::slice(*store, {0, 0, 0, 0}, {sequences, heads, total, width});
 }
 
 mx::array attention(const Weights& weights, const Layer& layer, Cache& cache, std::size_t index,
@@ -68,8 +70,9 @@ mx::array attention(const Weights& weights, const Layer& layer, Cache& cache, st
   const auto attended = mx::fast::scaled_dot_product_attention(query, keys, values, scale,
                                                                x.shape(1) > 1 ? "causal" : "");
   const int width = whole(std::uint64_t{config.heads} * config.head_width);
-  return product(mx::reshape(mx::transpose(attended, {0, 2, 1, 3}), {1, x.shape(1), width}),
-                 layer.output);
+  const auto joined =
+      mx::reshape(mx::transpose(attended, {0, 2, 1, 3}), {x.shape(0), x.shape(1), width});
+  return product(joined, layer.output);
 }
 
 mx::array feed_forward(const Layer& layer, const mx::array& x) {
@@ -80,11 +83,13 @@ mx::array feed_forward(const Layer& layer, const mx::array& x) {
 
 }  // namespace
 
-mx::array forward(const Weights& weights, Cache& cache, std::span<const TokenId> ids) {
+mx::array forward(const Weights& weights, Cache& cache, std::span<const TokenId> ids,
+                  std::size_t sequences) {
   cache.keys.resize(weights.layers.size());
   cache.values.resize(weights.layers.size());
   const auto epsilon = static_cast<float>(weights.config.norm_epsilon);
-  const mx::array tokens(ids.data(), {1, whole(ids.size())}, mx::int32);
+  const auto count = ids.size() / sequences;
+  const mx::array tokens(ids.data(), {whole(sequences), whole(count)}, mx::int32);
   auto x = rows_of(weights.embedding, tokens);
   for (std::size_t i = 0; i < weights.layers.size(); ++i) {
     const Layer& layer = weights.layers[i];
@@ -93,7 +98,7 @@ mx::array forward(const Weights& weights, Cache& cache, std::span<const TokenId>
     x = mx::add(x, feed_forward(layer, mx::fast::rms_norm(x, layer.feed_forward_norm, epsilon)));
   }
   x = mx::fast::rms_norm(x, weights.norm, epsilon);
-  cache.length += static_cast<std::uint32_t>(ids.size());
+  cache.length += static_cast<std::uint32_t>(count);
   // The cache too, or its graph would grow with every call.
   std::vector<mx::array> results{x};
   for (const auto* side : {&cache.keys, &cache.values}) {
@@ -106,7 +111,7 @@ mx::array forward(const Weights& weights, Cache& cache, std::span<const TokenId>
 mx::array logits(const Weights& weights, const mx::array& hidden,
                  std::span<const std::uint32_t> rows) {
   const mx::array wanted(rows.data(), {whole(rows.size())}, mx::uint32);
-  const auto picked = mx::take(mx::squeeze(hidden, 0), wanted, 0);
+  const auto picked = mx::take(hidden, wanted, 1);
   const Matrix& head = weights.head ? *weights.head : weights.embedding;
   auto result = mx::contiguous(mx::astype(product(picked, head), mx::float32));
   result.eval();

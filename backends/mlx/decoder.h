@@ -40,8 +40,8 @@ struct Weights {
   std::optional<mx::array> rope_wavelengths;  // [head_width / 2] where positions are rescaled
 };
 
-// Keys and values of a sequence, per layer [1][kv_heads][room][head_width]. A copy is cheap: the
-// arrays are shared until one side writes.
+// Keys and values, per layer [sequences][kv_heads][room][head_width], of one sequence or of several
+// of the same length. A copy is cheap: the arrays are shared until one side writes.
 struct Cache {
   std::vector<std::optional<mx::array>> keys, values;
   std::uint32_t length = 0;
@@ -52,10 +52,12 @@ struct Cache {
 Result<Weights> read_weights(const std::filesystem::path& folder, const std::string& type,
                              const std::stop_token& stop);
 
-// Appends the tokens. Returns what comes after the last layer, normalised [1][tokens][width].
-mx::array forward(const Weights& weights, Cache& cache, std::span<const TokenId> ids);
+// Appends ids [sequences][tokens]. Returns what comes after the last layer, normalised
+// [sequences][tokens][width].
+mx::array forward(const Weights& weights, Cache& cache, std::span<const TokenId> ids,
+                  std::size_t sequences);
 
-// Logits f32 [rows][vocabulary] of some of the positions that forward gave.
+// Logits f32 [sequences][rows][vocabulary] of some of the positions that forward gave.
 mx::array logits(const Weights& weights, const mx::array& hidden,
                  std::span<const std::uint32_t> rows);
 

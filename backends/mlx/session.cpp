@@ -25,6 +25,28 @@ Result<std::uint32_t> context_of(RunOptions& options, std::uint32_t limit) {
                .value = stated};
 }
 
+// Sequences with one cache.
+class Group final : public DecoderGroup {
+ public:
+  Group(const Weights& weights, std::size_t sequences) : weights_(weights), sequences_(sequences) {}
+
+  Result<void> append(std::span<const TokenId> ids, const RowSink& sink) override {
+    return guard("computing sequences together", [&]() -> Result<void> {
+      const auto last = static_cast<std::uint32_t>(ids.size() / sequences_ - 1);
+      const auto values = logits(weights_, forward(weights_, cache_, ids, sequences_), {&last, 1});
+      const std::size_t width = weights_.config.vocabulary;
+      for (std::size_t i = 0; i < sequences_; ++i)
+        sink(i, {values.data<float>() + i * width, width});
+      return {};
+    });
+  }
+
+ private:
+  const Weights& weights_;
+  std::size_t sequences_;
+  Cache cache_;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<Session>> MlxSession::open(const std::filesystem::path& folder,
@@ -54,7 +76,7 @@ std::size_t MlxSession::length(SequenceId sequence) const {
 Result<void> MlxSession::append(SequenceId sequence, std::span<const TokenId> ids,
                                 std::span<const std::uint32_t> rows, const RowSink& sink) {
   return guard("computing", [&]() -> Result<void> {
-    const auto hidden = forward(weights_, caches_[sequence], ids);
+    const auto hidden = forward(weights_, caches_[sequence], ids, 1);
     if (rows.empty()) return {};
     const auto values = logits(weights_, hidden, rows);
     for (std::size_t i = 0; i < rows.size(); ++i)
@@ -71,6 +93,10 @@ Result<void> MlxSession::keep(SequenceId sequence, std::size_t length) {
 Result<void> MlxSession::copy(SequenceId from, SequenceId to) {
   caches_[to] = caches_[from];
   return {};
+}
+
+Result<std::unique_ptr<DecoderGroup>> MlxSession::group(std::size_t sequences) {
+  return std::unique_ptr<DecoderGroup>(std::make_unique<Group>(weights_, sequences));
 }
 
 }  // namespace strop::mlx

@@ -24,6 +24,7 @@ class MlxSession final : public ChunkedDecoder {
                       std::span<const std::uint32_t> rows, const RowSink& sink) override;
   Result<void> keep(SequenceId sequence, std::size_t length) override;
   Result<void> copy(SequenceId from, SequenceId to) override;
+  Result<std::unique_ptr<DecoderGroup>> group(std::size_t sequences) override;
 
   Weights weights_;
   std::map<SequenceId, Cache> caches_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -60,6 +59,19 @@ Ort::Value value_of(const Ort::MemoryInfo& memory, std::vector<T>& values,
                     const std::vector<std::int64_t>& dimensions) {
   return Ort::Value::CreateTensor<T>(memory, values.data(), values.size(), dimensions.data(),
                                      dimensions.size());
+}
+
+// A row of logits, f32 or f16, as f32.
+void read_row(const std::byte* values, ElementType type, std::span<float> row) {
+  if (type == ElementType::f32) {
+    std::memcpy(row.data(), values, row.size_bytes());
+    return;
+  }
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    Ort::Float16_t half;
+    std::memcpy(&half, values + 2 * i, 2);
+    row[i] = half.ToFloat();
+  }
 }
 
 }  // namespace
@@ -131,121 +143,144 @@ Decoder::Decoder(Ort::Session session, Shape shape, SessionInfo info)
       memory_(Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault)),
       shape_(std::move(shape)) {}
 
+// Sequences with one cache.
+class Decoder::Group final : public DecoderGroup {
+ public:
+  Group(Decoder& decoder, std::size_t sequences)
+      : decoder_(decoder), cache_(decoder.new_cache(sequences)) {}
+
+  Result<void> append(std::span<const TokenId> ids, const RowSink& sink) override {
+    const auto last = static_cast<std::uint32_t>(ids.size() / cache_.sequences - 1);
+    return guard("computing sequences together", [&] {
+      return decoder_.infer(cache_, ids, {&last, 1}, sink);
+    });
+  }
+
+ private:
+  Decoder& decoder_;
+  Cache cache_;
+};
+
 std::size_t Decoder::length(SequenceId id) const {
-  const auto found = sequences_.find(id);
-  return found == sequences_.end() ? 0 : found->second.length;
+  const auto found = caches_.find(id);
+  return found == caches_.end() ? 0 : found->second.length;
 }
 
-Decoder::Sequence& Decoder::sequence_at(SequenceId id) {
-  auto& sequence = sequences_[id];
-  if (!sequence.binding) {
-    sequence.binding = std::make_unique<Ort::IoBinding>(session_);
-    sequence.buffers.resize(2 * shape_.layers.size());
-  }
-  return sequence;
+Decoder::Cache Decoder::new_cache(std::size_t sequences) {
+  Cache cache{.sequences = sequences};
+  cache.binding = std::make_unique<Ort::IoBinding>(session_);
+  cache.buffers.resize(2 * shape_.layers.size());
+  return cache;
+}
+
+Decoder::Cache& Decoder::cache_of(SequenceId id) {
+  const auto found = caches_.find(id);
+  return found != caches_.end() ? found->second : caches_.emplace(id, new_cache(1)).first->second;
 }
 
 // Past and present are the same memory.
-void Decoder::bind_cache(Sequence& sequence) {
+void Decoder::bind(Cache& cache) {
   const std::vector<std::int64_t> dimensions{
-      1, shape_.heads, static_cast<std::int64_t>(sequence.capacity), shape_.width};
-  const auto bind = [&](std::vector<std::byte>& buffer, const std::string& past,
-                        const std::string& present) {
+      static_cast<std::int64_t>(cache.sequences), shape_.heads,
+      static_cast<std::int64_t>(cache.capacity), shape_.width};
+  const auto bind_one = [&](std::vector<std::byte>& buffer, const std::string& past,
+                            const std::string& present) {
     const auto value =
         Ort::Value::CreateTensor(memory_, buffer.data(), buffer.size(), dimensions.data(),
                                  dimensions.size(), engine_type(shape_.cache));
-    sequence.binding->BindInput(past.c_str(), value);
-    sequence.binding->BindOutput(present.c_str(), value);
+    cache.binding->BindInput(past.c_str(), value);
+    cache.binding->BindOutput(present.c_str(), value);
   };
   for (std::size_t i = 0; i < shape_.layers.size(); ++i) {
-    bind(sequence.buffers[2 * i], shape_.layers[i].past_key, shape_.layers[i].present_key);
-    bind(sequence.buffers[2 * i + 1], shape_.layers[i].past_value, shape_.layers[i].present_value);
+    bind_one(cache.buffers[2 * i], shape_.layers[i].past_key, shape_.layers[i].present_key);
+    bind_one(cache.buffers[2 * i + 1], shape_.layers[i].past_value, shape_.layers[i].present_value);
   }
 }
 
-// Doubles, so that a growing sequence is copied a few times only. A buffer is [heads][capacity]
-// rows.
-void Decoder::make_room(Sequence& sequence, std::size_t tokens) {
-  if (tokens <= sequence.capacity) return;
+// Doubles, so that a growing cache is copied a few times only.
+void Decoder::make_room(Cache& cache, std::size_t tokens) {
+  if (tokens <= cache.capacity) return;
   const std::size_t room = std::min<std::size_t>(
-      std::max({tokens, 2 * sequence.capacity, kLeastCapacity}), info_.context_length);
-  const auto heads = static_cast<std::size_t>(shape_.heads);
+      std::max({tokens, 2 * cache.capacity, kLeastCapacity}), info_.context_length);
+  const std::size_t heads = cache.sequences * static_cast<std::size_t>(shape_.heads);
   const std::size_t row = static_cast<std::size_t>(shape_.width) * bytes_of(shape_.cache);
-  for (auto& buffer : sequence.buffers) {
+  for (auto& buffer : cache.buffers) {
     std::vector<std::byte> larger(heads * room * row);
-    for (std::size_t head = 0; head < heads && sequence.length > 0; ++head)
-      std::memcpy(larger.data() + head * room * row, buffer.data() + head * sequence.capacity * row,
-                  sequence.length * row);
+    for (std::size_t head = 0; head < heads && cache.length > 0; ++head)
+      std::memcpy(larger.data() + head * room * row, buffer.data() + head * cache.capacity * row,
+                  cache.length * row);
     buffer = std::move(larger);
   }
-  sequence.capacity = room;
-  bind_cache(sequence);
+  cache.capacity = room;
+  bind(cache);
+}
+
+Result<void> Decoder::infer(Cache& cache, std::span<const TokenId> ids,
+                            std::span<const std::uint32_t> rows, const RowSink& sink) {
+  const auto sequences = static_cast<std::int64_t>(cache.sequences);
+  const std::int64_t count = static_cast<std::int64_t>(ids.size()) / sequences;
+  const std::int64_t total = static_cast<std::int64_t>(cache.length) + count;
+  make_room(cache, static_cast<std::size_t>(total));
+
+  auto& binding = *cache.binding;
+  std::vector<std::int64_t> tokens(ids.begin(), ids.end());
+  binding.BindInput("input_ids", value_of(memory_, tokens, {sequences, count}));
+  std::vector<std::int64_t> mask(static_cast<std::size_t>(sequences * total), 1);
+  binding.BindInput("attention_mask", value_of(memory_, mask, {sequences, total}));
+  std::vector<std::int64_t> positions(ids.size());
+  if (shape_.takes_positions) {
+    for (std::size_t i = 0; i < positions.size(); ++i)
+      positions[i] = static_cast<std::int64_t>(cache.length) + static_cast<std::int64_t>(i) % count;
+    binding.BindInput("position_ids", value_of(memory_, positions, {sequences, count}));
+  }
+  // Without a wanted row one is computed all the same: kernels want at least one.
+  const std::int64_t first = !shape_.takes_start ? 0 : rows.empty() ? count - 1 : rows.front();
+  std::vector<std::int64_t> start{first};
+  if (shape_.takes_start) binding.BindInput("logits_start", value_of(memory_, start, {1}));
+  const std::vector<std::int64_t> dimensions{sequences, count - first, shape_.vocabulary};
+  const auto width = std::size_t{shape_.vocabulary} * bytes_of(shape_.logits);
+  const auto computed = static_cast<std::size_t>(count - first);  // rows of each sequence
+  logits_.resize(cache.sequences * computed * width);
+  binding.BindOutput(
+      "logits", Ort::Value::CreateTensor(memory_, logits_.data(), logits_.size(), dimensions.data(),
+                                         dimensions.size(), engine_type(shape_.logits)));
+  session_.Run(Ort::RunOptions{nullptr}, binding);
+  cache.length = static_cast<std::size_t>(total);
+
+  std::vector<float> row(shape_.vocabulary);
+  for (std::size_t i = 0; i < cache.sequences * rows.size(); ++i) {
+    const std::size_t at = i / rows.size() * computed + rows[i % rows.size()];
+    read_row(logits_.data() + (at - static_cast<std::size_t>(first)) * width, shape_.logits, row);
+    sink(i, row);
+  }
+  return {};
 }
 
 Result<void> Decoder::append(SequenceId id, std::span<const TokenId> ids,
                              std::span<const std::uint32_t> rows, const RowSink& sink) {
-  return guard("computing", [&]() -> Result<void> {
-    Sequence& sequence = sequence_at(id);
-    const auto count = static_cast<std::int64_t>(ids.size());
-    const auto total = static_cast<std::int64_t>(sequence.length + ids.size());
-    make_room(sequence, static_cast<std::size_t>(total));
-
-    auto& binding = *sequence.binding;
-    std::vector<std::int64_t> tokens(ids.begin(), ids.end());
-    binding.BindInput("input_ids", value_of(memory_, tokens, {1, count}));
-    std::vector<std::int64_t> mask(static_cast<std::size_t>(total), 1);
-    binding.BindInput("attention_mask", value_of(memory_, mask, {1, total}));
-    std::vector<std::int64_t> positions(ids.size());
-    if (shape_.takes_positions) {
-      std::iota(positions.begin(), positions.end(), static_cast<std::int64_t>(sequence.length));
-      binding.BindInput("position_ids", value_of(memory_, positions, {1, count}));
-    }
-    // Without a wanted row one is computed all the same: kernels want at least one.
-    const std::int64_t first = !shape_.takes_start ? 0 : rows.empty() ? count - 1 : rows.front();
-    std::vector<std::int64_t> start{first};
-    if (shape_.takes_start) binding.BindInput("logits_start", value_of(memory_, start, {1}));
-    const std::vector<std::int64_t> dimensions{1, count - first, shape_.vocabulary};
-    const auto width = std::size_t{shape_.vocabulary} * bytes_of(shape_.logits);
-    logits_.resize(static_cast<std::size_t>(count - first) * width);
-    binding.BindOutput("logits", Ort::Value::CreateTensor(memory_, logits_.data(), logits_.size(),
-                                                          dimensions.data(), dimensions.size(),
-                                                          engine_type(shape_.logits)));
-    session_.Run(Ort::RunOptions{nullptr}, binding);
-    sequence.length = static_cast<std::size_t>(total);
-
-    std::vector<float> row(shape_.vocabulary);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const std::byte* values =
-          logits_.data() + (rows[i] - static_cast<std::size_t>(first)) * width;
-      if (shape_.logits == ElementType::f32) {
-        std::memcpy(row.data(), values, width);
-      } else {
-        for (std::size_t k = 0; k < row.size(); ++k) {
-          Ort::Float16_t half;
-          std::memcpy(&half, values + 2 * k, 2);
-          row[k] = half.ToFloat();
-        }
-      }
-      sink(i, row);
-    }
-    return {};
-  });
+  return guard("computing", [&] { return infer(cache_of(id), ids, rows, sink); });
 }
 
 Result<void> Decoder::keep(SequenceId id, std::size_t length) {
-  sequence_at(id).length = length;
+  cache_of(id).length = length;
   return {};
 }
 
 Result<void> Decoder::copy(SequenceId from, SequenceId to) {
   return guard("copying a sequence", [&]() -> Result<void> {
-    const Sequence& source = sequence_at(from);
-    Sequence& target = sequence_at(to);
+    const Cache& source = cache_of(from);
+    Cache& target = cache_of(to);
     target.buffers = source.buffers;
     target.capacity = source.capacity;
     target.length = source.length;
-    if (target.capacity > 0) bind_cache(target);
+    if (target.capacity > 0) bind(target);
     return {};
+  });
+}
+
+Result<std::unique_ptr<DecoderGroup>> Decoder::group(std::size_t sequences) {
+  return guard("opening sequences together", [&]() -> Result<std::unique_ptr<DecoderGroup>> {
+    return std::unique_ptr<DecoderGroup>(std::make_unique<Group>(*this, sequences));
   });
 }
 

@@ -36,12 +36,16 @@ class Decoder final : public ChunkedDecoder {
     bool takes_positions = false;
     bool takes_start = false;  // the input logits_start
   };
-  struct Sequence {
-    std::size_t length = 0;                       // tokens held
-    std::size_t capacity = 0;                     // tokens that the buffers have room for
-    std::vector<std::vector<std::byte>> buffers;  // keys and values of each layer in turn
+  // Of one sequence, or of several that are computed together.
+  struct Cache {
+    std::size_t sequences = 1;
+    std::size_t length = 0;    // tokens held, of each
+    std::size_t capacity = 0;  // tokens that the buffers have room for, of each
+    // Keys and values of each layer in turn, [sequences][heads][capacity][width].
+    std::vector<std::vector<std::byte>> buffers;
     std::unique_ptr<Ort::IoBinding> binding;
   };
+  class Group;
 
   static Result<Shape> shape_of(const Ort::Session& session);
   Decoder(Ort::Session session, Shape shape, SessionInfo info);
@@ -51,15 +55,21 @@ class Decoder final : public ChunkedDecoder {
                       std::span<const std::uint32_t> rows, const RowSink& sink) override;
   Result<void> keep(SequenceId sequence, std::size_t length) override;
   Result<void> copy(SequenceId from, SequenceId to) override;
+  Result<std::unique_ptr<DecoderGroup>> group(std::size_t sequences) override;
 
-  Sequence& sequence_at(SequenceId id);
-  void make_room(Sequence& sequence, std::size_t tokens);
-  void bind_cache(Sequence& sequence);
+  Cache new_cache(std::size_t sequences);
+  Cache& cache_of(SequenceId id);
+  void make_room(Cache& cache, std::size_t tokens);
+  void bind(Cache& cache);
+  // Computes ids [sequences][tokens]. The sink gets the logits of the rows, indices into the
+  // tokens, sequence by sequence, counted through.
+  Result<void> infer(Cache& cache, std::span<const TokenId> ids,
+                     std::span<const std::uint32_t> rows, const RowSink& sink);
 
   Ort::Session session_;
   Ort::MemoryInfo memory_;
   Shape shape_;
-  std::map<SequenceId, Sequence> sequences_;
+  std::map<SequenceId, Cache> caches_;
   std::vector<std::byte> logits_;
 };
 

@@ -45,6 +45,7 @@ Result<void> rewrite(const ModelPtr& model, std::uint32_t context) {
     return Error{ErrorCode::backend,
                  "[openvino] the converted model lacks the inputs of OpenVINO GenAI's decoders."};
   STROP_CHECK(end_with_logits(*model));
+  STROP_CHECK(keep_every_sequence(*model));
   name_operations(*model);
   return {};
 }

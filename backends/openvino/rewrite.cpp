@@ -14,7 +14,11 @@ namespace {
 
 namespace v0 = ov::op::v0;
 namespace v1 = ov::op::v1;
+namespace v3 = ov::op::v3;
+namespace v4 = ov::op::v4;
+namespace v6 = ov::op::v6;
 namespace v8 = ov::op::v8;
+namespace v13 = ov::op::v13;
 
 constexpr std::uint32_t kMostPositions = 1u << 24;
 constexpr auto kCosTable = "rope_cos_table";
@@ -148,6 +152,79 @@ std::shared_ptr<v0::MatMul> final_product(const ov::Model& model) {
   return producer<v0::MatMul>(model.get_results()[0]->input_value(0));
 }
 
+// One dimension of a shape, as [1].
+std::shared_ptr<ov::Node> dimension(const std::shared_ptr<ov::Node>& shape, std::int64_t index) {
+  return std::make_shared<v8::Gather>(shape, whole_numbers({index}), whole_number(0));
+}
+
+// States begin as [batch, 0, heads, width], not as [1, 0, heads, width].
+Result<void> empty_rows_for_each(const std::shared_ptr<ov::Node>& batch, ov::Model& model) {
+  for (const auto& node : model.get_ordered_ops()) {
+    const auto state = ov::as_type_ptr<v6::ReadValue>(node);
+    if (!state) continue;
+    const auto empty = producer<v0::Constant>(state->input_value(0));
+    auto info = state->get_variable()->get_info();
+    auto& shape = info.data_shape;
+    if (!empty || shape.rank() != 4 || shape[0] != 1 || empty->get_shape().size() != 4 ||
+        empty->get_shape()[1] != 0 || shape[2].is_dynamic() || shape[3].is_dynamic())
+      return unknown_graph("a state does not begin as [1, 0, heads, width]");
+    const auto rest = whole_numbers({0, shape[2].get_length(), shape[3].get_length()});
+    const auto dimensions = std::make_shared<v0::Concat>(ov::OutputVector{batch, rest}, 0);
+    const auto zero = v0::Constant::create(info.data_type, ov::Shape{}, {0});
+    state->input(0).replace_source_output(std::make_shared<v3::Broadcast>(zero, dimensions));
+    shape[0] = ov::Dimension::dynamic();
+    state->get_variable()->update(info);
+  }
+  return {};
+}
+
+// What every attention adds to its products: Convert(Reshape(Select(position is behind, 0, very
+// negative))), one row for each position of all sequences together.
+struct Mask {
+  std::shared_ptr<v0::Convert> values;
+  ov::Output<ov::Node> seen, hidden;
+};
+
+Result<Mask> mask_of(const ov::Model& model) {
+  const auto refused = unknown_graph("attentions do not share one mask made of positions");
+  std::set<ov::Node*> masks;
+  for (const auto& node : model.get_ordered_ops()) {
+    if (!ov::is_type<v13::ScaledDotProductAttention>(node)) continue;
+    if (node->get_input_size() < 4) return refused;
+    masks.insert(node->input_value(3).get_node());
+  }
+  if (masks.size() != 1) return refused;
+  const auto values = ov::as_type_ptr<v0::Convert>((*masks.begin())->shared_from_this());
+  const auto shaped = values ? producer<v1::Reshape>(values->input_value(0)) : nullptr;
+  const auto select = shaped ? producer<v1::Select>(shaped->input_value(0)) : nullptr;
+  if (!select || !producer<v1::LessEqual>(select->input_value(0))) return refused;
+  return Mask{values, select->input_value(1), select->input_value(2)};
+}
+
+// [batch, 1, tokens, all tokens]: what lies behind a token in its own sequence and is present
+// there.
+std::shared_ptr<ov::Node> mask_for_each(const Mask& mask,
+                                        const std::shared_ptr<ov::Node>& shape_of_ids,
+                                        const std::shared_ptr<v0::Parameter>& present) {
+  const auto one = whole_number(1);
+  const auto scalar = [](const std::shared_ptr<ov::Node>& dimension) {
+    return std::make_shared<v0::Squeeze>(dimension, whole_numbers({0}));
+  };
+  const auto all = scalar(dimension(std::make_shared<v3::ShapeOf>(present, ov::element::i64), 1));
+  const auto fresh = scalar(dimension(shape_of_ids, 1));
+  const auto held = std::make_shared<v1::Subtract>(all, fresh);
+  const auto range = [&](const std::shared_ptr<ov::Node>& begin) {
+    return std::make_shared<v4::Range>(begin, all, one, ov::element::i64);
+  };
+  const auto keys = range(whole_number(0));  // [all tokens]
+  const auto tokens = std::make_shared<v0::Unsqueeze>(range(held), whole_numbers({1}));
+  const auto behind = std::make_shared<v1::LessEqual>(keys, tokens);  // [tokens, all tokens]
+  const auto there = std::make_shared<v0::Unsqueeze>(
+      std::make_shared<v1::NotEqual>(present, whole_number(0)), whole_numbers({1, 2}));
+  return std::make_shared<v1::Select>(std::make_shared<v1::LogicalAnd>(behind, there), mask.seen,
+                                      mask.hidden);
+}
+
 bool is_table(const ov::Node& node) {
   return node.get_friendly_name() == kCosTable || node.get_friendly_name() == kSinTable;
 }
@@ -204,6 +281,26 @@ Result<void> end_with_logits(ov::Model& model) {
   result->set_friendly_name("logits");
   model.validate_nodes_and_infer_types();
   return {};
+}
+
+Result<void> keep_every_sequence(ov::Model& model) {
+  const auto ids = parameter_named(model, "input_ids");
+  const auto present = parameter_named(model, "attention_mask");
+  if (!ids || !present) return unknown_graph("there is no input for the tokens or their mask");
+  const auto shape = std::make_shared<v3::ShapeOf>(ids, ov::element::i64);
+  STROP_CHECK(empty_rows_for_each(dimension(shape, 0), model));
+  STROP_TRY(const auto mask, mask_of(model));
+  mask.values->input(0).replace_source_output(mask_for_each(mask, shape, present));
+  model.validate_nodes_and_infer_types();
+  return {};
+}
+
+bool keeps_several_sequences(const ov::Model& model) {
+  const auto& states = model.get_variables();
+  return !states.empty() && std::all_of(states.begin(), states.end(), [](const auto& state) {
+    const auto& shape = state->get_info().data_shape;
+    return shape.rank().is_dynamic() || shape[0].is_dynamic();
+  });
 }
 
 void name_operations(ov::Model& model) {

@@ -22,6 +22,14 @@ Result<void> keep_every_position(ov::Model& model);
 // it does not need.
 Result<void> end_with_logits(ov::Model& model);
 
+// After AdaptToGenAI, whose graph is right for one sequence at a time. The states of keys and
+// values begin with one empty row per sequence of input_ids, and each sequence has a mask of its
+// own, which leaves out what attention_mask does, so that several can be computed together.
+Result<void> keep_every_sequence(ov::Model& model);
+
+// Whether the states have as many rows as there are sequences.
+bool keeps_several_sequences(const ov::Model& model);
+
 // Counts operations anew in their names, so that a file does not depend on what the process did
 // before.
 void name_operations(ov::Model& model);

@@ -1,8 +1,6 @@
 // The oracle as a worker: llama-type GGUF files in fp32, on short texts. It makes no artifacts.
 
-#include <algorithm>
-#include <map>
-
+#include "core/chunked_decoder.h"
 #include "core/clock.h"
 #include "decoder.h"
 #include "strop/version.h"
@@ -12,88 +10,50 @@
 namespace strop::reference {
 namespace {
 
-class ReferenceSession : public DecoderSession {
+constexpr SequenceId kSequences = 8;
+constexpr std::size_t kChunk = 16;  // a stop is seen between chunks only
+
+class ReferenceSession : public ChunkedDecoder {
  public:
-  ReferenceSession(Weights weights, double load_seconds) : weights_(std::move(weights)) {
-    info_.vocabulary_size = weights_.shape.vocabulary;
-    info_.context_length = weights_.shape.context;
-    info_.cpu_variant = "plain fp32";
-    info_.load_seconds = load_seconds;
-  }
+  ReferenceSession(Weights weights, double load_seconds)
+      : ChunkedDecoder("reference",
+                       {.vocabulary_size = weights.shape.vocabulary,
+                        .context_length = weights.shape.context,
+                        .run_options = {},
+                        .cpu_variant = "plain fp32",
+                        .load_seconds = load_seconds},
+                       kSequences, kChunk),
+        weights_(std::move(weights)),
+        caches_(kSequences) {}
 
-  const SessionInfo& info() const override { return info_; }
+ private:
+  std::size_t length(SequenceId sequence) const override { return caches_[sequence].length; }
 
-  Result<void> evaluate(SequenceId sequence, std::span<const TokenId> ids,
-                        std::span<const std::uint32_t> wanted, const RowSink& sink) override {
-    STROP_CHECK(check(sequence, ids, 0));
+  Result<void> append(SequenceId sequence, std::span<const TokenId> ids,
+                      std::span<const std::uint32_t> rows, const RowSink& sink) override {
     std::vector<float> hidden(weights_.shape.width), row(weights_.shape.vocabulary);
     std::size_t next = 0;
     for (std::uint32_t i = 0; i < ids.size(); ++i) {
       step(weights_, caches_[sequence], ids[i], hidden);
-      if (next == wanted.size() || wanted[next] != i) continue;
+      if (next == rows.size() || rows[next] != i) continue;
       logits(weights_, hidden, row);
       sink(next++, row);
     }
-    if (next != wanted.size())
-      return Error{.code = ErrorCode::invalid_input,
-                   .message = "[reference] wanted positions must ascend and lie in ids",
-                   .field = "wanted"};
     return {};
   }
 
-  Result<void> truncate(SequenceId sequence, std::uint32_t length) override {
-    caches_[sequence].truncate(weights_.shape, length);
+  Result<void> keep(SequenceId sequence, std::size_t length) override {
+    caches_[sequence].truncate(weights_.shape, static_cast<std::uint32_t>(length));
     return {};
   }
 
-  Result<void> fork(SequenceId from, SequenceId to) override {
+  Result<void> copy(SequenceId from, SequenceId to) override {
     caches_[to] = caches_[from];
     return {};
   }
 
-  Result<Generation> generate(SequenceId sequence, std::span<const TokenId> ids,
-                              std::uint32_t count, std::stop_token stop) override {
-    STROP_CHECK(check(sequence, ids, count));
-    if (ids.empty())
-      return Error{.code = ErrorCode::invalid_input,
-                   .message = "[reference] a prompt must have at least one token",
-                   .field = "ids"};
-    const Stopwatch watch;
-    std::vector<float> hidden(weights_.shape.width), row(weights_.shape.vocabulary);
-    for (TokenId id : ids) step(weights_, caches_[sequence], id, hidden);
-    Generation generation;
-    while (generation.ids.size() < count) {
-      if (stop.stop_requested())
-        return Error{.code = ErrorCode::cancelled, .message = "[reference] cancelled"};
-      if (!generation.ids.empty()) step(weights_, caches_[sequence], generation.ids.back(), hidden);
-      logits(weights_, hidden, row);
-      generation.ids.push_back(
-          static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin()));
-      generation.seconds.push_back(watch.seconds());
-    }
-    return generation;
-  }
-
- private:
-  Result<void> check(SequenceId sequence, std::span<const TokenId> ids, std::uint32_t more) {
-    const auto known = [&](TokenId id) {
-      return id >= 0 && static_cast<std::uint32_t>(id) < weights_.shape.vocabulary;
-    };
-    if (!std::all_of(ids.begin(), ids.end(), known))
-      return Error{.code = ErrorCode::invalid_input,
-                   .message = "[reference] an id is not of the vocabulary",
-                   .field = "ids"};
-    if (caches_[sequence].length + ids.size() + more > weights_.shape.context)
-      return Error{.code = ErrorCode::invalid_input,
-                   .message = str("[reference] the context of ", weights_.shape.context,
-                                  " tokens would overflow"),
-                   .field = "ids"};
-    return {};
-  }
-
   Weights weights_;
-  SessionInfo info_;
-  std::map<SequenceId, Cache> caches_;
+  std::vector<Cache> caches_;
 };
 
 class ReferenceBackend : public Backend {

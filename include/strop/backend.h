@@ -117,6 +117,14 @@ class DecoderSession : public Session {
   // The sequence afterwards holds ids and the new tokens but the last.
   virtual Result<Generation> generate(SequenceId sequence, std::span<const TokenId> ids,
                                       std::uint32_t count, std::stop_token stop) = 0;
+  // Continues several prompts of one length greedily, each by exactly count tokens; every step of
+  // the engine computes the next token of all of them, so that they share the times. Sequences hold
+  // nothing afterwards. Fails with unsupported where so many cannot be computed together.
+  virtual Result<std::vector<Generation>> generate_together(
+      std::span<const std::vector<TokenId>> /*prompts*/, std::uint32_t /*count*/,
+      std::stop_token /*stop*/) {
+    return Error{.code = ErrorCode::unsupported, .message = "it computes one sequence at a time"};
+  }
 };
 
 class TensorSession : public Session {

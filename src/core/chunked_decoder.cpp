@@ -1,24 +1,39 @@
 #include "core/chunked_decoder.h"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
-#include <limits>
 #include <utility>
 
 #include "core/clock.h"
+#include "core/logits.h"
 
 namespace strop {
 namespace {
 
-bool all_finite(std::span<const float> row) {
-  bool finite = true;
-  for (const float value : row) finite &= std::abs(value) <= std::numeric_limits<float>::max();
-  return finite;
-}
+// Holds the stop token of a call for as long as the call lasts.
+class StopScope {
+ public:
+  StopScope(std::stop_token& place, std::stop_token stop) : place_(place) {
+    place_ = std::move(stop);
+  }
+  ~StopScope() { place_ = {}; }
+  StopScope(const StopScope&) = delete;
+  StopScope& operator=(const StopScope&) = delete;
 
-TokenId argmax(std::span<const float> row) {
-  return static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin());
+ private:
+  std::stop_token& place_;
+};
+
+// ids [prompts][count] of the prompts from `begin` on.
+std::vector<TokenId> columns(std::span<const std::vector<TokenId>> prompts, std::size_t begin,
+                             std::size_t count) {
+  std::vector<TokenId> ids;
+  ids.reserve(prompts.size() * count);
+  for (const auto& prompt : prompts) {
+    const auto first = prompt.begin() + static_cast<std::ptrdiff_t>(begin);
+    ids.insert(ids.end(), first, first + static_cast<std::ptrdiff_t>(count));
+  }
+  return ids;
 }
 
 }  // namespace
@@ -26,6 +41,10 @@ TokenId argmax(std::span<const float> row) {
 ChunkedDecoder::ChunkedDecoder(std::string worker, SessionInfo info, SequenceId sequences,
                                std::size_t chunk)
     : info_(std::move(info)), worker_(std::move(worker)), sequences_(sequences), chunk_(chunk) {}
+
+Result<std::unique_ptr<DecoderGroup>> ChunkedDecoder::group(std::size_t) {
+  return Error{ErrorCode::unsupported, str("[", worker_, "] it computes one sequence at a time.")};
+}
 
 Result<void> ChunkedDecoder::check_sequence(SequenceId sequence) const {
   if (sequence < sequences_) return {};
@@ -59,13 +78,42 @@ Result<void> ChunkedDecoder::check_ids(SequenceId sequence, std::span<const Toke
                "Open it with a larger run option context.", "ids"};
 }
 
+Result<void> ChunkedDecoder::check_prompts(std::span<const std::vector<TokenId>> prompts,
+                                           std::uint32_t count) const {
+  const auto wrong = [&](const std::string& what) {
+    return Error{ErrorCode::invalid_input, str("[", worker_, "] ", what, "."), {}, "prompts"};
+  };
+  if (prompts.empty() || prompts.size() > sequences_)
+    return wrong(
+        str("there must be 1 to ", sequences_, " prompts together, but got ", prompts.size()));
+  if (prompts.front().empty() || count == 0)
+    return wrong("generating needs at least one id and one new token");
+  for (const auto& prompt : prompts) {
+    if (prompt.size() != prompts.front().size())
+      return wrong(str("prompts computed together must have the same length, but have ",
+                       prompts.front().size(), " and ", prompt.size(), " ids"));
+    STROP_CHECK(check_ids(0, prompt, count - 1));
+  }
+  return {};
+}
+
+Result<void> ChunkedDecoder::check_stop() const {
+  if (!stop_.stop_requested()) return {};
+  return Error{ErrorCode::cancelled, str("[", worker_, "] the computation was stopped.")};
+}
+
+Result<void> ChunkedDecoder::check_row(std::span<const float> row, std::size_t position) const {
+  if (all_finite(row)) return {};
+  return Error{ErrorCode::backend,
+               str("[", worker_, "] the logits after position ", position, " are not finite."),
+               "The weights or the engine's kernels are broken."};
+}
+
 Result<void> ChunkedDecoder::compute(SequenceId sequence, std::span<const TokenId> ids,
-                                     std::span<const std::uint32_t> wanted, const RowSink& sink,
-                                     const std::stop_token& stop) {
+                                     std::span<const std::uint32_t> wanted, const RowSink& sink) {
   std::size_t rows_done = 0;
   for (std::size_t done = 0; done < ids.size();) {
-    if (stop.stop_requested())
-      return Error{ErrorCode::cancelled, str("[", worker_, "] the computation was stopped.")};
+    STROP_CHECK(check_stop());
     const auto count = std::min(chunk_, ids.size() - done);
     std::vector<std::uint32_t> rows;
     for (auto next = rows_done; next < wanted.size() && wanted[next] < done + count; ++next)
@@ -73,11 +121,8 @@ Result<void> ChunkedDecoder::compute(SequenceId sequence, std::span<const TokenI
     Result<void> finite;
     const RowSink checked = [&](std::size_t index, std::span<const float> row) {
       if (!finite) return;
-      if (all_finite(row)) return sink(rows_done + index, row);
-      finite = Error{ErrorCode::backend,
-                     str("[", worker_, "] the logits after position ", wanted[rows_done + index],
-                         " are not finite."),
-                     "The weights or the engine's kernels are broken."};
+      finite = check_row(row, wanted[rows_done + index]);
+      if (finite) sink(rows_done + index, row);
     };
     STROP_CHECK(append(sequence, ids.subspan(done, count), rows, checked));
     STROP_CHECK(std::move(finite));
@@ -99,7 +144,7 @@ Result<void> ChunkedDecoder::evaluate(SequenceId sequence, std::span<const Token
                  "wanted"};
   }
   const auto before = length(sequence);
-  auto done = compute(sequence, ids, wanted, sink, {});
+  auto done = compute(sequence, ids, wanted, sink);
   if (!done) STROP_CHECK(keep(sequence, before));
   return done;
 }
@@ -124,6 +169,7 @@ Result<Generation> ChunkedDecoder::generate(SequenceId sequence, std::span<const
                  "ids"};
   }
   STROP_CHECK(check_ids(sequence, ids, count - 1));
+  const StopScope scope(stop_, std::move(stop));
   const auto before = length(sequence);
   Generation generation;
   generation.ids.reserve(count);
@@ -135,14 +181,53 @@ Result<Generation> ChunkedDecoder::generate(SequenceId sequence, std::span<const
   };
   const auto last = static_cast<std::uint32_t>(ids.size() - 1);
   const std::uint32_t only = 0;
-  auto done = compute(sequence, ids, {&last, 1}, choose, stop);
+  auto done = compute(sequence, ids, {&last, 1}, choose);
   while (done && generation.ids.size() < count) {
     const TokenId newest = generation.ids.back();
-    done = compute(sequence, {&newest, 1}, {&only, 1}, choose, stop);
+    done = compute(sequence, {&newest, 1}, {&only, 1}, choose);
   }
   if (done) return generation;
   STROP_CHECK(keep(sequence, before));
   return std::move(done).error();
+}
+
+Result<std::vector<Generation>> ChunkedDecoder::generate_together(
+    std::span<const std::vector<TokenId>> prompts, std::uint32_t count, std::stop_token stop) {
+  for (SequenceId sequence = 0; sequence < sequences_; ++sequence)
+    STROP_CHECK(truncate(sequence, 0));
+  STROP_CHECK(check_prompts(prompts, count));
+  const StopScope scope(stop_, std::move(stop));
+  STROP_TRY(const auto together, group(prompts.size()));
+  std::vector<Generation> generations(prompts.size());
+  std::vector<TokenId> newest(prompts.size());
+  std::size_t position = 0;  // of the last token appended
+  Result<void> finite;
+  const RowSink choose = [&](std::size_t index, std::span<const float> row) {
+    if (finite) finite = check_row(row, position);
+    if (finite) newest[index] = argmax(row);
+  };
+  const Stopwatch watch;
+  const std::size_t length = prompts.front().size();
+  const std::size_t chunk = std::max<std::size_t>(1, chunk_ / prompts.size());
+  for (std::size_t begin = 0; begin < length; begin += chunk) {
+    STROP_CHECK(check_stop());
+    const std::size_t end = std::min(length, begin + chunk);
+    position = end - 1;
+    STROP_CHECK(together->append(columns(prompts, begin, end - begin), choose));
+  }
+  while (true) {
+    STROP_CHECK(finite);
+    const double now = watch.seconds();
+    for (std::size_t i = 0; i < generations.size(); ++i) {
+      generations[i].ids.push_back(newest[i]);
+      generations[i].seconds.push_back(now);
+    }
+    if (generations.front().ids.size() == count) return generations;
+    STROP_CHECK(check_stop());
+    ++position;
+    const std::vector<TokenId> ids = newest;
+    STROP_CHECK(together->append(ids, choose));
+  }
 }
 
 }  // namespace strop

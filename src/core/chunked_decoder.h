@@ -7,6 +7,15 @@
 
 namespace strop {
 
+// Sequences that an engine computes together, empty at first. They are gone with it.
+class DecoderGroup {
+ public:
+  virtual ~DecoderGroup() = default;
+  // ids: [sequences][tokens], row-major, at least one token each. The sink is called once per
+  // sequence, in order, with the logits that follow its last token.
+  virtual Result<void> append(std::span<const TokenId> ids, const RowSink& sink) = 0;
+};
+
 class ChunkedDecoder : public DecoderSession {
  public:
   const SessionInfo& info() const final { return info_; }
@@ -16,12 +25,17 @@ class ChunkedDecoder : public DecoderSession {
   Result<void> fork(SequenceId from, SequenceId to) final;
   Result<Generation> generate(SequenceId sequence, std::span<const TokenId> ids,
                               std::uint32_t count, std::stop_token stop) final;
+  Result<std::vector<Generation>> generate_together(std::span<const std::vector<TokenId>> prompts,
+                                                    std::uint32_t count,
+                                                    std::stop_token stop) final;
 
  protected:
-  // worker: the name that begins error messages. Sequences are 0 to sequences - 1.
+  // worker: the name that begins error messages. Sequences are 0 to sequences - 1. chunk: tokens
+  // computed together, at most.
   ChunkedDecoder(std::string worker, SessionInfo info, SequenceId sequences, std::size_t chunk);
 
   SessionInfo info_;
+  std::stop_token stop_;  // of the call in progress, for engines that can be interrupted
 
  private:
   // The engine's part. Ids, sequences and lengths are valid; a sequence nobody used holds nothing.
@@ -34,13 +48,18 @@ class ChunkedDecoder : public DecoderSession {
   // Keeps the first `length` tokens, at most as many as there are.
   virtual Result<void> keep(SequenceId sequence, std::size_t length) = 0;
   virtual Result<void> copy(SequenceId from, SequenceId to) = 0;
+  // Other sequences hold nothing while it lives. Not every engine can.
+  virtual Result<std::unique_ptr<DecoderGroup>> group(std::size_t sequences);
 
   Result<void> check_sequence(SequenceId sequence) const;
   Result<void> check_ids(SequenceId sequence, std::span<const TokenId> ids, std::size_t more) const;
+  Result<void> check_prompts(std::span<const std::vector<TokenId>> prompts,
+                             std::uint32_t count) const;
   // The whole of ids in chunks, rows that are not finite refused.
   Result<void> compute(SequenceId sequence, std::span<const TokenId> ids,
-                       std::span<const std::uint32_t> wanted, const RowSink& sink,
-                       const std::stop_token& stop);
+                       std::span<const std::uint32_t> wanted, const RowSink& sink);
+  Result<void> check_stop() const;
+  Result<void> check_row(std::span<const float> row, std::size_t position) const;
 
   std::string worker_;
   SequenceId sequences_;

@@ -394,6 +394,10 @@ void fields(auto& v, Same<Rows> auto& x) { v("rows", x.rows); }
 void fields(auto& v, Same<Generate> auto& x) {
   v("sequence", x.sequence), v("ids", x.ids), v("count", x.count);
 }
+void fields(auto& v, Same<GenerateTogether> auto& x) {
+  v("prompts", x.prompts), v("count", x.count);
+}
+void fields(auto& v, Same<Generations> auto& x) { v("generations", x.generations); }
 void fields(auto& v, Same<Truncate> auto& x) { v("sequence", x.sequence), v("length", x.length); }
 void fields(auto& v, Same<Fork> auto& x) { v("from", x.from), v("to", x.to); }
 void fields(auto& v, Same<TensorPlace> auto& x) {

@@ -22,6 +22,7 @@ Json schema() {
             {"open", method<Open, Opened>()},
             {"evaluate", method<Evaluate, Rows>()},
             {"generate", method<Generate, Generation>()},
+            {"generate_together", method<GenerateTogether, Generations>()},
             {"truncate", method<Truncate, Nothing>()},
             {"fork", method<Fork, Nothing>()},
             {"infer", method<Inputs, Outputs>()}}},

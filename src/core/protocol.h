@@ -59,6 +59,13 @@ struct Generate {
   std::vector<TokenId> ids;
   std::uint32_t count = 0;
 };
+struct GenerateTogether {
+  std::vector<std::vector<TokenId>> prompts;
+  std::uint32_t count = 0;
+};
+struct Generations {
+  std::vector<Generation> generations;
+};
 struct Truncate {
   SequenceId sequence = 0;
   std::uint32_t length = 0;

@@ -89,6 +89,26 @@ class ProxyDecoder : public DecoderSession {
               ask<Generation>(process_, "generate",
                               protocol::Generate{sequence, {ids.begin(), ids.end()}, count},
                               {.timeout = patience_, .stop = stop}));
+    STROP_CHECK(check(generation, count));
+    return generation;
+  }
+
+  Result<std::vector<Generation>> generate_together(std::span<const std::vector<TokenId>> prompts,
+                                                    std::uint32_t count,
+                                                    std::stop_token stop) override {
+    STROP_TRY(auto answer, ask<protocol::Generations>(
+                               process_, "generate_together",
+                               protocol::GenerateTogether{{prompts.begin(), prompts.end()}, count},
+                               {.timeout = patience_, .stop = stop}));
+    if (answer.generations.size() != prompts.size())
+      return lied(
+          str("gave ", answer.generations.size(), " generations for ", prompts.size(), " prompts"));
+    for (const Generation& generation : answer.generations) STROP_CHECK(check(generation, count));
+    return std::move(answer.generations);
+  }
+
+ private:
+  Result<void> check(const Generation& generation, std::uint32_t count) const {
     const auto in_vocabulary = [&](TokenId id) {
       return id >= 0 && static_cast<std::uint32_t>(id) < info_.vocabulary_size;
     };
@@ -99,10 +119,9 @@ class ProxyDecoder : public DecoderSession {
       return lied(
           "a generation with the wrong number of tokens, ids outside of the vocabulary or times "
           "that run backwards");
-    return generation;
+    return {};
   }
 
- private:
   WorkerProcess& process_;
   SessionInfo info_;
   std::chrono::milliseconds patience_;

@@ -206,6 +206,13 @@ class SessionHost {
     return decoder->generate(request.sequence, request.ids, request.count, connection_.stop());
   }
 
+  Result<Generations> generate_together(const GenerateTogether& request) {
+    STROP_TRY(DecoderSession * decoder, this->decoder());
+    STROP_TRY(auto generations,
+              decoder->generate_together(request.prompts, request.count, connection_.stop()));
+    return Generations{std::move(generations)};
+  }
+
   Result<Nothing> truncate(const Truncate& request) {
     STROP_TRY(DecoderSession * decoder, this->decoder());
     STROP_CHECK(decoder->truncate(request.sequence, request.length));
@@ -270,6 +277,9 @@ Methods backend_methods(const Backend& backend, Connection& connection, SharedBl
        })},
       {"evaluate", method<Evaluate>([host](const Evaluate& r) { return host->evaluate(r); })},
       {"generate", method<Generate>([host](const Generate& r) { return host->generate(r); })},
+      {"generate_together", method<GenerateTogether>([host](const GenerateTogether& r) {
+         return host->generate_together(r);
+       })},
       {"truncate", method<Truncate>([host](const Truncate& r) { return host->truncate(r); })},
       {"fork", method<Fork>([host](const Fork& r) { return host->fork(r); })},
       {"infer", method<Inputs>([host](const Inputs& r) { return host->infer(r); })},

@@ -8,8 +8,7 @@ namespace strop::measure {
 namespace {
 
 constexpr double kWorthIt = 1.05;
-constexpr std::size_t kInferences = 5;   // of each batch, after one that does not count
-constexpr double kLongestSeconds = 2.0;  // of one inference
+constexpr std::size_t kInferences = 5;  // of each batch, after one that does not count
 
 double rate(const Batch& batch) { return batch.size / median(batch.seconds); }
 
@@ -25,12 +24,14 @@ Result<Batch> timed(const std::function<Result<double>(std::uint32_t)>& seconds_
   return timed;
 }
 
-Metric rate_metric(const std::string& name, const Batch& batch) {
+Metric rate_metric(const std::string& name, const Batch& batch, const BatchSample& sample) {
   std::vector<double> rates;
-  for (const double seconds : batch.seconds) rates.push_back(batch.size / seconds);
+  for (const double seconds : batch.seconds) rates.push_back(batch.size * sample.worth / seconds);
+  MetricContext context = sample.context;
+  context.batch = batch.size;
   return {.metric = name,
-          .unit = "samples/s",
-          .context = {.batch = batch.size},
+          .unit = sample.unit,
+          .context = context,
           .value = median(rates),
           .interval = quantile_interval(rates, 0.5),
           .samples = static_cast<std::uint32_t>(rates.size())};
@@ -39,12 +40,12 @@ Metric rate_metric(const std::string& name, const Batch& batch) {
 }  // namespace
 
 Result<Batching> best_batch(const std::function<Result<double>(std::uint32_t batch)>& seconds_of,
-                            std::uint32_t most) {
+                            std::uint32_t most, double longest_seconds) {
   Batching found;
   STROP_TRY(found.tried.emplace_back(), timed(seconds_of, 1));
   for (std::uint32_t size = 2; size <= most; size *= 2) {
-    if (median(found.tried.back().seconds) * 2 > kLongestSeconds) {
-      found.ended_by = str("a batch of ", size, " would take longer than ", kLongestSeconds, " s");
+    if (median(found.tried.back().seconds) * 2 > longest_seconds) {
+      found.ended_by = str("a batch of ", size, " would take longer than ", longest_seconds, " s");
       return found;
     }
     auto batch = timed(seconds_of, size);
@@ -64,10 +65,17 @@ Result<Batching> best_batch(const std::function<Result<double>(std::uint32_t bat
   return found;
 }
 
-std::vector<Metric> throughput_metrics(const Batching& batching) {
-  std::vector<Metric> metrics{rate_metric("throughput", batching.tried.at(batching.best))};
+std::vector<Metric> batch_metrics(const Batching& batching, const BatchSample& sample) {
+  std::vector<Metric> metrics;
   for (const Batch& batch : batching.tried)
-    metrics.push_back(rate_metric("batch_throughput", batch));
+    metrics.push_back(rate_metric("batch_throughput", batch, sample));
+  return metrics;
+}
+
+std::vector<Metric> throughput_metrics(const Batching& batching) {
+  std::vector<Metric> metrics = batch_metrics(batching);
+  metrics.insert(metrics.begin(),
+                 rate_metric("throughput", batching.tried.at(batching.best), BatchSample{}));
   return metrics;
 }
 

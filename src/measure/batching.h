@@ -1,4 +1,4 @@
-// How many samples per second an engine does when it is given several at once.
+// How much an engine does per second when it is given several samples, or sequences, at once.
 #pragma once
 
 #include <cstdint>
@@ -23,13 +23,23 @@ struct Batching {
 };
 
 // Doubles the batch from 1 while each doubling gives more than 5 % more samples per second, up to
-// `most`, and as long as a batch is done within a few seconds. `seconds_of` runs one batch; its
-// failure at a batch beyond 1 ends the search with what was found, a cancellation or a failure at 1
-// is the answer.
+// `most`, and as long as a batch can be expected to take at most longest_seconds. `seconds_of` runs
+// one batch; its failure at a batch beyond 1 ends the search with what was found, a cancellation or
+// a failure at 1 is the answer.
 Result<Batching> best_batch(const std::function<Result<double>(std::uint32_t batch)>& seconds_of,
-                            std::uint32_t most);
+                            std::uint32_t most, double longest_seconds = 2);
 
-// throughput, in samples/s, at the batch that won, and batch_throughput at each that was tried.
+// What one sample of a batch is worth, and what the measurement says beside the batch.
+struct BatchSample {
+  std::string unit = "samples/s";
+  double worth = 1;
+  MetricContext context = {};
+};
+
+// batch_throughput at each batch that was tried.
+std::vector<Metric> batch_metrics(const Batching& batching, const BatchSample& sample = {});
+
+// throughput, in samples/s, at the batch that won, and then batch_metrics.
 std::vector<Metric> throughput_metrics(const Batching& batching);
 
 }  // namespace strop::measure

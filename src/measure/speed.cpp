@@ -48,7 +48,7 @@ Timing timing_of(std::span<const Contestant> contestants, const std::vector<Roun
   return timing;
 }
 
-bool narrow_enough(const Timing& timing, const TimingOptions& options) {
+bool all_narrow(const Timing& timing, const TimingOptions& options) {
   for (std::size_t i = 1; i < timing.series.size(); ++i)
     if (relative_half_width(speedup(timing, i, options.resampling)) > options.target_half_width)
       return false;
@@ -115,17 +115,19 @@ Result<Timing> time_rounds(std::span<const Contestant> contestants, const Timing
     (is_clean ? clean : disturbed).push_back(std::move(round));
     if (is_clean) forwards += backwards ? -1 : 1;
     if (clean.size() < next_look) continue;
-    narrow = narrow_enough(timing_of(contestants, clean), options);
+    narrow = all_narrow(timing_of(contestants, clean), options);
     next_look = look_after(next_look, options.max_rounds);
   }
 
   const auto repeated = static_cast<std::uint32_t>(disturbed.size());
   const bool enough = clean.size() >= options.min_rounds;
   // Rounds that the clock ended were not ended by luck.
-  if (enough && !narrow) narrow = narrow_enough(timing_of(contestants, clean), options);
+  if (enough && !narrow) narrow = all_narrow(timing_of(contestants, clean), options);
   if (!enough) clean.insert(clean.end(), disturbed.begin(), disturbed.end());
   Timing timing = timing_of(contestants, clean);
   timing.disturbed = repeated;
+  timing.clean = enough;
+  timing.target_half_width = options.target_half_width;
   timing.settled = enough && narrow;
   timing.load = load_since(load, before_all);
   return timing;
@@ -153,7 +155,7 @@ Metric speedup_metric(const Timing& timing, std::size_t contestant, const Metric
           .value = ratio.value,
           .interval = ratio.interval,
           .samples = static_cast<std::uint32_t>(timing.series.at(contestant).requests.size()),
-          .noisy = !timing.settled};
+          .noisy = !timing.clean || relative_half_width(ratio) > timing.target_half_width};
 }
 
 Control control_of(const Timing& timing, const std::string& metric, const Resampling& resampling) {

@@ -60,13 +60,15 @@ struct Series {
 struct Timing {
   std::vector<Series> series;       // in the contestants' order; round i is requests[i] of each
   std::uint32_t disturbed = 0;      // rounds that were repeated
-  bool settled = false;             // every ratio reached the target, in undisturbed rounds
+  bool clean = false;               // enough rounds were undisturbed
+  double target_half_width = 0;     // that was asked for
+  bool settled = false;             // clean, and every ratio reached the target
   std::optional<ForeignLoad> load;  // over the whole time
 };
 
 // Rounds A B C, C B A, A B C, ...: a drift of the machine meets all alike. Rounds go on until every
 // ratio to the first contestant is narrow enough or a limit is reached. When disturbance left fewer
-// than min_rounds clean ones, the disturbed count too and `settled` is false. A contestant's error
+// than min_rounds clean ones, the disturbed count too and `clean` is false. A contestant's error
 // ends it. `load` may be null: nothing then counts as disturbed.
 Result<Timing> time_rounds(std::span<const Contestant> contestants, const TimingOptions& options,
                            Clock& clock, LoadSampler* load, std::stop_token stop);
@@ -76,7 +78,8 @@ double request_seconds(const Request& request);
 // How many times faster than the first contestant: median of the rounds' ratios first / contestant.
 Estimate speedup(const Timing& timing, std::size_t contestant, const Resampling& resampling = {});
 
-// The same as a metric, marked noisy unless the timing settled.
+// The same as a metric, marked noisy unless the rounds were clean and its own interval is narrow: a
+// restless contestant does not spoil the others.
 Metric speedup_metric(const Timing& timing, std::size_t contestant, const MetricContext& context,
                       const Resampling& resampling = {});
 

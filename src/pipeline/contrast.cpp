@@ -288,9 +288,9 @@ Result<Contrast> contrast_artifacts(const std::string& first, const std::string&
   context.tell({.kind = Event::Kind::work, .stage = stage, .subject = "requests in turns"});
   const std::uint32_t tokens = goal.workload.new_tokens;
   const std::vector<measure::Contestant> contestants{
-      continuation("first", *one, text.prompt, tokens, context.stop()),
-      continuation("second", *other, text.prompt, tokens, context.stop()),
-      continuation("first again", *again, text.prompt, tokens, context.stop())};
+      continuation("first", *one, {text.prompt}, tokens, context.stop()),
+      continuation("second", *other, {text.prompt}, tokens, context.stop()),
+      continuation("first again", *again, {text.prompt}, tokens, context.stop())};
   const auto load = measure::machine_load();
   STROP_TRY(
       const Timing timing,

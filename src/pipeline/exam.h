@@ -31,6 +31,10 @@ class Exam {
   enum class Length { full, screening };
   virtual measure::Contestant contestant(const std::string& name, WorkerSession& worker,
                                          Length length, std::stop_token stop) const = 0;
+  // The same amount of work, but each request asks something else: the n-th of every contestant
+  // asks the same.
+  virtual measure::Contestant varied_contestant(const std::string& name, WorkerSession& worker,
+                                                std::stop_token stop) const = 0;
   // What timed requests say.
   virtual std::vector<Metric> request_metrics(std::span<const measure::Request> requests) const = 0;
   // What is worth a few requests more, once the worker was timed and its memory read. Failing here
@@ -50,10 +54,11 @@ class Exam {
                                 Context& context) const = 0;
 };
 
-// A prompt from an empty sequence and its greedy continuation. The worker must have a decoder.
+// A prompt from an empty sequence and its greedy continuation. The worker must have a decoder. Of
+// several prompts each request takes the next, and after the last the first again.
 measure::Contestant continuation(const std::string& name, WorkerSession& worker,
-                                 std::vector<TokenId> prompt, std::uint32_t new_tokens,
-                                 std::stop_token stop);
+                                 std::vector<std::vector<TokenId>> prompts,
+                                 std::uint32_t new_tokens, std::stop_token stop);
 
 // Prepared: the questions are read, and the reference's answers recorded where that pays.
 Result<std::unique_ptr<Exam>> make_exam(const Trial& baseline, const Trial& reference,

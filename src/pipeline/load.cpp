@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "core/os.h"
 #include "formats/model_file.h"
+#include "measure/batching.h"
 #include "measure/climate.h"
 #include "measure/energy.h"
 #include "measure/load.h"
@@ -26,7 +27,8 @@ namespace {
 constexpr const char* kSys = "/sys";
 // Shares of the budget.
 constexpr double kPromptShare = 0.15;
-constexpr double kClosedShare = 0.4;
+constexpr double kBatchShare = 0.1;
+constexpr double kClosedShare = 0.35;
 constexpr double kOpenShare = 0.3;
 constexpr double kEnergyShare = 0.1;
 constexpr double kUsualLoad = 0.7;  // of the best rate: busy, but with a queue that empties
@@ -35,6 +37,8 @@ constexpr std::uint32_t kEnergyWindows = 5;
 constexpr double kIdleSeconds = 0.5;
 constexpr std::size_t kLeastRequests = 6;  // a median needs them for its interval
 constexpr std::size_t kMostRequests = 700;
+constexpr std::uint32_t kMostTogether = 8;
+constexpr double kRunsOfBatches = 12;   // what the longest batch may be of its share of the budget
 constexpr double kCacheValueBytes = 2;  // keys and values are kept in 16 bits unless told otherwise
 
 struct Subject {
@@ -76,7 +80,7 @@ Result<Crew> open_crew(const Subject& subject, std::uint32_t streams, Context& c
 std::function<measure::Contestant(WorkerSession&)> asking(const Subject& subject,
                                                           Context& context) {
   return [&subject, &context](WorkerSession& worker) {
-    return continuation(subject.artifact.entry, worker, subject.prompt,
+    return continuation(subject.artifact.entry, worker, {subject.prompt},
                         context.request().goal.workload.new_tokens, context.stop());
   };
 }
@@ -131,6 +135,45 @@ Result<void> time_prompts(LoadOutcome& outcome, const Subject& subject, const Lo
                                    .interval = Interval{length * 1000 / median.interval.high,
                                                         length * 1000 / median.interval.low},
                                    .samples = static_cast<std::uint32_t>(ms.size())});
+  }
+  return {};
+}
+
+// The ids `count` times, each time begun at another one, so that no two prompts are alike.
+std::vector<std::vector<TokenId>> rotations(const std::vector<TokenId>& ids, std::size_t count) {
+  std::vector<std::vector<TokenId>> prompts(count, ids);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto first = static_cast<std::ptrdiff_t>(i * ids.size() / count);
+    std::rotate(prompts[i].begin(), prompts[i].begin() + first, prompts[i].end());
+  }
+  return prompts;
+}
+
+// Several sequences in one engine: new tokens per second at 1, 2, 4, 8, and why no more.
+Result<void> time_batches(LoadOutcome& outcome, const Subject& subject, DecoderSession& decoder,
+                          double seconds, Context& context) {
+  const std::uint32_t new_tokens = context.request().goal.workload.new_tokens;
+  MetricContext at{.prompt_tokens = static_cast<std::uint32_t>(subject.prompt.size()),
+                   .new_tokens = new_tokens};
+  const auto seconds_of = [&](std::uint32_t batch) -> Result<double> {
+    tell(context, str(batch, batch == 1 ? " sequence" : " sequences together"));
+    STROP_TRY(const auto generations, decoder.generate_together(rotations(subject.prompt, batch),
+                                                                new_tokens, context.stop()));
+    return generations.front().seconds.back();
+  };
+  const auto found = measure::best_batch(seconds_of, kMostTogether, seconds / kRunsOfBatches);
+  if (!found && found.error().code == ErrorCode::cancelled) return found.error();
+  Measurement& measurement = outcome.measurement;
+  if (!found) {
+    measurement.not_measured.push_back({"batch_throughput", at, found.error().message});
+    return {};
+  }
+  for (Metric& metric :
+       measure::batch_metrics(*found, {"tokens/s", static_cast<double>(new_tokens), at}))
+    measurement.metrics.push_back(std::move(metric));
+  if (const std::uint32_t next = 2 * found->tried.back().size; next <= kMostTogether) {
+    at.batch = next;
+    measurement.not_measured.push_back({"batch_throughput", at, found->ended_by});
   }
   return {};
 }
@@ -389,6 +432,7 @@ Result<LoadOutcome> load_artifact(const std::string& name, const LoadRequest& lo
     measurement.conditions.threads = cores_of(context);
     STROP_CHECK(time_prompts(outcome, subject, load, decoder, kPromptShare * budget, context));
     add_decode_rate(outcome, decoder, subject, context);
+    STROP_CHECK(time_batches(outcome, subject, decoder, kBatchShare * budget, context));
     tell(context, "energy");
     add_energy(measurement, asking(subject, context)(*worker), load_context(context, 1),
                kEnergyShare * budget, context.stop());

@@ -1,6 +1,7 @@
 // Artifacts -> Measurements. Quality first, then speed in groups, the most useful artifacts first,
 // as far as the budget goes; what it does not reach is said to be not tried.
 #include <algorithm>
+#include <map>
 
 #include "pipeline/exam.h"
 #include "pipeline/load.h"
@@ -12,9 +13,10 @@
 namespace strop::pipeline {
 namespace {
 
-constexpr std::size_t kGroup = 4;  // artifacts timed in the same rounds
-constexpr double kRounds = 11;     // that a group gets time for: warm-up, eight, two disturbed
-constexpr double kEndSeconds = 5;  // kept for gates and reports
+constexpr std::size_t kGroup = 4;    // artifacts timed in the same rounds
+constexpr double kRounds = 11;       // that a group gets time for: warm-up, eight, two disturbed
+constexpr double kEndSeconds = 5;    // kept for gates and reports
+constexpr double kWorthAgain = 1.5;  // times as many rounds as before make another look worth it
 
 Trial* find_role(Report& report, Role role) {
   const auto found =
@@ -96,6 +98,12 @@ void mark_not_tried(Trial& trial, const Report& report) {
   trial.reason = reason.str();
 }
 
+// Of the budget, without what comes after the trials.
+double seconds_for_trials(const Context& context) {
+  const Goal& goal = context.request().goal;
+  return context.seconds_left() - kEndSeconds - matrix_seconds(goal) - validation_seconds(goal);
+}
+
 // How many of the remaining trials the budget still pays for, at most a group: decided once per
 // run, so that a resumed run decides alike. One is always tried.
 Result<std::uint32_t> next_group_size(std::size_t number, std::size_t remaining,
@@ -106,10 +114,7 @@ Result<std::uint32_t> next_group_size(std::size_t number, std::size_t remaining,
       [&]() -> Result<std::uint32_t> {
         // A repeated run tries what the first one did, however long it takes.
         if (context.request().locked) return static_cast<std::uint32_t>(most);
-        const double affordable =
-            (context.seconds_left() - kEndSeconds - matrix_seconds(context.request().goal) -
-             validation_seconds(context.request().goal)) /
-            std::max(seconds_per_trial, 1e-3);
+        const double affordable = seconds_for_trials(context) / std::max(seconds_per_trial, 1e-3);
         return static_cast<std::uint32_t>(
             std::clamp(affordable, number == 1 ? 1.0 : 0.0, static_cast<double>(most)));
       });
@@ -191,6 +196,55 @@ Result<std::vector<Trial>> time_trials(Group group, std::size_t number, double m
   return group.trials;
 }
 
+bool is_still_noisy(const Trial& trial) {
+  if (trial.status != TrialStatus::ok || !trial.measurement) return false;
+  const Metric* speed = find(*trial.measurement, "speedup");
+  return speed && speed->noisy;
+}
+
+// Rounds of these trials that the rest of the budget pays for; 0: too few to be worth it. Decided
+// once per run, so that a resumed run decides alike.
+Result<std::uint32_t> rounds_of_another_look(const std::vector<Trial>& trials, double round_seconds,
+                                             Context& context) {
+  Json inputs{{"trials", Json::array()}};
+  std::uint32_t before = 0;
+  for (const Trial& trial : trials) {
+    inputs["trials"].push_back(trial.id);
+    before = std::max(before, find(*trial.measurement, "speedup")->samples);
+  }
+  return context.step<std::uint32_t>(
+      Stage::measure, "rounds of another look", inputs, [&]() -> Result<std::uint32_t> {
+        const double rounds = seconds_for_trials(context) / std::max(round_seconds, 1e-3);
+        return rounds >= kWorthAgain * before ? static_cast<std::uint32_t>(std::min(rounds, 1e6))
+                                              : 0;
+      });
+}
+
+// Speeds that are still noisy are timed anew, in as many rounds as the rest of the budget gives;
+// what the first rounds said of these trials goes. quality: by trial id.
+Result<void> look_again(std::vector<Trial>& finished,
+                        const std::map<std::string, std::vector<Metric>>& quality,
+                        std::size_t number, const Trial& baseline, const Exam& exam,
+                        const Report& report, Context& context) {
+  Group group;
+  std::vector<Trial*> places;
+  for (Trial& trial : finished) {
+    if (group.trials.size() == kGroup || !is_still_noisy(trial)) continue;
+    places.push_back(&trial);
+    group.trials.push_back(trial);
+  }
+  if (places.empty()) return {};
+  const double round_seconds = timing_seconds(group.trials.size(), baseline) / kRounds;
+  STROP_TRY(const std::uint32_t rounds,
+            rounds_of_another_look(group.trials, round_seconds, context));
+  if (rounds == 0) return {};
+  for (Trial& trial : group.trials) trial.measurement->metrics = quality.at(trial.id);
+  STROP_TRY(std::vector<Trial> timed, time_trials(std::move(group), number, rounds * round_seconds,
+                                                  baseline, exam, report, context));
+  for (std::size_t i = 0; i < places.size(); ++i) *places[i] = std::move(timed[i]);
+  return {};
+}
+
 Error no_reference(const Report& report, Role role) {
   for (const Trial& trial : report.trials) {
     if (trial.role == role && trial.error)
@@ -269,7 +323,9 @@ Result<void> measure_stage(Report& report, Context& context) {
   // Until one was measured, what the baseline took tells: scoring, and rounds with it beside.
   double seconds_per_trial = quality_seconds + timing_seconds(1, base);
   auto next = candidates.begin();
-  for (std::size_t number = 1; next != candidates.end(); ++number) {
+  std::map<std::string, std::vector<Metric>> quality;  // by trial id
+  std::size_t number = 1;                              // of the group
+  for (; next != candidates.end(); ++number) {
     STROP_TRY(const std::uint32_t size,
               next_group_size(number, static_cast<std::size_t>(candidates.end() - next),
                               seconds_per_trial, context));
@@ -278,12 +334,14 @@ Result<void> measure_stage(Report& report, Context& context) {
     next += size;
     const double began = context.seconds_spent();
     STROP_TRY(Group group, prepare(planned, *exam, report, context));
+    for (const Trial& trial : group.trials) quality[trial.id] = trial.measurement->metrics;
     const double seconds = timing_seconds(group.trials.size(), base);
     STROP_TRY(const std::vector<Trial> timed,
               time_trials(std::move(group), number, seconds, base, *exam, report, context));
     finished.insert(finished.end(), timed.begin(), timed.end());
     seconds_per_trial = std::max(seconds_per_trial, (context.seconds_spent() - began) / size);
   }
+  STROP_CHECK(look_again(finished, quality, number, base, *exam, report, context));
   for (; next != candidates.end(); ++next) {
     mark_not_tried(*next, report);
     finished.push_back(*next);

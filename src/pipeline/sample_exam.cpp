@@ -129,16 +129,19 @@ class SampleExam : public Exam {
   measure::Contestant contestant(const std::string& name, WorkerSession& worker, Length,
                                  std::stop_token stop) const override {
     TensorSession* session = worker.session().tensors();
-    return {.name = name, .request = [this, session, stop]() -> Result<measure::Request> {
-              measure::Request request;
-              double total = 0;
-              for (std::uint32_t i = 0; i < questions_.inferences; ++i) {
-                if (stop.stop_requested())
-                  return Error{ErrorCode::cancelled, "[measure] interrupted"};
-                STROP_TRY(const double seconds, seconds_of(*session, questions_.usual));
-                request.seconds.push_back(total += seconds);
-              }
-              return request;
+    return {.name = name,
+            .request = [this, session, stop] { return request(*session, questions_.usual, stop); }};
+  }
+  measure::Contestant varied_contestant(const std::string& name, WorkerSession& worker,
+                                        std::stop_token stop) const override {
+    TensorSession* session = worker.session().tensors();
+    return {.name = name,
+            .request = [this, session, stop,
+                        next = std::size_t{0}]() mutable -> Result<measure::Request> {
+              const auto& indices = questions_.set.evaluation;
+              STROP_TRY(const auto sample,
+                        read_sample(questions_.set, indices[next++ % questions_.count]));
+              return request(*session, sample, stop);
             }};
   }
   std::vector<Metric> request_metrics(std::span<const measure::Request> requests) const override {
@@ -201,6 +204,19 @@ class SampleExam : public Exam {
   }
 
  private:
+  // Inferences of one sample, one after the other.
+  Result<measure::Request> request(TensorSession& session, const std::vector<Tensor>& sample,
+                                   const std::stop_token& stop) const {
+    measure::Request request;
+    double total = 0;
+    for (std::uint32_t i = 0; i < questions_.inferences; ++i) {
+      if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[measure] interrupted"};
+      STROP_TRY(const double seconds, seconds_of(session, sample));
+      request.seconds.push_back(total += seconds);
+    }
+    return request;
+  }
+
   // Beside the reference in a worker of its own.
   Result<measure::TensorSamples> score(WorkerSession& worker, std::uint32_t count,
                                        Progress* progress, const Report& report,

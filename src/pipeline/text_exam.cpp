@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint32_t kScreenTokens = 24;  // new ones of a screening; its prompt is the goal's
 constexpr std::uint32_t kEmptyCacheRequests = 3;
 constexpr std::size_t kGlanceTokens = 64;
+constexpr std::size_t kMostPrompts = 64;
 
 EvaluationText front_of(const EvaluationText& text) {
   EvaluationText front;
@@ -20,6 +21,24 @@ EvaluationText front_of(const EvaluationText& text) {
   auto& ids = front.evaluation.sequences.front();
   ids.resize(std::min(ids.size(), kGlanceTokens));
   return front;
+}
+
+// Pieces of the evaluated text as long as the timed prompt, from all over it; the timed prompt
+// where no sequence is that long.
+std::vector<std::vector<TokenId>> prompts_of(const EvaluationText& text) {
+  const std::size_t length = text.prompt.size();
+  std::vector<std::vector<TokenId>> prompts;
+  for (std::size_t piece = 0; prompts.size() < kMostPrompts; ++piece) {
+    const std::size_t before = prompts.size();
+    for (const auto& ids : text.evaluation.sequences) {
+      if (ids.size() < (piece + 1) * length || prompts.size() == kMostPrompts) continue;
+      const auto first = ids.begin() + static_cast<std::ptrdiff_t>(piece * length);
+      prompts.emplace_back(first, first + static_cast<std::ptrdiff_t>(length));
+    }
+    if (prompts.size() == before) break;
+  }
+  if (prompts.empty()) prompts.push_back(text.prompt);
+  return prompts;
 }
 
 class TextExam : public Exam {
@@ -45,8 +64,12 @@ class TextExam : public Exam {
   measure::Contestant contestant(const std::string& name, WorkerSession& worker, Length length,
                                  std::stop_token stop) const override {
     const std::uint32_t most = length == Length::screening ? kScreenTokens : workload_.new_tokens;
-    return continuation(name, worker, inputs_.text.prompt, std::min(most, workload_.new_tokens),
+    return continuation(name, worker, {inputs_.text.prompt}, std::min(most, workload_.new_tokens),
                         stop);
+  }
+  measure::Contestant varied_contestant(const std::string& name, WorkerSession& worker,
+                                        std::stop_token stop) const override {
+    return continuation(name, worker, prompts_of(inputs_.text), workload_.new_tokens, stop);
   }
   std::vector<Metric> request_metrics(std::span<const measure::Request> requests) const override {
     return measure::request_metrics(requests, workload_.prompt_tokens);
@@ -54,8 +77,8 @@ class TextExam : public Exam {
 
   // The decode rate with an almost empty cache.
   Further further_metrics(WorkerSession& worker, std::stop_token stop) const override {
-    const auto quick =
-        continuation("depth 0", worker, {inputs_.text.prompt.front()}, workload_.new_tokens, stop);
+    const auto quick = continuation("depth 0", worker, {{inputs_.text.prompt.front()}},
+                                    workload_.new_tokens, stop);
     std::vector<measure::Request> requests;
     for (std::uint32_t i = 0; i < kEmptyCacheRequests; ++i) {
       auto request = quick.request();
@@ -95,12 +118,13 @@ class TextExam : public Exam {
 }  // namespace
 
 measure::Contestant continuation(const std::string& name, WorkerSession& worker,
-                                 std::vector<TokenId> prompt, std::uint32_t new_tokens,
-                                 std::stop_token stop) {
+                                 std::vector<std::vector<TokenId>> prompts,
+                                 std::uint32_t new_tokens, std::stop_token stop) {
   DecoderSession* decoder = worker.session().decoder();
   return {.name = name,
-          .request = [decoder, prompt = std::move(prompt), new_tokens,
-                      stop]() -> Result<measure::Request> {
+          .request = [decoder, prompts = std::move(prompts), next = std::size_t{0}, new_tokens,
+                      stop]() mutable -> Result<measure::Request> {
+            const auto& prompt = prompts[next++ % prompts.size()];
             STROP_CHECK(decoder->truncate(0, 0));
             STROP_TRY(auto generation, decoder->generate(0, prompt, new_tokens, stop));
             return measure::Request{std::move(generation.seconds)};

@@ -104,9 +104,8 @@ Result<void> compare_with_baseline(Trial& trial, const Trial& baseline, const Ex
   const double error = report.goal.thresholds.ab_error;
   STROP_TRY(const auto one, open(trial, report, context));
   STROP_TRY(const auto other, open(baseline, report, context));
-  const auto full = Exam::Length::full;
-  const auto candidate = exam.contestant("candidate", *one, full, context.stop());
-  const auto original = exam.contestant("baseline", *other, full, context.stop());
+  const auto candidate = exam.varied_contestant("candidate", *one, context.stop());
+  const auto original = exam.varied_contestant("baseline", *other, context.stop());
   STROP_CHECK(candidate.request());
   STROP_CHECK(original.request());
 

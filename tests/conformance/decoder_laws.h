@@ -109,6 +109,59 @@ inline void generation(const Open& open, double close) {
   CHECK(after->ids == made->ids);
 }
 
+// Several prompts together give what each gives alone: after its prompt and what was generated
+// before, every token of theirs is the best, or nearly as good. close: as above.
+inline void together(const Open& open, double close) {
+  const auto session = open({});
+  auto& decoder = *session->decoder();
+  const auto ids = prompt(60, static_cast<TokenId>(session->info().vocabulary_size));
+  std::vector<std::vector<TokenId>> prompts;
+  for (const std::ptrdiff_t begin : {0, 20, 40})
+    prompts.emplace_back(ids.begin() + begin, ids.begin() + begin + 20);
+  REQUIRE(decoder.evaluate(1, ids, {}, [](std::size_t, std::span<const float>) {}));
+  const auto made = decoder.generate_together(prompts, 5, {});
+  REQUIRE_MESSAGE(made, (made ? std::string() : made.error().message));
+  REQUIRE(made->size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const Generation& one = (*made)[i];
+    REQUIRE(one.ids.size() == 5);
+    CHECK(std::is_sorted(one.seconds.begin(), one.seconds.end()));
+    CHECK(one.seconds == made->front().seconds);
+    auto all = prompts[i];
+    all.insert(all.end(), one.ids.begin(), one.ids.end() - 1);
+    REQUIRE(decoder.truncate(0, 0));
+    const auto rows = evaluated(*session, 0, all, {19, 20, 21, 22, 23});
+    for (std::size_t k = 0; k < 5; ++k) {
+      const auto& row = rows.at(k);
+      CHECK(*std::max_element(row.begin(), row.end()) - row[static_cast<std::size_t>(one.ids[k])] <
+            close);
+    }
+  }
+  INFO("sequences hold nothing afterwards");
+  CHECK(largest_difference(evaluated(*session, 1, prompts[0], {19}).at(0),
+                           evaluated(*session, 2, prompts[0], {19}).at(0)) < close);
+
+  INFO("what cannot be computed together is refused");
+  const auto wrong = [&](const std::vector<std::vector<TokenId>>& given, std::uint32_t count,
+                         const std::string& field) {
+    const auto result = decoder.generate_together(given, count, {});
+    REQUIRE_FALSE(result);
+    CHECK(result.error().code == ErrorCode::invalid_input);
+    CHECK(result.error().field == field);
+  };
+  wrong({}, 5, "prompts");
+  wrong({prompts[0], {1}}, 5, "prompts");
+  wrong({{}, {}}, 5, "prompts");
+  wrong(prompts, 0, "prompts");
+  wrong({{-1}}, 5, "ids");
+  wrong(std::vector<std::vector<TokenId>>(1000, {1}), 5, "prompts");
+  std::stop_source stop;
+  stop.request_stop();
+  const auto stopped = decoder.generate_together(prompts, 5, stop.get_token());
+  REQUIRE_FALSE(stopped);
+  CHECK(stopped.error().code == ErrorCode::cancelled);
+}
+
 // Sessions with room for 64 tokens.
 inline void refusals(const Open& open) {
   const auto session = open({{"context", "64"}});

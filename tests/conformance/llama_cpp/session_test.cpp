@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "backend.h"
+#include "conformance/decoder_laws.h"
 
 namespace {
 
@@ -174,6 +175,8 @@ TEST_CASE("generating equals choosing the best token step by step") {
           .at(0);
   CHECK(is_best(next, argmax(row)));
 }
+
+TEST_CASE("several prompts are continued together as each alone") { laws::together(opened, 0.05); }
 
 TEST_CASE("generating can be stopped and leaves the sequence as it was") {
   auto session = opened();

@@ -111,6 +111,7 @@ TEST_CASE("the laws of a decoder session") {
   const laws::Open open = [](const RunOptions& options) { return opened(small(), options); };
   laws::sequences(open, kClose, 300);  // more than a chunk, and a cache that grows
   laws::generation(open, kClose);
+  laws::together(open, kClose);
   laws::refusals(open);
 }
 

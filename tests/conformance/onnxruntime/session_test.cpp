@@ -123,6 +123,7 @@ constexpr double kClose = 2e-3;
 TEST_CASE("the laws of a decoder session") {
   laws::sequences(open_f32, kClose, 700);
   laws::generation(open_f32, kClose);
+  laws::together(open_f32, kClose);
   laws::refusals(open_f32);
 }
 

@@ -1,49 +1,15 @@
 // The laws of a decoder session, on the demo model in OpenVINO.
 #include <algorithm>
-#include <cmath>
 #include <fstream>
-#include <map>
-#include <numeric>
+#include <openvino/openvino.hpp>
 
+#include "conformance/decoder_laws.h"
 #include "demo_model.h"
 
 namespace {
 
 using namespace strop;
 using namespace strop::openvino::test;
-using Rows = std::map<std::size_t, std::vector<float>>;
-
-// Some ordinary ids; which ones does not matter.
-std::vector<TokenId> prompt(std::size_t count) {
-  std::vector<TokenId> ids(count);
-  for (std::size_t i = 0; i < count; ++i) ids[i] = static_cast<TokenId>(500 + (i * 7919) % 40000);
-  return ids;
-}
-
-Rows evaluated(Session& session, SequenceId sequence, const std::vector<TokenId>& ids,
-               const std::vector<std::uint32_t>& wanted) {
-  Rows rows;
-  const auto done = session.decoder()->evaluate(sequence, ids, wanted,
-                                                [&](std::size_t index, std::span<const float> row) {
-                                                  rows[index] = {row.begin(), row.end()};
-                                                });
-  REQUIRE_MESSAGE(done, done.error().message);
-  return rows;
-}
-
-double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
-  REQUIRE(a.size() == b.size());
-  double largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    largest = std::max(largest, std::abs(double{a[i]} - b[i]));
-  return largest;
-}
-
-void refused(const Result<void>& result, const std::string& field) {
-  REQUIRE_FALSE(result);
-  CHECK(result.error().code == ErrorCode::invalid_input);
-  CHECK(result.error().field == field);
-}
 
 void check_refused(const RunOptions& options, const std::string& field) {
   const auto session = openvino::OpenVinoBackend().open(f16(), options, {});
@@ -54,8 +20,12 @@ void check_refused(const RunOptions& options, const std::string& field) {
 // Exact arithmetic and cache, so that ways to the same state can be compared closely.
 const RunOptions kExact{{"precision_hint", "f32"}, {"kv_cache_precision", "f32"}};
 constexpr double kClose = 2e-3;
+constexpr TokenId kVocabulary = 49152;
 
-const RowSink kIgnore = [](std::size_t, std::span<const float>) {};
+std::unique_ptr<Session> exact(RunOptions options) {
+  options.insert(kExact.begin(), kExact.end());
+  return opened(f16(), options);
+}
 
 }  // namespace
 
@@ -82,82 +52,50 @@ TEST_CASE("the same input gives the same bytes") {
   CHECK(text(f16()) == text(again));
 }
 
-TEST_CASE("a sequence in pieces gives the logits of the whole, and only wanted rows") {
-  const auto session = opened(f16(), kExact);
-  const auto ids = prompt(40);
-  const auto whole = evaluated(*session, 0, ids, {9, 39});
-  CHECK(whole.size() == 2);
-  evaluated(*session, 1, {ids.begin(), ids.begin() + 13}, {});
-  const auto rest = evaluated(*session, 1, {ids.begin() + 13, ids.end()}, {26});
-  CHECK(largest_difference(whole.at(1), rest.at(0)) < kClose);
+TEST_CASE("the laws of a decoder session") {
+  laws::sequences(exact, kClose, 600);  // more than a chunk
+  laws::generation(exact, kClose);
+  laws::together(exact, kClose);
+  laws::refusals(exact);
 }
 
-TEST_CASE("truncated and forked sequences go on as if they had never been longer") {
-  const auto session = opened(f16(), kExact);
-  const auto ids = prompt(40);
-  const auto whole = evaluated(*session, 0, ids, {39});
-  REQUIRE(session->decoder()->truncate(0, 20));
-  REQUIRE(session->decoder()->fork(0, 3));
-  for (const SequenceId sequence : {0u, 3u}) {
-    const auto rest = evaluated(*session, sequence, {ids.begin() + 20, ids.end()}, {19});
-    CHECK(largest_difference(whole.at(0), rest.at(0)) < kClose);
-  }
-  REQUIRE(session->decoder()->truncate(0, 0));
-  CHECK(largest_difference(whole.at(0), evaluated(*session, 0, ids, {39}).at(0)) < kClose);
+TEST_CASE("a shorter sequence of a batch, padded on its left, gives what it gives alone") {
+  ov::Core core;
+  auto compiled = core.compile_model((std::filesystem::path(f16().folder) / f16().entry).string(),
+                                     "CPU", ov::hint::inference_precision(ov::element::f32));
+  const auto ids = laws::prompt(6, kVocabulary);
+  const auto last_row = [&](std::size_t sequences, std::vector<std::int64_t> tokens,
+                            std::vector<std::int64_t> positions,
+                            std::vector<std::int64_t> present) {
+    const ov::Shape shape{sequences, tokens.size() / sequences};
+    std::vector<std::int32_t> beams{0, 1};
+    auto request = compiled.create_infer_request();
+    request.set_tensor("input_ids", {ov::element::i64, shape, tokens.data()});
+    request.set_tensor("position_ids", {ov::element::i64, shape, positions.data()});
+    request.set_tensor("attention_mask", {ov::element::i64, shape, present.data()});
+    request.set_tensor("beam_idx", {ov::element::i32, {sequences}, beams.data()});
+    request.infer();
+    const auto logits = request.get_tensor("logits");
+    const float* end = logits.data<const float>() + logits.get_size();
+    return std::vector<float>(end - kVocabulary, end);
+  };
+  const auto alone = last_row(1, {ids[2], ids[3], ids[4], ids[5]}, {0, 1, 2, 3}, {1, 1, 1, 1});
+  const auto padded =
+      last_row(2,
+               {ids[0], ids[1], ids[2], ids[3], ids[4], ids[5],  //
+                7, 7, ids[2], ids[3], ids[4], ids[5]},
+               {0, 1, 2, 3, 4, 5, 0, 0, 0, 1, 2, 3}, {1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1});
+  CHECK(laws::largest_difference(alone, padded) < kClose);
 }
 
 TEST_CASE("a cache in 8 bits is cut and copied without a further loss") {
   const auto session = opened(f16(), {{"precision_hint", "f32"}, {"kv_cache_precision", "u8"}});
-  const auto ids = prompt(60);
-  evaluated(*session, 0, {ids.begin(), ids.begin() + 40}, {});
+  const auto ids = laws::prompt(60, kVocabulary);
+  laws::evaluated(*session, 0, {ids.begin(), ids.begin() + 40}, {});
   REQUIRE(session->decoder()->fork(0, 1));
-  const auto original = evaluated(*session, 0, {ids.begin() + 40, ids.end()}, {19});
-  const auto copy = evaluated(*session, 1, {ids.begin() + 40, ids.end()}, {19});
-  CHECK(largest_difference(original.at(0), copy.at(0)) < 0.05);
-}
-
-TEST_CASE("generation is greedy and has a clock") {
-  const auto session = opened(f16(), kExact);
-  const auto ids = prompt(10);
-  const auto generation = taken(session->decoder()->generate(0, ids, 5, {}));
-  REQUIRE(generation.ids.size() == 5);
-  CHECK(std::is_sorted(generation.seconds.begin(), generation.seconds.end()));
-  auto all = ids;
-  all.insert(all.end(), generation.ids.begin(), generation.ids.end() - 1);
-  const auto rows = evaluated(*session, 1, all, {9, 10, 11, 12, 13});
-  for (std::size_t i = 0; i < 5; ++i) {
-    const auto& row = rows.at(i);
-    CHECK(std::max_element(row.begin(), row.end()) - row.begin() == generation.ids[i]);
-  }
-  // What the sequence holds afterwards: everything but the last new token.
-  const auto next = evaluated(*session, 0, {generation.ids.back()}, {0});
-  all.push_back(generation.ids.back());
-  REQUIRE(session->decoder()->truncate(1, 0));
-  CHECK(largest_difference(next.at(0), evaluated(*session, 1, all, {14}).at(0)) < kClose);
-}
-
-TEST_CASE("a stopped generation leaves the sequence as it was") {
-  const auto session = opened(f16());
-  std::stop_source stop;
-  stop.request_stop();
-  const auto generation = session->decoder()->generate(0, prompt(10), 5, stop.get_token());
-  REQUIRE_FALSE(generation);
-  CHECK(generation.error().code == ErrorCode::cancelled);
-  CHECK(taken(session->decoder()->generate(0, prompt(10), 5, {})).ids ==
-        taken(session->decoder()->generate(1, prompt(10), 5, {})).ids);
-}
-
-TEST_CASE("what breaks a rule is refused by name") {
-  const auto session = opened(f16(), {{"context", "64"}});
-  auto& decoder = *session->decoder();
-  refused(decoder.evaluate(0, prompt(65), {}, kIgnore), "ids");
-  refused(decoder.evaluate(0, std::vector<TokenId>{49152}, {}, kIgnore), "ids");
-  refused(decoder.evaluate(0, std::vector<TokenId>{-1}, {}, kIgnore), "ids");
-  refused(decoder.evaluate(8, prompt(1), {}, kIgnore), "sequence");
-  refused(decoder.evaluate(0, prompt(2), std::vector<std::uint32_t>{2}, kIgnore), "wanted");
-  CHECK(decoder.evaluate(0, prompt(64), {}, kIgnore));
-  refused(decoder.evaluate(0, prompt(1), {}, kIgnore), "ids");
-  CHECK_FALSE(decoder.generate(1, prompt(60), 6, {}));
+  const auto original = laws::evaluated(*session, 0, {ids.begin() + 40, ids.end()}, {19});
+  const auto copy = laws::evaluated(*session, 1, {ids.begin() + 40, ids.end()}, {19});
+  CHECK(laws::largest_difference(original.at(0), copy.at(0)) < 0.05);
 }
 
 TEST_CASE("every knob's value in force is told") {
@@ -228,6 +166,7 @@ TEST_CASE("the confined worker gives what the engine gives") {
   CHECK(worker.info().unavailable_reason.empty());
   const auto session = taken(worker.open(f16(), kExact, {.dir = scratch()}));
   const auto direct = opened(f16(), kExact);
-  CHECK(taken(session->session().decoder()->generate(0, prompt(10), 8, {})).ids ==
-        taken(direct->decoder()->generate(0, prompt(10), 8, {})).ids);
+  CHECK(
+      taken(session->session().decoder()->generate(0, laws::prompt(10, kVocabulary), 8, {})).ids ==
+      taken(direct->decoder()->generate(0, laws::prompt(10, kVocabulary), 8, {})).ids);
 }

@@ -132,6 +132,22 @@ TEST_CASE(
   CHECK(between > 0);
 }
 
+TEST_CASE("a restless contestant does not make a calm one's figure noisy") {
+  Machine machine(7);
+  machine.noise = 0.002;
+  bool slow = false;
+  const Contestant restless{"C", [&] {
+                              slow = !slow;
+                              return Result<Request>(Request{{slow ? 2.0 : 0.5}});
+                            }};
+  const Contestant three[] = {machine.contestant("A", 1), machine.contestant("B", 1), restless};
+  const auto timing = time_rounds(three, kOptions, machine, &machine, {});
+  REQUIRE(timing);
+  CHECK_FALSE(timing->settled);
+  CHECK_FALSE(speedup_metric(*timing, 1, {}).noisy);
+  CHECK(speedup_metric(*timing, 2, {}).noisy);
+}
+
 // At the noise where the rule for stopping matters most: some replays stop early and some at the
 // limit.
 TEST_CASE("the interval holds the true ratio in at least 93 % of replays") {
