@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "strop/backend.h"
@@ -76,6 +77,22 @@ inline void sequences(const Open& open, double close, std::size_t long_prompt) {
   CHECK(largest_difference(whole.at(1), evaluated(*session, 0, ids, {last}).at(0)) < close);
 }
 
+// Every token made is the best after the prompt and those before it, or nearly as good: near-ties
+// may fall apart. The sequence must hold nothing.
+inline void check_greedy(Session& session, SequenceId sequence, const std::vector<TokenId>& prompt,
+                         const std::vector<TokenId>& made, double close) {
+  auto all = prompt;
+  all.insert(all.end(), made.begin(), made.end() - 1);
+  std::vector<std::uint32_t> after(made.size());
+  std::iota(after.begin(), after.end(), static_cast<std::uint32_t>(prompt.size() - 1));
+  const auto rows = evaluated(session, sequence, all, after);
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    const auto& row = rows.at(i);
+    CHECK(*std::max_element(row.begin(), row.end()) - row[static_cast<std::size_t>(made[i])] <
+          close);
+  }
+}
+
 inline void generation(const Open& open, double close) {
   const auto session = open({});
   auto& decoder = *session->decoder();
@@ -84,17 +101,11 @@ inline void generation(const Open& open, double close) {
   REQUIRE_MESSAGE(made, made.error().message);
   REQUIRE(made->ids.size() == 5);
   CHECK(std::is_sorted(made->seconds.begin(), made->seconds.end()));
-  auto all = ids;
-  all.insert(all.end(), made->ids.begin(), made->ids.end() - 1);
-  const auto rows = evaluated(*session, 1, all, {9, 10, 11, 12, 13});
-  for (std::size_t i = 0; i < 5; ++i) {
-    const auto& row = rows.at(i);
-    const float chosen = row[static_cast<std::size_t>(made->ids[i])];
-    CHECK(*std::max_element(row.begin(), row.end()) - chosen < close);  // near-ties may fall apart
-  }
+  check_greedy(*session, 1, ids, made->ids, close);
   INFO("the sequence holds everything but the last new token");
   const auto next = evaluated(*session, 0, {made->ids.back()}, {0});
-  all.push_back(made->ids.back());
+  auto all = ids;
+  all.insert(all.end(), made->ids.begin(), made->ids.end());
   REQUIRE(decoder.truncate(1, 0));
   CHECK(largest_difference(next.at(0), evaluated(*session, 1, all, {14}).at(0)) < close);
 
@@ -109,8 +120,7 @@ inline void generation(const Open& open, double close) {
   CHECK(after->ids == made->ids);
 }
 
-// Several prompts together give what each gives alone: after its prompt and what was generated
-// before, every token of theirs is the best, or nearly as good. close: as above.
+// Several prompts together are each continued greedily. close: as above.
 inline void together(const Open& open, double close) {
   const auto session = open({});
   auto& decoder = *session->decoder();
@@ -127,15 +137,8 @@ inline void together(const Open& open, double close) {
     REQUIRE(one.ids.size() == 5);
     CHECK(std::is_sorted(one.seconds.begin(), one.seconds.end()));
     CHECK(one.seconds == made->front().seconds);
-    auto all = prompts[i];
-    all.insert(all.end(), one.ids.begin(), one.ids.end() - 1);
     REQUIRE(decoder.truncate(0, 0));
-    const auto rows = evaluated(*session, 0, all, {19, 20, 21, 22, 23});
-    for (std::size_t k = 0; k < 5; ++k) {
-      const auto& row = rows.at(k);
-      CHECK(*std::max_element(row.begin(), row.end()) - row[static_cast<std::size_t>(one.ids[k])] <
-            close);
-    }
+    check_greedy(*session, 0, prompts[i], one.ids, close);
   }
   INFO("sequences hold nothing afterwards");
   CHECK(largest_difference(evaluated(*session, 1, prompts[0], {19}).at(0),
