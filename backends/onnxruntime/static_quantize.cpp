@@ -9,6 +9,7 @@
 #include <set>
 
 #include "calibrate.h"
+#include "core/logits.h"
 #include "engine.h"
 #include "formats/onnx_writer.h"
 #include "static_plan.h"
@@ -102,11 +103,6 @@ Int8Weight rounded(const std::vector<float>& values, const Channels& channels, b
     made.codes[i] = static_cast<std::int8_t>(std::clamp(
         std::nearbyint(values[i] / made.scales[channels.of(i)]), -kLargestCode, kLargestCode));
   return made;
-}
-
-bool all_finite(const std::vector<float>& values) {
-  return std::all_of(values.begin(), values.end(),
-                     [](float value) { return std::isfinite(value); });
 }
 
 class Writer {
