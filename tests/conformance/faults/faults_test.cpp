@@ -708,7 +708,7 @@ double own_limit() {
   auto& lab = Lab::get();
   const Json json = taken(parse_json(
       taken(read_text(lab.context().where().share / "golden" / "golden.json")), "golden.json"));
-  return json["limits"]["own_here"]["kl"].get<double>();
+  return json["limits"]["own_here"]["kl_mean"].get<double>();
 }
 
 TEST_CASE("slow: 10,000 cases of sound artifacts are recorded and none is refused") {
