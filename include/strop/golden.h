@@ -63,7 +63,7 @@ struct Golden {
   std::string backend;      // that computed them, with these options and in these conditions
   RunOptions run_options;
   Conditions conditions;
-  // Of the mean over each group of rows, in nats of KL, or over all samples, in shares of noise.
+  // Of the mean over each group of rows, in nats of KL; of the samples, in shares of noise.
   double limit = 0;
   double limit_elsewhere = 0;  // the same on another device, engine or kernel
   std::vector<GoldenText> texts;

@@ -254,7 +254,10 @@ std::optional<double> divergence_limit(const Recipe& recipe, const std::string& 
 Verdict within_tolerance(const Recipe& recipe, const Metric& distance, const GateRules& rules) {
   const auto most = tolerance_for(recipe, distance.metric, rules);
   if (!most) return Verdict::not_measured;
-  return distance.value <= *most ? Verdict::pass : Verdict::fail;
+  const Observation seen{distance.value, distance.interval, std::nullopt, distance.noisy, {}};
+  const Doubt doubt =
+      straddles(seen, Comparison::at_most, *most) ? Doubt::too_close : Doubt::none;
+  return verdict_on(seen, Comparison::at_most, *most, doubt);
 }
 
 GateReport judge(const Goal& goal, const Trial& candidate, const Trial& baseline,

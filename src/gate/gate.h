@@ -50,8 +50,8 @@ struct GateRules {
 // Strict, as all of share/plan; the path is that of gates.json.
 Result<GateRules> load_gate_rules(const std::filesystem::path& path);
 
-// Pure. Whether so many bits per weight explain the distance from the original; not_measured when
-// no tolerance is stated for the metric.
+// Pure. Whether so many bits per weight explain the distance from the original: noisy when its
+// interval has both sides of the tolerance, not_measured when none is stated for the metric.
 Verdict within_tolerance(const Recipe& recipe, const Metric& distance, const GateRules& rules);
 
 // The goal's own limit of the divergence from the original, else what the recipe's precision

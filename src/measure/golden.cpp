@@ -7,6 +7,7 @@
 #include "core/files.h"
 #include "core/hash.h"
 #include "measure/row.h"
+#include "measure/statistics.h"
 
 namespace strop::measure {
 namespace {
@@ -75,6 +76,10 @@ Result<QualitySamples> compare_rows(DecoderSession& session, const GoldenRows& r
   STROP_TRY(const std::filesystem::path path, named_file(rows.file, rows.sha256, folder));
   STROP_TRY(ReferenceReader reader, ReferenceReader::open(path));
   return score(session, evaluation_of(rows), reader, nullptr, stop);
+}
+
+double noise_of_record(std::span<const double> noise, bool repeats) {
+  return repeats ? mean(noise) : *std::min_element(noise.begin(), noise.end());
 }
 
 Result<double> greedy_gap(DecoderSession& session, std::span<const TokenId> prompt,

@@ -36,6 +36,12 @@ Result<void> record_rows(DecoderSession& session, GoldenRows& rows,
 Result<QualitySamples> compare_rows(DecoderSession& session, const GoldenRows& rows,
                                     const std::filesystem::path& folder, std::stop_token stop);
 
+// What the samples of a record tell of drift, from the share of noise of each (one or more). Where
+// the record's own engine, kernels and machine compute it again, the mean: the same numbers are
+// expected. Elsewhere a limit is one of a mean over many samples, and among a few one answer that
+// turned outweighs the rest; a wrong file, engine or kernel shows in every sample, so the least tells.
+double noise_of_record(std::span<const double> noise, bool repeats);
+
 // By how many nats the least fitting of `count` greedily generated tokens is less probable than the
 // most probable one, when what was generated is evaluated: generation and evaluation are one model.
 Result<double> greedy_gap(DecoderSession& session, std::span<const TokenId> prompt,

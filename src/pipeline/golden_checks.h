@@ -26,7 +26,7 @@ Result<GoldenCheck> check_tokenizer(const std::string& record, const Golden& gol
 Result<GoldenCheck> check_generation(const GoldenRows& brief, DecoderSession& session,
                                      std::stop_token stop);
 
-// The mean share of noise over all samples.
+// measure::noise_of_record over all samples.
 Result<GoldenCheck> check_samples_of(const Record& record, TensorSession& session,
                                      std::stop_token stop);
 

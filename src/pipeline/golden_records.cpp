@@ -53,11 +53,11 @@ Result<double> tolerance_of(const Recipe& recipe, const std::string& metric, Con
                .field = metric};
 }
 
-double own_limit(const Golden& golden, const std::string& target_id, const std::string& version,
-                 const std::string& cpu_variant) {
-  const bool here = golden.target_id == target_id && golden.conditions.engine_version == version &&
-                    golden.conditions.cpu_variant == cpu_variant;
-  return here ? golden.limit : golden.limit_elsewhere;
+bool made_here(const Golden& golden, const std::string& target_id, const std::string& version,
+               const std::string& cpu_variant) {
+  return golden.kind == GoldenKind::own && golden.target_id == target_id &&
+         golden.conditions.engine_version == version &&
+         golden.conditions.cpu_variant == cpu_variant;
 }
 
 Result<std::optional<Record>> record_for(const Trial& trial, const RunOptions& asked,
@@ -75,10 +75,11 @@ Result<std::optional<Record>> record_for(const Trial& trial, const RunOptions& a
     // Left by another version of Strop; this run writes a new one.
     if (!golden && golden.error().code == ErrorCode::unsupported) continue;
     if (!golden) return std::move(golden).error();
-    Record record{folder, file, *std::move(golden), 0};
+    Record record{folder, file, *std::move(golden)};
+    record.made_here =
+        made_here(record.golden, report.target->id, now.engine_version, now.cpu_variant);
     if (record.golden.kind == GoldenKind::own) {
-      record.limit =
-          own_limit(record.golden, report.target->id, now.engine_version, now.cpu_variant);
+      record.limit = record.made_here ? record.golden.limit : record.golden.limit_elsewhere;
     } else {
       STROP_TRY(record.limit, tolerance_of(trial.recipe, metric_of_record(record.golden), context));
     }

@@ -33,6 +33,7 @@ struct Record {
   std::string file;
   Golden golden;
   double limit = 0;  // that holds here
+  bool made_here = false;
 };
 
 // What an artifact is held against when it is opened with these options: its own record for them,
@@ -41,9 +42,10 @@ Result<std::optional<Record>> record_for(const Trial& trial, const RunOptions& a
                                          const Conditions& now, const Report& report,
                                          Context& context);
 
-// The limit of an own record on this machine, with this engine and these kernels.
-double own_limit(const Golden& golden, const std::string& target_id, const std::string& version,
-                 const std::string& cpu_variant);
+// Whether this machine, with this engine and these kernels, is what made an own record: then its
+// numbers repeat.
+bool made_here(const Golden& golden, const std::string& target_id, const std::string& version,
+               const std::string& cpu_variant);
 
 // Of the model's kind: a decoder has rows, a function of tensors samples.
 std::string metric_of_record(const Golden& golden);

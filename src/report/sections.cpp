@@ -299,7 +299,8 @@ Html matrix_cell(const CrossCheck* cell) {
         element("span", {{"class", "absent"}, {"title", cell ? cell->reason : "not asked"}},
                 "\u2014"));
   Html content = text(value_text(quantity(*cell->metric)));
-  if (cell->verdict == Verdict::fail) content += text(" ") + verdict_chip(cell->verdict);
+  if (cell->verdict == Verdict::fail || cell->verdict == Verdict::noisy)
+    content += text(" ") + verdict_chip(cell->verdict);
   return element("td", {{"class", "number"}}, content);
 }
 

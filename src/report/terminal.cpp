@@ -339,7 +339,9 @@ std::string opened_text(const MatrixRow& row) {
     if (!cell->metric) continue;
     foreign = foreign || cell->backend != row.trial->recipe.backend;
     text += (text.empty() ? "" : ", ") + cell->backend + " " + value_text(quantity(*cell->metric)) +
-            (cell->verdict == Verdict::fail ? " (farther than its precision explains)" : "");
+            (cell->verdict == Verdict::fail    ? " (farther than its precision explains)"
+             : cell->verdict == Verdict::noisy ? " (too few answers to tell)"
+                                               : "");
   }
   return foreign ? text : std::string();
 }

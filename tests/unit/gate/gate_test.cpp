@@ -290,4 +290,9 @@ TEST_CASE("a foreign framework's answers are held against the same tolerance") {
   CHECK(within_tolerance(recipe, metric("kl_mean", 0.05), rules()) == Verdict::pass);
   CHECK(within_tolerance(recipe, metric("kl_mean", 0.3), rules()) == Verdict::fail);
   CHECK(within_tolerance(recipe, metric("speedup", 9), rules()) == Verdict::not_measured);
+  Metric few = metric("noise_ratio", 0.363);  // one answer of four turned
+  few.interval = Interval{0, 1.45};
+  CHECK(within_tolerance(recipe, few, rules()) == Verdict::noisy);
+  few.interval = Interval{0.3, 1.45};
+  CHECK(within_tolerance(recipe, few, rules()) == Verdict::fail);
 }

@@ -121,6 +121,14 @@ TEST_CASE("greedy tokens that evaluation finds less probable show a gap") {
   CHECK(*gap > kGreedySlack);
 }
 
+TEST_CASE("among few samples, one answer that turned is no drift where another machine recorded them") {
+  const std::vector<double> one_turned{1.4, 0.01, 0.02, 0.02};
+  CHECK(noise_of_record(one_turned, true) == doctest::Approx(0.3625));
+  CHECK(noise_of_record(one_turned, false) == doctest::Approx(0.01));
+  const std::vector<double> wrong_file{1.1, 0.9, 1.0, 1.2};
+  CHECK(noise_of_record(wrong_file, false) == doctest::Approx(0.9));
+}
+
 TEST_CASE("a record survives being written and read, and nothing unknown is accepted") {
   Golden golden{.kind = GoldenKind::own,
                 .model_id = "m",
