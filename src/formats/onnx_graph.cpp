@@ -36,7 +36,8 @@ std::uint64_t OnnxTensor::elements() const {
 
 std::vector<float> OnnxTensor::floats() const {
   std::vector<float> values(data.size() / sizeof(float));
-  std::memcpy(values.data(), data.data(), values.size() * sizeof(float));
+  // An empty constant may lie nowhere, and memcpy wants an address even for no bytes.
+  if (!values.empty()) std::memcpy(values.data(), data.data(), values.size() * sizeof(float));
   return values;
 }
 
