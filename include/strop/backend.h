@@ -119,7 +119,8 @@ class DecoderSession : public Session {
                                       std::uint32_t count, std::stop_token stop) = 0;
   // Continues several prompts of one length greedily, each by exactly count tokens; every step of
   // the engine computes the next token of all of them, so that they share the times. Sequences hold
-  // nothing afterwards. Fails with unsupported where so many cannot be computed together.
+  // nothing afterwards; prompts that are refused leave them as they were. Fails with unsupported
+  // where so many cannot be computed together.
   virtual Result<std::vector<Generation>> generate_together(
       std::span<const std::vector<TokenId>> /*prompts*/, std::uint32_t /*count*/,
       std::stop_token /*stop*/) {

@@ -56,9 +56,8 @@ Result<void> ChunkedDecoder::check_sequence(SequenceId sequence) const {
       std::to_string(sequence)};
 }
 
-Result<void> ChunkedDecoder::check_ids(SequenceId sequence, std::span<const TokenId> ids,
+Result<void> ChunkedDecoder::check_ids(std::size_t held, std::span<const TokenId> ids,
                                        std::size_t more) const {
-  STROP_CHECK(check_sequence(sequence));
   const auto vocabulary = static_cast<TokenId>(info_.vocabulary_size);
   const auto foreign =
       std::find_if(ids.begin(), ids.end(), [&](TokenId id) { return id < 0 || id >= vocabulary; });
@@ -70,7 +69,6 @@ Result<void> ChunkedDecoder::check_ids(SequenceId sequence, std::span<const Toke
                  "ids",
                  std::to_string(*foreign)};
   }
-  const auto held = length(sequence);
   if (held + ids.size() + more <= info_.context_length) return {};
   return Error{ErrorCode::invalid_input,
                str("[", worker_, "] ", held, " tokens and ", ids.size() + more,
@@ -134,7 +132,8 @@ Result<void> ChunkedDecoder::compute(SequenceId sequence, std::span<const TokenI
 
 Result<void> ChunkedDecoder::evaluate(SequenceId sequence, std::span<const TokenId> ids,
                                       std::span<const std::uint32_t> wanted, const RowSink& sink) {
-  STROP_CHECK(check_ids(sequence, ids, 0));
+  STROP_CHECK(check_sequence(sequence));
+  STROP_CHECK(check_ids(length(sequence), ids, 0));
   const bool ascending =
       std::adjacent_find(wanted.begin(), wanted.end(), std::greater_equal<>()) == wanted.end();
   if (!ascending || (!wanted.empty() && wanted.back() >= ids.size())) {
@@ -168,7 +167,8 @@ Result<Generation> ChunkedDecoder::generate(SequenceId sequence, std::span<const
                  {},
                  "ids"};
   }
-  STROP_CHECK(check_ids(sequence, ids, count - 1));
+  STROP_CHECK(check_sequence(sequence));
+  STROP_CHECK(check_ids(length(sequence), ids, count - 1));
   const StopScope scope(stop_, std::move(stop));
   const auto before = length(sequence);
   Generation generation;
@@ -193,9 +193,9 @@ Result<Generation> ChunkedDecoder::generate(SequenceId sequence, std::span<const
 
 Result<std::vector<Generation>> ChunkedDecoder::generate_together(
     std::span<const std::vector<TokenId>> prompts, std::uint32_t count, std::stop_token stop) {
+  STROP_CHECK(check_prompts(prompts, count));
   for (SequenceId sequence = 0; sequence < sequences_; ++sequence)
     STROP_CHECK(truncate(sequence, 0));
-  STROP_CHECK(check_prompts(prompts, count));
   const StopScope scope(stop_, std::move(stop));
   STROP_TRY(const auto together, group(prompts.size()));
   std::vector<Generation> generations(prompts.size());

@@ -52,7 +52,8 @@ class ChunkedDecoder : public DecoderSession {
   virtual Result<std::unique_ptr<DecoderGroup>> group(std::size_t sequences);
 
   Result<void> check_sequence(SequenceId sequence) const;
-  Result<void> check_ids(SequenceId sequence, std::span<const TokenId> ids, std::size_t more) const;
+  // held: tokens that the sequence has; more: those that come after ids.
+  Result<void> check_ids(std::size_t held, std::span<const TokenId> ids, std::size_t more) const;
   Result<void> check_prompts(std::span<const std::vector<TokenId>> prompts,
                              std::uint32_t count) const;
   // The whole of ids in chunks, rows that are not finite refused.

@@ -144,7 +144,8 @@ inline void together(const Open& open, double close) {
   CHECK(largest_difference(evaluated(*session, 1, prompts[0], {19}).at(0),
                            evaluated(*session, 2, prompts[0], {19}).at(0)) < close);
 
-  INFO("what cannot be computed together is refused");
+  INFO("what cannot be computed together is refused, and nothing is forgotten");
+  REQUIRE(decoder.truncate(1, 10));
   const auto wrong = [&](const std::vector<std::vector<TokenId>>& given, std::uint32_t count,
                          const std::string& field) {
     const auto result = decoder.generate_together(given, count, {});
@@ -158,6 +159,7 @@ inline void together(const Open& open, double close) {
   wrong(prompts, 0, "prompts");
   wrong({{-1}}, 5, "ids");
   wrong(std::vector<std::vector<TokenId>>(1000, {1}), 5, "prompts");
+  REQUIRE(decoder.truncate(1, 10));  // fails where fewer are held
   std::stop_source stop;
   stop.request_stop();
   const auto stopped = decoder.generate_together(prompts, 5, stop.get_token());
