@@ -4,16 +4,13 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/half.h"
+
 namespace strop::convert {
 namespace {
 
 std::uint32_t bits_of_f16(std::uint16_t half) {
-  const std::uint32_t sign = std::uint32_t{half & 0x8000u} << 16, exponent = (half >> 10) & 0x1fu,
-                      mantissa = half & 0x3ffu;
-  if (exponent == 31) return sign | 0x7f800000u | mantissa << 13;
-  if (exponent != 0) return sign | (exponent + 112) << 23 | mantissa << 13;
-  // Subnormal: an integer multiple of 2^-24.
-  return sign | std::bit_cast<std::uint32_t>(static_cast<float>(mantissa) * 0x1p-24f);
+  return std::bit_cast<std::uint32_t>(from_f16(half));
 }
 
 std::uint16_t f16_of_bits(std::uint32_t bits) {

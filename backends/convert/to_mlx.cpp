@@ -289,7 +289,6 @@ Result<std::string> config_text(const fs::path& folder, const MlxOptions& option
   if (source.config.rope_scaling && config.contains("rope_parameters"))
     config["rope_scaling"] = config["rope_parameters"];
   config.erase("_name_or_path");
-  config.erase("strop_source_grid");  // true of the original's weights
   return config.dump(4) + "\n";
 }
 

@@ -1,8 +1,8 @@
 #include "weights.h"
 
-#include <bit>
 #include <cstring>
 
+#include "core/half.h"
 #include "formats/gguf.h"
 
 namespace strop::reference {
@@ -10,19 +10,6 @@ namespace {
 
 using formats::GgufFile;
 using formats::GgufTensor;
-
-float widen_f16(std::uint16_t half) {
-  const std::uint32_t sign = std::uint32_t{half & 0x8000u} << 16;
-  const std::uint32_t exponent = (half >> 10) & 0x1fu, mantissa = half & 0x3ffu;
-  if (exponent == 0) {
-    const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
-    return sign ? -magnitude : magnitude;
-  }
-  const std::uint32_t widened = exponent == 31 ? 0xffu : exponent + 112;
-  return std::bit_cast<float>(sign | widened << 23 | mantissa << 13);
-}
-
-float widen_bf16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 
 template <class Stored, class Widen>
 Vector widened(std::string_view data, Widen widen) {
@@ -50,8 +37,8 @@ class Reader {
       return refuse(ErrorCode::corrupt, name, str("must have ", rows, " rows of ", row));
     const std::string_view type = found->type->name;
     if (type == "f32") return widened<float>(found->data, [](float x) { return x; });
-    if (type == "f16") return widened<std::uint16_t>(found->data, widen_f16);
-    if (type == "bf16") return widened<std::uint16_t>(found->data, widen_bf16);
+    if (type == "f16") return widened<std::uint16_t>(found->data, from_f16);
+    if (type == "bf16") return widened<std::uint16_t>(found->data, from_bf16);
     return refuse(ErrorCode::unsupported, name, str("must be f32, f16 or bf16, but is ", type));
   }
 

@@ -36,8 +36,8 @@ struct Model {
   std::optional<std::uint32_t> experts;
   std::string license;
   std::string provenance;  // what the files say about their origin
-  std::string
-      source_grid;  // e.g. q4_1: weights already lie on that type's grid; empty when not known to
+  // q4_1: the weights were in 4 bits before and lie on that type's grid; empty when they do not.
+  std::string source_grid;
   // Of a model that runs on tensors, in the model's order; empty for decoders of text.
   std::vector<Port> inputs, outputs;
   bool operator==(const Model&) const = default;

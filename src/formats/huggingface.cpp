@@ -396,7 +396,6 @@ Result<HuggingFaceConfig> read_config(const fs::path& folder) {
   config.bos = token_id(json, "bos_token_id");
   config.eos = token_id(json, "eos_token_id");
   config.pad = token_id(json, "pad_token_id");
-  config.source_grid = text(json, "strop_source_grid");
   return config;
 }
 

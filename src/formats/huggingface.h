@@ -36,7 +36,6 @@ struct HuggingFaceConfig {
   std::string activation;  // silu
   std::string precision;   // torch_dtype, our words: f32, bf16, f16
   std::optional<std::uint32_t> bos, eos, pad;
-  std::string source_grid;  // strop_source_grid, if the folder states it
 };
 
 // The field of config.json that a transformer needs and that is not stated: its sizes. nullopt: all

@@ -10,6 +10,7 @@
 #include "formats/openvino_ir.h"
 #include "formats/safetensors.h"
 #include "formats/sentence.h"
+#include "formats/weight_grid.h"
 
 namespace fs = std::filesystem;
 
@@ -85,6 +86,24 @@ Result<std::map<std::string, MlxMatrix>> packed_matrices(
   return read_mlx_matrices(*quantization, weights);
 }
 
+std::string grid_under(const SafetensorsModel& weights) {
+  std::vector<WeightMatrix> matrices;
+  for (const SafeTensor& tensor : weights.tensors) {
+    if (tensor.shape.size() == 2)
+      matrices.push_back({tensor.name, tensor.type, tensor.shape.back(), tensor.data});
+  }
+  return grid_of(matrices);
+}
+
+std::string grid_under(const GgufFile& file) {
+  std::vector<WeightMatrix> matrices;
+  for (const GgufTensor& tensor : file.tensors()) {
+    if (tensor.shape.size() == 2)
+      matrices.push_back({tensor.name, tensor.type->name, tensor.shape.front(), tensor.data});
+  }
+  return grid_of(matrices);
+}
+
 Result<Model> read_huggingface(const fs::path& folder) {
   STROP_CHECK(refuse_pickles(folder));
   STROP_TRY(const HuggingFaceConfig config, read_config(folder));
@@ -117,7 +136,7 @@ Result<Model> read_huggingface(const fs::path& folder) {
   model.experts = config.experts;
   model.license = read_license(folder);
   model.provenance = read_base_model(folder);
-  model.source_grid = config.source_grid;
+  model.source_grid = grid_under(weights);
   STROP_CHECK(add_encoder_ports(config, folder, model));
   return model;
 }
@@ -172,6 +191,7 @@ Result<Model> read_gguf(const fs::path& path) {
     model.vocabulary_size = small(tokens->count);
   model.license = std::string(file.text("general.license").value_or(""));
   model.provenance = std::string(file.text("general.name").value_or(""));
+  model.source_grid = grid_under(file);
   return model;
 }
 

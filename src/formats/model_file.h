@@ -1,4 +1,4 @@
-// Any model the tool understands, from its metadata alone.
+// Any model the tool understands, from its metadata and a glance at its weights.
 #pragma once
 
 #include <filesystem>

@@ -255,8 +255,7 @@ Verdict within_tolerance(const Recipe& recipe, const Metric& distance, const Gat
   const auto most = tolerance_for(recipe, distance.metric, rules);
   if (!most) return Verdict::not_measured;
   const Observation seen{distance.value, distance.interval, std::nullopt, distance.noisy, {}};
-  const Doubt doubt =
-      straddles(seen, Comparison::at_most, *most) ? Doubt::too_close : Doubt::none;
+  const Doubt doubt = straddles(seen, Comparison::at_most, *most) ? Doubt::too_close : Doubt::none;
   return verdict_on(seen, Comparison::at_most, *most, doubt);
 }
 

@@ -39,7 +39,8 @@ Result<QualitySamples> compare_rows(DecoderSession& session, const GoldenRows& r
 // What the samples of a record tell of drift, from the share of noise of each (one or more). Where
 // the record's own engine, kernels and machine compute it again, the mean: the same numbers are
 // expected. Elsewhere a limit is one of a mean over many samples, and among a few one answer that
-// turned outweighs the rest; a wrong file, engine or kernel shows in every sample, so the least tells.
+// turned outweighs the rest; a wrong file, engine or kernel shows in every sample, so the least
+// tells.
 double noise_of_record(std::span<const double> noise, bool repeats);
 
 // By how many nats the least fitting of `count` greedily generated tokens is less probable than the

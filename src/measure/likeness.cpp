@@ -1,33 +1,17 @@
 #include "measure/likeness.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <numeric>
 #include <tuple>
 
+#include "core/half.h"
+
 namespace strop::measure {
 namespace {
 
 constexpr double kLeastScore = 0.25;  // what detectors are commonly cut at
-
-double from_f16(std::uint16_t bits) {
-  const int exponent = (bits >> 10) & 0x1f;
-  const double mantissa = bits & 0x3ff;
-  double value = 0;
-  if (exponent == 0x1f)
-    value = mantissa == 0 ? INFINITY : NAN;
-  else if (exponent == 0)
-    value = std::ldexp(mantissa, -24);
-  else
-    value = std::ldexp(mantissa + 1024, exponent - 25);
-  return bits & 0x8000 ? -value : value;
-}
-
-double from_bf16(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-}
 
 // Each element of type T, made a number by `value`.
 template <class T, class Value>

@@ -240,8 +240,8 @@ Result<void> check_record(const fs::path& file, const Golden& golden, const RunO
   }
   STROP_TRY(const auto worker, context.open(backend, artifact, options));
   Session& session = worker->session();
-  const bool repeats =
-      made_here(golden, here.id, context.worker(backend).info().version, session.info().cpu_variant);
+  const bool repeats = made_here(golden, here.id, context.worker(backend).info().version,
+                                 session.info().cpu_variant);
   const Record record{file.parent_path(), name, golden,
                       repeats ? golden.limit : golden.limit_elsewhere, repeats};
   const bool fits =

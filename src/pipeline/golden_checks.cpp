@@ -157,15 +157,14 @@ Result<GoldenCheck> check_samples_of(const Record& record, TensorSession& sessio
     noise.push_back(*one);
   }
   const double seen = measure::noise_of_record(noise, record.made_here);
-  return GoldenCheck{
-      .record = record.file,
-      .what = kWhat,
-      .verdict = seen <= record.limit ? Verdict::pass : Verdict::fail,
-      .observed = seen,
-      .limit = record.limit,
-      .reason = str("noise of ", number(seen), " of the record's energy ",
-                    record.made_here ? "over " : "or more in each of ", noise.size(),
-                    " samples, at most ", number(record.limit), " allowed")};
+  return GoldenCheck{.record = record.file,
+                     .what = kWhat,
+                     .verdict = seen <= record.limit ? Verdict::pass : Verdict::fail,
+                     .observed = seen,
+                     .limit = record.limit,
+                     .reason = str("noise of ", number(seen), " of the record's energy ",
+                                   record.made_here ? "over " : "or more in each of ", noise.size(),
+                                   " samples, at most ", number(record.limit), " allowed")};
 }
 
 }  // namespace strop::pipeline

@@ -96,11 +96,10 @@ TEST_CASE("an MLX folder has its weights, their index, the vocabulary and the to
   CHECK_FALSE(mentions(*artifact, "stay whole"));
 }
 
-TEST_CASE("config.json states what readers would otherwise guess, and no grid of the original's") {
+TEST_CASE("config.json states what readers would otherwise guess") {
   auto model = wide_model();
   model.config.erase("tie_word_embeddings");
   model.config.erase("rope_theta");
-  model.config["strop_source_grid"] = "q4_1";
   model.config["_name_or_path"] = "/somewhere";
   model.tensors.emplace_back("lm_head.weight", std::vector<std::uint64_t>{4, 96});
   const Conversion conversion;
@@ -113,7 +112,6 @@ TEST_CASE("config.json states what readers would otherwise guess, and no grid of
   CHECK(config["rope_theta"] == 10000.0);
   CHECK(config["torch_dtype"] == "bfloat16");
   CHECK(config["quantization"] == config["quantization_config"]);
-  CHECK_FALSE(config.contains("strop_source_grid"));
   CHECK_FALSE(config.contains("_name_or_path"));
 }
 

@@ -169,7 +169,6 @@ TEST_CASE("tokenizer: other kinds, ids twice or out of range, words that are non
 
 TEST_CASE("a folder is described by its metadata") {
   TinyModel tiny;
-  tiny.config["strop_source_grid"] = "q4_1";
   const TemporaryFolder folder;
   tiny.write_to(folder);
   folder.write("README.md",
@@ -186,7 +185,7 @@ TEST_CASE("a folder is described by its metadata") {
   CHECK(model->vocabulary_size == 4u);
   CHECK(model->license == "apache-2.0");
   CHECK(model->provenance == "maker/original");
-  CHECK(model->source_grid == "q4_1");
+  CHECK(model->source_grid.empty());
 }
 
 TEST_CASE("a folder of a model that is no decoder of text is described too") {

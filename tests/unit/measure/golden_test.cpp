@@ -121,7 +121,8 @@ TEST_CASE("greedy tokens that evaluation finds less probable show a gap") {
   CHECK(*gap > kGreedySlack);
 }
 
-TEST_CASE("among few samples, one answer that turned is no drift where another machine recorded them") {
+TEST_CASE(
+    "among few samples, one answer that turned is no drift where another machine recorded them") {
   const std::vector<double> one_turned{1.4, 0.01, 0.02, 0.02};
   CHECK(noise_of_record(one_turned, true) == doctest::Approx(0.3625));
   CHECK(noise_of_record(one_turned, false) == doctest::Approx(0.01));

@@ -1,0 +1,119 @@
+#include "formats/weight_grid.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "core/half.h"
+
+namespace strop::formats {
+namespace {
+
+constexpr std::size_t kGroup = 32;   // values that share a scale, or a part of them
+constexpr std::size_t kLevels = 16;  // of 4 bits
+constexpr std::size_t kMatrices = 8, kPlaces = 4, kGroupsInPlace = 16;
+// Levels that a group of 32 has on average: fewer are weights of 1 or 2 bits, or constants.
+constexpr double kLeastLevels = 6;
+constexpr double kSlack = 0.1;  // of a step: what 16 bits round away
+
+using Group = std::array<float, kGroup>;
+
+std::size_t element_bytes(std::string_view type) {
+  return type == "f32" ? 4 : type == "f16" || type == "bf16" ? 2 : 0;
+}
+
+float element(std::string_view type, const char* at) {
+  if (type == "f32") {
+    float value = 0;
+    std::memcpy(&value, at, sizeof value);
+    return value;
+  }
+  std::uint16_t bits = 0;
+  std::memcpy(&bits, at, sizeof bits);
+  return type == "f16" ? from_f16(bits) : from_bf16(bits);
+}
+
+bool is_counted(const WeightMatrix& matrix) {
+  if (element_bytes(matrix.type) == 0 || matrix.columns < kGroup || matrix.columns % kGroup != 0)
+    return false;
+  const auto has = [&](std::string_view part) {
+    return matrix.name.find(part) != matrix.name.npos;
+  };
+  return !has("embed") && !has("embd") && !matrix.name.starts_with("lm_head") &&
+         !matrix.name.starts_with("output.");
+}
+
+// `levels` ascending, of more than one value.
+bool evenly_spaced(std::span<const float> levels) {
+  const double width = double{levels.back()} - levels.front();
+  for (std::size_t steps = levels.size() - 1; steps < kLevels; ++steps) {
+    const double step = width / static_cast<double>(steps);
+    const bool fits = std::all_of(levels.begin(), levels.end(), [&](float level) {
+      const double place = (double{level} - levels.front()) / step;
+      return std::abs(place - std::round(place)) <= kSlack;
+    });
+    if (fits) return true;
+  }
+  return false;
+}
+
+// The number of levels of a group that lies on a grid; nullopt of one that does not.
+std::optional<std::size_t> levels_of(Group group) {
+  if (!std::all_of(group.begin(), group.end(), [](float value) { return std::isfinite(value); }))
+    return std::nullopt;
+  std::sort(group.begin(), group.end());
+  const auto end = std::unique(group.begin(), group.end());
+  const auto count = static_cast<std::size_t>(end - group.begin());
+  if (count > kLevels) return std::nullopt;
+  if (count > 1 && !evenly_spaced(std::span(group).first(count))) return std::nullopt;
+  return count;
+}
+
+Group group_at(const WeightMatrix& matrix, std::size_t index) {
+  const std::size_t size = element_bytes(matrix.type);
+  Group group;
+  for (std::size_t i = 0; i < kGroup; ++i)
+    group[i] = element(matrix.type, matrix.data.data() + (index * kGroup + i) * size);
+  return group;
+}
+
+// The sum of the levels of the groups looked at, whose number is added to `seen`; nullopt when one
+// lies on no grid.
+std::optional<std::size_t> levels_of(const WeightMatrix& matrix, std::size_t& seen) {
+  const std::size_t groups = matrix.data.size() / (kGroup * element_bytes(matrix.type));
+  std::size_t sum = 0;
+  for (std::size_t place = 0; place < kPlaces; ++place) {
+    const std::size_t begin = groups / kPlaces * place;
+    const std::size_t end = std::min(groups, begin + kGroupsInPlace);
+    for (std::size_t index = begin; index < end; ++index) {
+      const auto levels = levels_of(group_at(matrix, index));
+      if (!levels) return std::nullopt;
+      sum += *levels;
+      ++seen;
+    }
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::string grid_of(std::span<const WeightMatrix> matrices) {
+  std::vector<const WeightMatrix*> counted;
+  for (const WeightMatrix& matrix : matrices) {
+    if (is_counted(matrix)) counted.push_back(&matrix);
+  }
+  const std::size_t looked_at = std::min(kMatrices, counted.size());
+  std::size_t sum = 0, seen = 0;
+  for (std::size_t i = 0; i < looked_at; ++i) {
+    const auto levels = levels_of(*counted[i * counted.size() / looked_at], seen);
+    if (!levels) return {};
+    sum += *levels;
+  }
+  const bool few = static_cast<double>(sum) < kLeastLevels * static_cast<double>(seen);
+  return seen == 0 || few ? std::string() : "q4_1";
+}
+
+}  // namespace strop::formats
