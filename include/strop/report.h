@@ -46,6 +46,15 @@ struct Recommendation {
   bool operator==(const Recommendation&) const = default;
 };
 
+// What is worth an alert once the recommended artifact runs somewhere.
+struct Alert {
+  std::string metric;
+  std::string unit;
+  double above = 0;         // the end of the measured interval that is worse: it was seen here
+  bool has_interval = true;  // false: the measured value itself, nothing is known of its spread
+  bool operator==(const Alert&) const = default;
+};
+
 // The way from the original to the recommended artifact, one step at a time.
 enum class MilestoneKind { baseline, conversion, quantisation, acceleration, validation };
 
@@ -80,6 +89,7 @@ struct Report {
   std::vector<GateReport> gates;      // one per measured candidate
   std::vector<Milestone> milestones;  // in the order of the kinds
   std::vector<Recommendation> recommendations;
+  std::vector<Alert> alerts;  // for the recommended artifact; none for what was noisy
   std::vector<std::string> warnings;
   bool operator==(const Report&) const = default;
 };

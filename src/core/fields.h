@@ -239,6 +239,9 @@ void fields(auto& v, Same<LoadOutcome> auto& x) {
   v("artifact", x.artifact), v("measurement", x.measurement), v("warnings", x.warnings);
 }
 void fields(auto& v, Same<Recommendation> auto& x) { v("title", x.title), v("text", x.text); }
+void fields(auto& v, Same<Alert> auto& x) {
+  v("metric", x.metric), v("unit", x.unit), v("above", x.above), v("has_interval", x.has_interval);
+}
 void fields(auto& v, Same<Milestone> auto& x) {
   v("kind", x.kind), v("trial_id", x.trial_id), v("size", x.size), v("accuracy", x.accuracy);
   v("speedup", x.speedup), v("memory", x.memory), v("text", x.text);
@@ -251,7 +254,7 @@ void fields(auto& v, Same<Report> auto& x) {
       v("plan", x.plan);
   v("trials", x.trials), v("request", x.request), v("controls", x.controls), v("matrix", x.matrix),
       v("front", x.front), v("gates", x.gates), v("milestones", x.milestones);
-  v("recommendations", x.recommendations), v("warnings", x.warnings);
+  v("recommendations", x.recommendations), v("alerts", x.alerts), v("warnings", x.warnings);
 }
 void fields(auto& v, Same<PinnedData> auto& x) {
   v("what", x.what), v("path", x.path), v("sha256", x.sha256);

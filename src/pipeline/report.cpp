@@ -15,6 +15,7 @@ namespace strop::pipeline {
 Result<void> report_stage(Report& report, Context&) {
   report.milestones = milestones(report);
   report.recommendations = recommendations(report);
+  report.alerts = alerts(report);
   return {};
 }
 

@@ -152,15 +152,20 @@ Recommendation deployment(const Trial& trial, bool of_text) {
 }
 
 // An alert must not ring for what the measurement itself has seen.
-std::optional<std::string> alert(const Trial& trial, std::string_view metric,
-                                 const std::string& words) {
+std::optional<Alert> alert_on(const Trial& trial, std::string_view metric) {
   const Metric* found = overall(trial, metric);
   if (!found || found->noisy) return std::nullopt;
-  Quantity limit = quantity(*found);
-  if (!limit.interval) return words + " above " + value_text(limit) + " (as measured; no interval)";
-  const int digits = decimals(limit.value, limit.interval);
-  return words + " above " + fixed(limit.interval->high, digits) +
-         (limit.unit.empty() ? "" : " " + limit.unit);
+  return Alert{.metric = found->metric,
+               .unit = found->unit,
+               .above = found->interval ? found->interval->high : found->value,
+               .has_interval = found->interval.has_value()};
+}
+
+std::string alert_text(const Trial& trial, const Alert& alert) {
+  const Quantity seen = quantity(*overall(trial, alert.metric));
+  if (!seen.interval) return value_text(seen) + " (as measured; no interval)";
+  return fixed(seen.interval->high, decimals(seen.value, seen.interval)) +
+         (seen.unit.empty() ? "" : " " + seen.unit);
 }
 
 Recommendation monitoring(const Report& report, const Trial& trial) {
@@ -168,9 +173,8 @@ Recommendation monitoring(const Report& report, const Trial& trial) {
   std::string missing;
   for (const Sought& watched : wording(report).watched) {
     const std::string words(watched.words);
-    const std::string_view metric = watched.metric;
-    if (const auto text = alert(trial, metric, words))
-      alerts.push_back(*text);
+    if (const auto alert = alert_on(trial, watched.metric))
+      alerts.push_back(words + " above " + alert_text(trial, *alert));
     else
       missing += (missing.empty() ? "" : ", ") + words;
   }
@@ -199,6 +203,17 @@ std::vector<Recommendation> recommendations(const Report& report) {
   out.push_back(deployment(*row.trial, !report.model || report.model->inputs.empty()));
   out.push_back(monitoring(report, *row.trial));
   return out;
+}
+
+std::vector<Alert> alerts(const Report& report) {
+  const Summary summary = summarise(report);
+  std::vector<Alert> found;
+  if (!summary.recommended) return found;
+  for (const Sought& watched : wording(report).watched) {
+    if (auto alert = alert_on(*summary.recommended->trial, watched.metric))
+      found.push_back(*std::move(alert));
+  }
+  return found;
 }
 
 }  // namespace strop

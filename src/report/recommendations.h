@@ -12,4 +12,8 @@ namespace strop {
 // invented.
 std::vector<Recommendation> recommendations(const Report& report);
 
+// The same thresholds for programs: of every figure that wording() has watched and that was
+// measured of the recommended artifact; none without one.
+std::vector<Alert> alerts(const Report& report);
+
 }  // namespace strop

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "sample.h"
 
 using namespace strop;
@@ -35,6 +37,14 @@ TEST_CASE("an artifact with an open gate is not ready to ship") {
 
 TEST_CASE("alerts are the upper ends of what was measured") {
   CHECK(has(all(sample::report()), "p95 time per token above 8.3 ms"));
+  const auto found = alerts(sample::report());
+  const auto slow = std::find_if(found.begin(), found.end(), [](const Alert& alert) {
+    return alert.metric == "inter_token_latency_p95";
+  });
+  REQUIRE(slow != found.end());
+  CHECK(slow->has_interval);
+  CHECK(slow->above == doctest::Approx(8.3).epsilon(0.01));
+  CHECK(slow->unit == "ms");
 }
 
 TEST_CASE("no threshold is invented for what was not measured") {
@@ -44,6 +54,7 @@ TEST_CASE("no threshold is invented for what was not measured") {
       std::erase_if(trial.measurement->metrics,
                     [](const Metric& m) { return m.metric == "inter_token_latency_p95"; });
   CHECK(has(all(report), "No threshold could be measured for: p95 time per token."));
+  for (const Alert& alert : alerts(report)) CHECK(alert.metric != "inter_token_latency_p95");
 }
 
 TEST_CASE("alternatives come with what they cost") {
@@ -60,4 +71,5 @@ TEST_CASE("nothing measured, nothing recommended") {
   const auto items = recommendations(sample::empty_report());
   REQUIRE(items.size() == 1);
   CHECK(items[0].title == "Keep the original for now");
+  CHECK(alerts(sample::empty_report()).empty());
 }
