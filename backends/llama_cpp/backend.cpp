@@ -7,6 +7,7 @@
 #include <exception>
 #include <set>
 
+#include "core/os.h"
 #include "encoder_session.h"
 #include "engine_log.h"
 #include "options.h"
@@ -85,7 +86,7 @@ BackendInfo LlamaBackend::info() const {
   info.devices = {{.kind = DeviceKind::cpu,
                    .name = cpu_model(),
                    .features = working_features(variants_),
-                   .cores = usable_cores()}};
+                   .cores = os::usable_cores()}};
   info.notes.push_back("CPU variant " + best.front().name);
   return info;
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/clock.h"
+#include "core/knobs.h"
 #include "engine_log.h"
 
 namespace strop::llama_cpp {
@@ -26,18 +27,10 @@ Result<ModelPtr> load_model(const std::filesystem::path& file, std::stop_token s
   return engine_error(str("the engine does not load ", file.filename().string()));
 }
 
-// Puts the context size in force into options, or says why it cannot be had.
-Result<void> resolve_context(const llama_model& model, Options& options) {
+Result<std::uint32_t> context_of(const llama_model& model, std::uint32_t asked) {
   const auto limit = static_cast<std::uint32_t>(std::max(1, llama_model_n_ctx_train(&model)));
-  if (options.context == 0) options.context = std::min(kDefaultContext, limit);
-  if (options.context <= limit) return {};
-  const auto asked = std::to_string(options.context);
-  return Error{ErrorCode::invalid_input,
-               str("[llama_cpp] context must be at most ", limit,
-                   ", the model's own limit, but got ", asked, "."),
-               {},
-               "context",
-               asked};
+  return context_in_force("llama_cpp", asked == 0 ? "" : std::to_string(asked),
+                          std::min(kDefaultContext, limit), limit);
 }
 
 Result<ThreadpoolPtr> new_threadpool(std::uint32_t threads) {
@@ -107,7 +100,7 @@ Result<Engine> open_engine(const std::filesystem::path& file, Options options,
   const Stopwatch watch;
   Engine engine;
   STROP_TRY(engine.model, load_model(file, stop));
-  STROP_CHECK(resolve_context(*engine.model, options));
+  STROP_TRY(options.context, context_of(*engine.model, options.context));
   STROP_TRY(engine.threadpool, new_threadpool(options.threads));
   STROP_TRY(engine.context, new_context(*engine.model, options, wanted));
   llama_attach_threadpool(engine.context.get(), engine.threadpool.get(), engine.threadpool.get());

@@ -1,12 +1,11 @@
 #include "options.h"
 
-#include <sched.h>
-
+#include <algorithm>
 #include <array>
-#include <charconv>
-#include <functional>
-#include <thread>
 #include <utility>
+
+#include "core/knobs.h"
+#include "core/os.h"
 
 namespace strop::llama_cpp {
 namespace {
@@ -31,6 +30,14 @@ std::vector<std::string> names(const Words<E>& words) {
   return result;
 }
 
+// `name` is one of the words.
+template <class E>
+E meaning_of(const Words<E>& words, std::string_view name) {
+  return std::find_if(words.begin(), words.end(),
+                      [&](const auto& word) { return word.first == name; })
+      ->second;
+}
+
 template <class E>
 std::string name_in(const Words<E>& words, E wanted) {
   for (const auto& [name, value] : words) {
@@ -39,69 +46,34 @@ std::string name_in(const Words<E>& words, E wanted) {
   return {};
 }
 
-Error bad_value(const std::string& name, const std::string& rule, const std::string& value) {
-  return {ErrorCode::invalid_input,
-          str("[llama_cpp] ", name, " must be ", rule, ", but got ", value, "."),
-          {},
-          name,
-          value};
-}
-
-template <class E>
-Result<void> read_word(const Words<E>& words, const std::string& name, const std::string& text,
-                       E& value) {
-  std::string list;
-  for (const auto& [word, meaning] : words) {
-    if (word == text) {
-      value = meaning;
-      return {};
-    }
-    list += str(list.empty() ? "" : ", ", word);
-  }
-  return bad_value(name, "one of " + list, text);
-}
-
-Result<void> read_number(const std::string& name, const std::string& text, std::uint32_t max,
-                         std::uint32_t& value) {
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error == std::errc() && stop == end && value >= 1 && value <= max) return {};
-  return bad_value(name, str("a whole number from 1 to ", max), text);
-}
-
-Result<void> read_option(const std::string& name, const std::string& text, Options& options) {
-  if (name == "threads") return read_number(name, text, kMaxThreads, options.threads);
-  if (name == "batch") return read_number(name, text, kMaxBatch, options.batch);
-  if (name == "context") return read_number(name, text, kMaxContext, options.context);
-  if (name == "flash_attention")
-    return read_word(kFlashAttention, name, text, options.flash_attention);
-  if (name == "kv_cache_type") return read_word(kCacheTypes, name, text, options.kv_cache_type);
-  if (name == "cpu_variant") {
-    options.cpu_variant = text;  // whether it exists is known when it is loaded
-    return {};
-  }
-  return Error{
-      ErrorCode::invalid_input,
-      str("[llama_cpp] there is no run option ", name,
-          ": known are threads, batch, context, flash_attention, kv_cache_type, cpu_variant."),
-      {},
-      name,
-      text};
+// Which variants there are is known when one is loaded; the model says how long its context is.
+std::vector<KnobRule> rules() {
+  return {
+      {{"threads", {}, std::to_string(os::usable_cores()), "threads that compute; a whole number"},
+       kMaxThreads},
+      {{"flash_attention", names(kFlashAttention), "auto",
+        "fused attention; auto: where the engine has it"}},
+      {{kCacheKnob, names(kCacheTypes), "f16",
+        "type of cached keys and values; q8_0 needs flash attention"}},
+      {{kVariantKnob, {}, "", "build of the CPU kernels"}},
+      {{"batch", {}, "512", "prompt tokens computed together; a whole number"}, kMaxBatch},
+      {{"context",
+        {},
+        "",
+        "tokens that all sequences together may hold; at most the model's own limit"},
+       kMaxContext}};
 }
 
 }  // namespace
 
-std::uint32_t usable_cores() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0)
-    return static_cast<std::uint32_t>(CPU_COUNT(&set));
-  return std::max(1u, std::thread::hardware_concurrency());
-}
-
 Result<Options> parse_options(const RunOptions& given) {
-  Options options;
-  options.threads = usable_cores();
-  for (const auto& [name, text] : given) STROP_CHECK(read_option(name, text, options));
+  STROP_TRY(const RunOptions in_force, options_in_force("llama_cpp", rules(), given));
+  Options options{.threads = number_of(in_force, "threads"),
+                  .flash_attention = meaning_of(kFlashAttention, in_force.at("flash_attention")),
+                  .kv_cache_type = meaning_of(kCacheTypes, in_force.at(kCacheKnob)),
+                  .cpu_variant = in_force.at(kVariantKnob),
+                  .batch = number_of(in_force, "batch"),
+                  .context = in_force.at("context").empty() ? 0 : number_of(in_force, "context")};
   if (options.kv_cache_type == CacheType::q8_0 && options.flash_attention == FlashAttention::off) {
     return Error{ErrorCode::invalid_input,
                  "[llama_cpp] kv_cache_type q8_0 needs flash_attention on or auto, but got off.",
@@ -117,25 +89,20 @@ RunOptions to_run_options(const Options& options) {
           {"batch", std::to_string(options.batch)},
           {"context", std::to_string(options.context)},
           {"flash_attention", name_in(kFlashAttention, options.flash_attention)},
-          {"kv_cache_type", name_in(kCacheTypes, options.kv_cache_type)},
-          {"cpu_variant", options.cpu_variant}};
+          {kCacheKnob, name_in(kCacheTypes, options.kv_cache_type)},
+          {kVariantKnob, options.cpu_variant}};
 }
 
 std::vector<Knob> run_knobs(const std::vector<CpuVariant>& variants,
                             const std::string& best_variant) {
-  std::vector<std::string> variant_names;
-  for (const auto& variant : variants) variant_names.push_back(variant.name);
-  return {{"threads", {}, std::to_string(usable_cores()), "threads that compute; a whole number"},
-          {"flash_attention", names(kFlashAttention), "auto",
-           "fused attention; auto: where the engine has it"},
-          {"kv_cache_type", names(kCacheTypes), "f16",
-           "type of cached keys and values; q8_0 needs flash attention"},
-          {"cpu_variant", variant_names, best_variant, "build of the CPU kernels"},
-          {"batch", {}, "512", "prompt tokens computed together; a whole number"},
-          {"context",
-           {},
-           std::to_string(kDefaultContext),
-           "tokens that all sequences together may hold; at most the model's own limit"}};
+  std::vector<Knob> knobs = knobs_of(rules());
+  for (Knob& knob : knobs) {
+    if (knob.name == "context") knob.default_value = std::to_string(kDefaultContext);
+    if (knob.name != kVariantKnob) continue;
+    knob.default_value = best_variant;
+    for (const auto& variant : variants) knob.values.push_back(variant.name);
+  }
+  return knobs;
 }
 
 }  // namespace strop::llama_cpp

@@ -25,6 +25,7 @@ struct Options {
 
 inline constexpr std::uint32_t kDefaultContext = 4096;
 inline constexpr const char* kCacheKnob = "kv_cache_type";  // decoders alone have it
+inline constexpr const char* kVariantKnob = "cpu_variant";
 
 // An unknown name or a value outside its range is invalid_input with the name in Error.field.
 Result<Options> parse_options(const RunOptions& options);
@@ -34,8 +35,5 @@ RunOptions to_run_options(const Options& options);
 
 std::vector<Knob> run_knobs(const std::vector<CpuVariant>& variants,
                             const std::string& best_variant);
-
-// Processors this process may use.
-std::uint32_t usable_cores();
 
 }  // namespace strop::llama_cpp

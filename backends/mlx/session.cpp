@@ -12,19 +12,6 @@ constexpr SequenceId kSequences = 8;
 // A stop is seen between chunks only.
 constexpr std::size_t kChunkOnGpu = 512, kChunkOnCpu = 32;
 
-// Puts the length in force into the options, or says why it cannot be had.
-Result<std::uint32_t> context_of(RunOptions& options, std::uint32_t limit) {
-  std::string& stated = options.at("context");
-  if (stated.empty()) stated = std::to_string(limit);
-  const std::uint32_t context = number_of(options, "context");
-  if (context <= limit) return context;
-  return Error{.code = ErrorCode::invalid_input,
-               .message = str("[mlx] context must be at most ", limit,
-                              ", which the model states, but got ", stated, "."),
-               .field = "context",
-               .value = stated};
-}
-
 // Sequences with one cache.
 class Group final : public DecoderGroup {
  public:
@@ -55,7 +42,10 @@ Result<std::unique_ptr<Session>> MlxSession::open(const std::filesystem::path& f
   std::string& precision = options.at("precision_hint");
   STROP_TRY(Weights weights, read_weights(folder, precision_asked(precision, has_gpu()), stop));
   precision = word_of(weights.type);
-  STROP_TRY(const auto context, context_of(options, weights.config.context));
+  std::string& asked = options.at("context");
+  const std::uint32_t limit = weights.config.context;
+  STROP_TRY(const auto context, context_in_force("mlx", asked, limit, limit));
+  asked = std::to_string(context);
   SessionInfo info{.vocabulary_size = weights.config.vocabulary,
                    .context_length = context,
                    .run_options = options,

@@ -45,20 +45,6 @@ ov::Tensor infer(ov::InferRequest& request, std::span<const TokenId> ids, std::s
   return request.get_tensor("logits");
 }
 
-// Tokens a sequence may hold: those asked for, or all that the artifact was made for.
-Result<std::uint32_t> context_in_force(std::uint32_t limit, RunOptions& options) {
-  auto& asked = options.at("context");
-  if (asked.empty()) asked = std::to_string(limit);
-  const auto context = number_of(options, "context");
-  if (context <= limit) return context;
-  return Error{ErrorCode::invalid_input,
-               str("[openvino] context must be at most ", limit,
-                   ", for which the artifact was made, but got ", asked, "."),
-               {},
-               "context",
-               asked};
-}
-
 }  // namespace
 
 // A request whose states have a row for each sequence.
@@ -90,7 +76,9 @@ Result<std::unique_ptr<Session>> OpenVinoSession::open(Loaded loaded, const RunO
                                                        const Workspace& workspace) {
   STROP_CHECK(choose(loaded, SessionKind::decoder, given, workspace));
   STROP_TRY(const auto limit, most_positions(*loaded.model));
-  STROP_TRY(const auto context, context_in_force(limit, loaded.options));
+  std::string& asked = loaded.options.at("context");
+  STROP_TRY(const auto context, context_in_force("openvino", asked, limit, limit));
+  asked = std::to_string(context);
   const bool several = keeps_several_sequences(*loaded.model);
   STROP_CHECK(select_wanted_rows(*loaded.model));
   STROP_CHECK(compile(loaded));

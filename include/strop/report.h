@@ -50,7 +50,7 @@ struct Recommendation {
 struct Alert {
   std::string metric;
   std::string unit;
-  double above = 0;         // the end of the measured interval that is worse: it was seen here
+  double above = 0;          // the end of the measured interval that is worse: it was seen here
   bool has_interval = true;  // false: the measured value itself, nothing is known of its spread
   bool operator==(const Alert&) const = default;
 };

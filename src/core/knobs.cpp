@@ -74,6 +74,19 @@ std::uint32_t number_of(const RunOptions& in_force, const std::string& name) {
   return *value;
 }
 
+Result<std::uint32_t> context_in_force(const std::string& worker, const std::string& asked,
+                                       std::uint32_t usual, std::uint32_t most) {
+  if (asked.empty()) return usual;
+  const auto context = whole_number(asked);
+  if (context && *context >= 1 && *context <= most) return *context;
+  return Error{ErrorCode::invalid_input,
+               str("[", worker, "] context must be at most ", most,
+                   ", the model's own limit, but got ", asked, "."),
+               {},
+               "context",
+               asked};
+}
+
 std::vector<Knob> knobs_of(std::span<const KnobRule> rules) {
   std::vector<Knob> knobs;
   for (const auto& rule : rules) knobs.push_back(rule.knob);

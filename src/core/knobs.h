@@ -26,6 +26,11 @@ Result<RunOptions> options_in_force(const std::string& worker, std::span<const K
 // The value of a knob that is a whole number, once it is in force.
 std::uint32_t number_of(const RunOptions& in_force, const std::string& name);
 
+// The tokens that a decoder's knob context allows: as asked, or `usual` where nobody did; more than
+// `most`, the model's own limit, is invalid_input.
+Result<std::uint32_t> context_in_force(const std::string& worker, const std::string& asked,
+                                       std::uint32_t usual, std::uint32_t most);
+
 std::vector<Knob> knobs_of(std::span<const KnobRule> rules);
 
 }  // namespace strop

@@ -38,10 +38,10 @@ constexpr std::array kTextWatched{Sought{"inter_token_latency_p95", "p95 time pe
                                   Sought{"request_time", "median request time"},
                                   Sought{"peak_memory", "memory"},
                                   Sought{"kl_mean", "mean divergence from the original"}};
-constexpr std::array kTensorWatched{
-    Sought{"inference_time_p95", "p95 time of one inference"},
-    Sought{"inference_time_p50", "median time of one inference"}, Sought{"peak_memory", "memory"},
-    Sought{"noise_ratio", "noise over signal"}};
+constexpr std::array kTensorWatched{Sought{"inference_time_p95", "p95 time of one inference"},
+                                    Sought{"inference_time_p50", "median time of one inference"},
+                                    Sought{"peak_memory", "memory"},
+                                    Sought{"noise_ratio", "noise over signal"}};
 
 constexpr Wording kText{"kl_mean",   "KL divergence", "mean KL divergence, nats (log)",
                         "KL",        kTextLatencies,  kTextExpected,

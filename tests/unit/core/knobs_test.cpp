@@ -41,3 +41,13 @@ TEST_CASE("others are refused with the rule") {
   CHECK(refused("depth", "1") ==
         "[engine] there is no run option depth: known are level, threads, streams, shape.");
 }
+
+TEST_CASE("a context is as asked, or as is usual, and never longer than the model's own") {
+  CHECK(*context_in_force("engine", "", 4096, 8192) == 4096u);
+  CHECK(*context_in_force("engine", "8192", 4096, 8192) == 8192u);
+  const auto more = context_in_force("engine", "8193", 4096, 8192);
+  REQUIRE_FALSE(more);
+  CHECK(more.error().code == ErrorCode::invalid_input);
+  CHECK(more.error().field == "context");
+  CHECK(more.error().value == "8193");
+}
