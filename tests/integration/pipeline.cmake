@@ -60,8 +60,8 @@ if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
   endif()
 
   set(kill "${CMAKE_CURRENT_SOURCE_DIR}/kill_resume" $<TARGET_FILE:strop>)
-  add_test(NAME integration.kill_resume COMMAND ${kill} "${tiny}" 3 --data "${text}")
-  add_test(NAME integration.kill_resume_often COMMAND ${kill} "${tiny}" 200 --data "${text}")
+  add_test(NAME integration.kill_resume COMMAND ${kill} "${tiny}" 3 --data "${text}" --short-requests)
+  add_test(NAME integration.kill_resume_often COMMAND ${kill} "${tiny}" 200 --data "${text}" --short-requests)
   add_test(NAME integration.kill_resume_real
     COMMAND ${kill} "${PROJECT_SOURCE_DIR}/build/demo/SmolLM2-135M" 1 --kills-per-run 10 --budget 20s)
   set_tests_properties(integration.pipeline integration.kill_resume PROPERTIES
