@@ -6,6 +6,8 @@
 #include <cstring>
 #include <thread>
 
+#include "formats/weight_grid.h"
+
 namespace strop::convert {
 namespace {
 
@@ -136,6 +138,17 @@ Candidate best_symmetric(std::span<const float> block, const BlockFormat& format
   return best;
 }
 
+// The scale of the even grid that the block lies on, if there is one.
+void consider_grid(std::span<const float> block, const BlockFormat& format, Candidate& best) {
+  const auto grid = formats::even_grid(block);
+  if (!grid || grid->levels < 2) return;
+  const double zero = std::clamp(std::round(-grid->least / grid->step), 0.0,
+                                 static_cast<double>(format.codes() - 1));
+  const auto zero_point = format.symmetric ? format.middle() : static_cast<std::uint32_t>(zero);
+  const Candidate next = tried(block, format, static_cast<float>(1 / grid->step), zero_point);
+  if (next.gain() > best.gain()) best = next;
+}
+
 Candidate best_asymmetric(std::span<const float> block, const BlockFormat& format, float plain,
                           const Range& range, Candidate best) {
   const auto most = static_cast<float>(format.codes() - 1);
@@ -181,6 +194,7 @@ QuantizedBlock best_block(std::span<const float> block, const BlockFormat& forma
   const Candidate first = tried(block, format, plain, plain_zero_point(range, format, plain));
   Candidate best = format.symmetric ? best_symmetric(block, format, plain, first)
                                     : best_asymmetric(block, format, plain, range, first);
+  if (format.seek_grid) consider_grid(block, format, best);
   // The scale that fits the codes best may in its turn choose better codes.
   if (best.cc > 0 && best.xc != 0) {
     const Candidate again = tried(block, format, best.cc / best.xc, best.zero_point);

@@ -10,6 +10,7 @@
 #include "core/json.h"
 #include "decoder_source.h"
 #include "formats/onnx_writer.h"
+#include "formats/weight_grid.h"
 #include "onnx_weights.h"
 #include "to_gguf.h"
 
@@ -431,10 +432,11 @@ Result<OnnxOptions> onnx_options(const std::map<std::string, std::string>& param
   return options;
 }
 
-Result<void> huggingface_to_onnx(const fs::path& folder, const OnnxOptions& options,
+Result<void> huggingface_to_onnx(const fs::path& folder, OnnxOptions options,
                                  const Workspace& workspace) {
   STROP_TRY(const DecoderSource source, read_decoder(folder));
   STROP_CHECK(check_shapes(source.config, options));
+  if (options.blocks) options.blocks->seek_grid = !grid_of(source.weights).empty();
   OnnxWriter writer;
   STROP_CHECK(writer.begin(workspace.dir / "model.onnx"));
   STROP_CHECK(DecoderGraph(writer, source, options, workspace).write());

@@ -34,7 +34,7 @@ Result<OnnxOptions> onnx_options(const std::map<std::string, std::string>& param
 // past_key_values.N.key and .value (f32 [batch, kv heads, past, head width]), and logits_start
 // (i64 [1], 0 unless given): logits begin at that position of input_ids, counted from the end when
 // negative. Outputs: logits (f32 [batch, positions, vocabulary]), present.N.key and .value.
-Result<void> huggingface_to_onnx(const std::filesystem::path& folder, const OnnxOptions& options,
+Result<void> huggingface_to_onnx(const std::filesystem::path& folder, OnnxOptions options,
                                  const Workspace& workspace);
 
 }  // namespace strop::convert

@@ -86,24 +86,6 @@ Result<std::map<std::string, MlxMatrix>> packed_matrices(
   return read_mlx_matrices(*quantization, weights);
 }
 
-std::string grid_under(const SafetensorsModel& weights) {
-  std::vector<WeightMatrix> matrices;
-  for (const SafeTensor& tensor : weights.tensors) {
-    if (tensor.shape.size() == 2)
-      matrices.push_back({tensor.name, tensor.type, tensor.shape.back(), tensor.data});
-  }
-  return grid_of(matrices);
-}
-
-std::string grid_under(const GgufFile& file) {
-  std::vector<WeightMatrix> matrices;
-  for (const GgufTensor& tensor : file.tensors()) {
-    if (tensor.shape.size() == 2)
-      matrices.push_back({tensor.name, tensor.type->name, tensor.shape.front(), tensor.data});
-  }
-  return grid_of(matrices);
-}
-
 Result<Model> read_huggingface(const fs::path& folder) {
   STROP_CHECK(refuse_pickles(folder));
   STROP_TRY(const HuggingFaceConfig config, read_config(folder));
@@ -136,7 +118,7 @@ Result<Model> read_huggingface(const fs::path& folder) {
   model.experts = config.experts;
   model.license = read_license(folder);
   model.provenance = read_base_model(folder);
-  model.source_grid = grid_under(weights);
+  model.source_grid = grid_of(weights);
   STROP_CHECK(add_encoder_ports(config, folder, model));
   return model;
 }
@@ -191,7 +173,7 @@ Result<Model> read_gguf(const fs::path& path) {
     model.vocabulary_size = small(tokens->count);
   model.license = std::string(file.text("general.license").value_or(""));
   model.provenance = std::string(file.text("general.name").value_or(""));
-  model.source_grid = grid_under(file);
+  model.source_grid = grid_of(file);
   return model;
 }
 

@@ -12,14 +12,25 @@
 namespace strop::formats {
 namespace {
 
-constexpr std::size_t kGroup = 32;   // values that share a scale, or a part of them
-constexpr std::size_t kLevels = 16;  // of 4 bits
+constexpr std::size_t kGroup = 32;     // values that share a scale, or a part of them
+constexpr std::uint32_t kLevels = 16;  // of 4 bits
+constexpr std::size_t kMostValues = 256;
 constexpr std::size_t kMatrices = 8, kPlaces = 4, kGroupsInPlace = 16;
-// Levels that a group of 32 has on average: fewer are weights of 1 or 2 bits, or constants.
+// Levels of a group's grid on average: fewer are weights of 1 or 2 bits, or constants.
 constexpr double kLeastLevels = 6;
 constexpr double kSlack = 0.1;  // of a step: what 16 bits round away
 
 using Group = std::array<float, kGroup>;
+
+// How far the value farthest from the grid is off it, in steps.
+double farthest(const EvenGrid& grid, std::span<const float> values) {
+  double most = 0;
+  for (const float value : values) {
+    const double place = (value - grid.least) / grid.step;
+    most = std::max(most, std::abs(place - std::round(place)));
+  }
+  return most;
+}
 
 std::size_t element_bytes(std::string_view type) {
   return type == "f32" ? 4 : type == "f16" || type == "bf16" ? 2 : 0;
@@ -46,32 +57,6 @@ bool is_counted(const WeightMatrix& matrix) {
          !matrix.name.starts_with("output.");
 }
 
-// `levels` ascending, of more than one value.
-bool evenly_spaced(std::span<const float> levels) {
-  const double width = double{levels.back()} - levels.front();
-  for (std::size_t steps = levels.size() - 1; steps < kLevels; ++steps) {
-    const double step = width / static_cast<double>(steps);
-    const bool fits = std::all_of(levels.begin(), levels.end(), [&](float level) {
-      const double place = (double{level} - levels.front()) / step;
-      return std::abs(place - std::round(place)) <= kSlack;
-    });
-    if (fits) return true;
-  }
-  return false;
-}
-
-// The number of levels of a group that lies on a grid; nullopt of one that does not.
-std::optional<std::size_t> levels_of(Group group) {
-  if (!std::all_of(group.begin(), group.end(), [](float value) { return std::isfinite(value); }))
-    return std::nullopt;
-  std::sort(group.begin(), group.end());
-  const auto end = std::unique(group.begin(), group.end());
-  const auto count = static_cast<std::size_t>(end - group.begin());
-  if (count > kLevels) return std::nullopt;
-  if (count > 1 && !evenly_spaced(std::span(group).first(count))) return std::nullopt;
-  return count;
-}
-
 Group group_at(const WeightMatrix& matrix, std::size_t index) {
   const std::size_t size = element_bytes(matrix.type);
   Group group;
@@ -89,9 +74,9 @@ std::optional<std::size_t> levels_of(const WeightMatrix& matrix, std::size_t& se
     const std::size_t begin = groups / kPlaces * place;
     const std::size_t end = std::min(groups, begin + kGroupsInPlace);
     for (std::size_t index = begin; index < end; ++index) {
-      const auto levels = levels_of(group_at(matrix, index));
-      if (!levels) return std::nullopt;
-      sum += *levels;
+      const auto grid = even_grid(group_at(matrix, index));
+      if (!grid) return std::nullopt;
+      sum += grid->levels;
       ++seen;
     }
   }
@@ -99,6 +84,30 @@ std::optional<std::size_t> levels_of(const WeightMatrix& matrix, std::size_t& se
 }
 
 }  // namespace
+
+std::optional<EvenGrid> even_grid(std::span<const float> values) {
+  std::array<float, kMostValues> buffer;
+  const auto sorted = std::span(buffer).first(values.size());
+  std::copy(values.begin(), values.end(), sorted.begin());
+  if (!std::all_of(sorted.begin(), sorted.end(), [](float value) { return std::isfinite(value); }))
+    return std::nullopt;
+  std::sort(sorted.begin(), sorted.end());
+  const auto count =
+      static_cast<std::size_t>(std::unique(sorted.begin(), sorted.end()) - sorted.begin());
+  if (count > kLevels) return std::nullopt;
+  const double width = double{sorted[count - 1]} - sorted[0];
+  if (count == 1) return EvenGrid{.least = sorted[0]};
+  EvenGrid best;
+  double least = kSlack;
+  for (auto levels = static_cast<std::uint32_t>(count); levels <= kLevels; ++levels) {
+    const EvenGrid grid{sorted[0], width / (levels - 1), levels};
+    const double off = farthest(grid, sorted.first(count));
+    if (off >= least) continue;
+    least = off;
+    best = grid;
+  }
+  return best.levels > 1 ? std::optional(best) : std::nullopt;
+}
 
 std::string grid_of(std::span<const WeightMatrix> matrices) {
   std::vector<const WeightMatrix*> counted;
@@ -114,6 +123,24 @@ std::string grid_of(std::span<const WeightMatrix> matrices) {
   }
   const bool few = static_cast<double>(sum) < kLeastLevels * static_cast<double>(seen);
   return seen == 0 || few ? std::string() : "q4_1";
+}
+
+std::string grid_of(const SafetensorsModel& weights) {
+  std::vector<WeightMatrix> matrices;
+  for (const SafeTensor& tensor : weights.tensors) {
+    if (tensor.shape.size() == 2)
+      matrices.push_back({tensor.name, tensor.type, tensor.shape.back(), tensor.data});
+  }
+  return grid_of(matrices);
+}
+
+std::string grid_of(const GgufFile& file) {
+  std::vector<WeightMatrix> matrices;
+  for (const GgufTensor& tensor : file.tensors()) {
+    if (tensor.shape.size() == 2)
+      matrices.push_back({tensor.name, tensor.type->name, tensor.shape.front(), tensor.data});
+  }
+  return grid_of(matrices);
 }
 
 }  // namespace strop::formats

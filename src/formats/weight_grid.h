@@ -3,11 +3,26 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "formats/gguf.h"
+#include "formats/safetensors.h"
+
 namespace strop::formats {
+
+// Evenly spaced values: least + k * step for whole k below `levels`. One level: they are all equal.
+struct EvenGrid {
+  double least = 0, step = 0;
+  std::uint32_t levels = 1;
+};
+
+// The grid of at most 16 levels that the values are nearest to, the coarsest of equally near ones;
+// nullopt where none is as near as rounding to 16 bits explains, or a value is not finite. 1 to 256
+// values.
+std::optional<EvenGrid> even_grid(std::span<const float> values);
 
 // A matrix of weights as it lies in a file: rows of `columns` elements, little-endian.
 struct WeightMatrix {
@@ -17,9 +32,11 @@ struct WeightMatrix {
   std::string_view data;
 };
 
-// q4_1 where the values of each group of 32 neighbours in a row are at most 16 evenly spaced ones,
-// in every place that is looked at; else empty. Looks at a few thousand values, so a file of any
-// size takes no time. Embeddings and heads, which are often kept wider, are passed over.
+// q4_1 where the values of each group of 32 neighbours in a row lie on an even grid of at most 16
+// levels, in every place that is looked at; else empty. Looks at a few thousand values, so a file
+// of any size takes no time. Embeddings and heads, which are often kept wider, are passed over.
 std::string grid_of(std::span<const WeightMatrix> matrices);
+std::string grid_of(const SafetensorsModel& weights);
+std::string grid_of(const GgufFile& file);
 
 }  // namespace strop::formats

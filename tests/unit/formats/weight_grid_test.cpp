@@ -6,7 +6,6 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <functional>
 #include <random>
 #include <string>
 #include <vector>
@@ -115,11 +114,25 @@ TEST_CASE(
 
 TEST_CASE("what cannot be looked at says nothing") {
   const std::string on = as_f32(on_levels(normal(), 32, even(16)));
-  CHECK(grid_of({}).empty());
+  CHECK(grid_of(std::vector<WeightMatrix>()).empty());
   CHECK(grid_of_one({}, "f32").empty());
   CHECK(grid_of_one(on, "q8_0").empty());
   CHECK(grid_of_one(on, "f32", "w", 0).empty());
   CHECK(grid_of_one(on, "f32", "w", 31).empty());
   CHECK(grid_of_one(on.substr(0, 100), "f32").empty());
   CHECK(grid_of_one(as_f32(std::vector<float>(kColumns * kRows, NAN)), "f32").empty());
+}
+
+TEST_CASE("a grid is told by its least value, its step and its levels") {
+  const std::vector<float> values{0.5f, -1.0f, 0.0f, 2.0f, 2.0f};
+  const auto grid = even_grid(values);
+  REQUIRE(grid);
+  CHECK(grid->least == -1.0);
+  CHECK(grid->step == doctest::Approx(0.5));
+  CHECK(grid->levels == 7);
+  CHECK(even_grid(std::vector<float>(5, 3.0f))->levels == 1);
+  CHECK(even_grid(std::vector<float>{0.0f, 1.0f, 15.0f})->levels == 16);
+  CHECK(even_grid(std::vector<float>{0.0f, 1.0f, 14.0f})->levels == 15);
+  CHECK(even_grid(std::vector<float>{0.0f, 2.0f, 14.0f})->levels == 8);
+  CHECK_FALSE(even_grid(std::vector<float>{0.0f, 1.0f, 1.3f, 1.52f}));
 }
