@@ -100,6 +100,12 @@ Result<void> add_vocabulary(const fs::path& folder, const Workspace& workspace,
   return {};
 }
 
+// Of a model that is a folder: the model itself, or the artifact whose config.json is named.
+fs::path folder_of(const Model& input) {
+  const fs::path path = input.path;
+  return path.filename() == kConfig ? path.parent_path() : path;
+}
+
 Result<Artifact> convert_encoder(const Model& input, const OnnxOptions& options,
                                  const Workspace& workspace) {
   if (options.blocks || options.floats != FloatType::f32)
@@ -132,18 +138,13 @@ Result<Artifact> convert_to_onnx(const Model& input, const Step& step, const Wor
         .value = input.format};
   STROP_TRY(const OnnxOptions options, onnx_options(step.params));
   if (input.kind == ModelKind::embedding) return convert_encoder(input, options, workspace);
-  STROP_CHECK(huggingface_to_onnx(input.path, options, workspace));
+  const fs::path folder = folder_of(input);
+  STROP_CHECK(huggingface_to_onnx(folder, options, workspace));
   Artifact artifact{.format = "onnx", .entry = "model.onnx"};
   for (const char* name : {"model.onnx", "model.onnx.data", "genai_config.json", kVocabulary})
     artifact.files.push_back({.path = name});
-  STROP_CHECK(keep_tokenizer(input.path, workspace.dir, "", artifact));
+  STROP_CHECK(keep_tokenizer(folder, workspace.dir, "", artifact));
   return artifact;
-}
-
-// Where a step finds an MLX folder: the model itself, or the artifact whose config.json is named.
-fs::path mlx_folder(const Model& input) {
-  const fs::path path = input.path;
-  return path.filename() == kConfig ? path.parent_path() : path;
 }
 
 // The tokenizer's files lie beside the weights, where mlx-lm looks for them.
@@ -212,7 +213,7 @@ Result<Artifact> convert_step(const Model& input, const Step& step, const Worksp
                                 " of ", input.precision, " weights"),
                  .field = "type",
                  .value = type};
-  const fs::path folder = input.format == "mlx" ? mlx_folder(input) : fs::path(input.path);
+  const fs::path folder = folder_of(input);
   if (input.kind == ModelKind::embedding) {
     STROP_TRY(artifact.notes, encoder_to_gguf(folder, *wanted, workspace));
   } else {

@@ -33,8 +33,28 @@ std::vector<Recipe> olive_decoder_recipes() {
   Recipe k_quant = quantised("olive_k_quant", 5.125, f32, {{"method", "k_quant"}, {"bits", "4"}},
                              "4 bits with zero points fitted to the weights, blocks of 32");
   k_quant.source_grid = "q4_1";
-  return {k_quant, quantised("olive_rtn_int4", 5, f32, {{"method", "rtn"}, {"bits", "4"}},
-                             "4 bits, rounded to the nearest, blocks of 32")};
+  // On the folder, before it becomes ONNX: the weights keep the grid that Olive found.
+  Recipe gptq{
+      .name = "olive_gptq",
+      .backend = "onnxruntime",
+      .steps = {{"olive",
+                 Operation::quantize,
+                 {{"method", "gptq"}, {"bits", "4"}, {"group_size", "32"}, {"calibration", "32"}}},
+                {"convert",
+                 Operation::convert,
+                 {{"to", "onnx"},
+                  {"type", "int4"},
+                  {"block_size", "32"},
+                  {"symmetric", "false"},
+                  {"embedding", "int8"}}}},
+      .bits_per_weight = 5.125,
+      .source_grid = "q4_1",
+      .note =
+          "4 bits, the error of each column made good by the next ones, blocks of 32; by Olive"};
+  return {k_quant,
+          quantised("olive_rtn_int4", 5, f32, {{"method", "rtn"}, {"bits", "4"}},
+                    "4 bits, rounded to the nearest, blocks of 32"),
+          gptq};
 }
 
 std::vector<Recipe> olive_tensor_recipes() {

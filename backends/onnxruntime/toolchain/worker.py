@@ -1,5 +1,7 @@
-"""Olive on ONNX files: each step becomes a configuration of one pass, run here without a hub and without telemetry."""
+"""Olive on ONNX files, and on folders of decoders before they become one: each step becomes a configuration of one pass, run
+here without a hub and without telemetry."""
 import importlib.metadata
+import json
 import logging
 import os
 import pathlib
@@ -12,7 +14,9 @@ from protocol import Refusal  # noqa: E402
 
 NAME = "olive"
 ENTRY = "model.onnx"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"  # of a decoder's folder
 SWITCH = {"on": True, "off": False}
+MOST_SAMPLES = 1 << 16
 
 
 def block_wise(params):
@@ -48,7 +52,16 @@ def fusion(params):
     return {"model_type": protocol.choice(NAME, params, "model_type", ("bert", "gpt2", "vit", "clip", "t5"))}, "fused operators"
 
 
-PASSES = {("quantize", "rtn"): ("OnnxBlockWiseRtnQuantization", block_wise),
+def column_wise(params):
+    protocol.known_only(NAME, params, ("method", "bits", "group_size", "symmetric", "calibration"))
+    options = {"bits": int(protocol.choice(NAME, {"bits": "4"} | params, "bits", ("4",))),
+               "group_size": int(protocol.choice(NAME, {"group_size": "32"} | params, "group_size", ("16", "32", "64", "128"))),
+               "sym": SWITCH[protocol.choice(NAME, {"symmetric": "off"} | params, "symmetric", SWITCH)]}
+    return options, f"weights in {options['bits']} bits, groups of {options['group_size']}"
+
+
+PASSES = {("quantize", "gptq"): ("Gptq", column_wise),
+          ("quantize", "rtn"): ("OnnxBlockWiseRtnQuantization", block_wise),
           ("quantize", "k_quant"): ("OnnxKQuantQuantization", block_wise),
           ("quantize", "dynamic"): ("OnnxDynamicQuantization", with_activations),
           ("quantize", "static"): ("OnnxStaticQuantization", with_activations),
@@ -71,14 +84,26 @@ class Listener(logging.Handler):
         self.task.report(self.count / (self.count + 10), text[:200])  # how many lines come is not known
 
 
-def use_samples(request):
-    """The calibration samples as a data set that Olive's configuration can name."""
+def of_tensors(arrays):
+    return {name: arrays[name] for name in arrays.files}
+
+
+def of_text(arrays):
+    """What the decoder's own library takes."""
+    import torch
+
+    ids = torch.from_numpy(arrays["input_ids"].astype("int64"))
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+
+def use_samples(request, params, form):
+    """The calibration samples, each in the given form, as a data set that Olive's configuration can name."""
     import numpy
     from olive.data.registry import Registry
 
-    files = protocol.samples(request)
+    files = protocol.samples(request)[:protocol.number(NAME, params, "calibration", 1, MOST_SAMPLES, MOST_SAMPLES)]
     if not files:
-        raise Refusal("invalid_input", f"[{NAME}] static quantisation needs calibration samples, and there are none.",
+        raise Refusal("invalid_input", f"[{NAME}] {params['method']} quantisation needs calibration samples, and there are none.",
                       "Choose a recipe without calibration or give --data.", "calibration")
 
     class Samples:
@@ -87,7 +112,7 @@ def use_samples(request):
 
         def __getitem__(self, index):
             with numpy.load(files[index], allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}, 0
+                return form(arrays), 0
 
     class Loader:
         def __iter__(self):
@@ -124,6 +149,69 @@ def companions(source, workspace):
     return brought
 
 
+def run_pass(model, kind, options, data, method, task):
+    """The folder that the pass made; a Refusal with Olive's own words where it made none."""
+    from olive.workflows import run
+
+    scratch = pathlib.Path(os.environ["HOME"])
+    listener = Listener(task)
+    # Olive logs under its own name and lets nothing through to the root.
+    logging.getLogger("olive").addHandler(listener)
+    target = scratch / "out"
+    run({"input_model": model,
+         "systems": {"here": {"type": "LocalSystem", "accelerators":
+                              [{"device": "cpu", "execution_providers": ["CPUExecutionProvider"]}]}},
+         "data_configs": data, "host": "here", "target": "here", "evaluate_input_model": False, "log_severity_level": 1,
+         "passes": {"step": {"type": kind, **options}},
+         "cache_dir": str(scratch / "cache"), "output_dir": str(target)})
+    # A folder of a decoder may lie one below.
+    for folder in (target, target / "model"):
+        if (folder / ENTRY).is_file() or any(folder.glob("*.safetensors")):
+            return folder
+    cause = "; ".join(dict.fromkeys(listener.problems)) or "it gave no reason"
+    raise Refusal("backend", f"[{NAME}] {kind} ended without a model: {cause[:1500]}", field="method", value=method)
+
+
+def moved(made, workspace):
+    """Brings the ONNX file and its data into the workspace; their names."""
+    names = sorted(path.name for path in made.glob("*") if path.name.startswith(ENTRY))
+    for name in names:
+        shutil.move(made / name, workspace / name)
+        os.chmod(workspace / name, 0o644)
+    return names
+
+
+def widened(made, source, workspace):
+    """Olive's quantised folder as a plain one in 32 bits, whose weights lie on the grid that was found; its files' names."""
+    import torch
+    from olive.common.quant.utils import unpack_from_uint8
+    from safetensors.torch import load_file, save_file
+
+    quantization = json.loads((made / CONFIG).read_text())["quantization_config"]
+    tensors = {}
+    for shard in sorted(made.glob("*.safetensors")):
+        tensors |= load_file(shard)
+    plain = {name: value.float() for name, value in tensors.items() if name.rpartition(".")[2] not in ("qweight", "scales", "qzeros")}
+    for name in [name for name in tensors if name.endswith(".qweight")]:
+        module = name.removesuffix(".qweight")
+        scales = tensors[module + ".scales"].float()
+        columns = tensors[name].shape[1] * 8 // quantization["bits"]
+        codes = unpack_from_uint8(tensors[name], quantization["bits"], (scales.shape[0], columns)).float()
+        middle = torch.full(scales.shape, float(1 << (quantization["bits"] - 1)))
+        zeros = tensors.get(module + ".qzeros")
+        zeros = middle if zeros is None else unpack_from_uint8(zeros, quantization["bits"], scales.shape).float()
+        groups = codes.reshape(*scales.shape, -1)
+        plain[module + ".weight"] = ((groups - zeros[..., None]) * scales[..., None]).reshape(codes.shape).contiguous()
+    save_file(plain, workspace / WEIGHTS, metadata={"format": "pt"})
+    config = json.loads((source / CONFIG).read_text()) | {"torch_dtype": "float32"}
+    config.pop("dtype", None)
+    (workspace / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+    names = [name for name in protocol.BESIDE if name != CONFIG and (source / name).is_file()]
+    for name in names:
+        protocol.bring(source / name, workspace / name)
+    return [CONFIG, WEIGHTS, *names]
+
+
 class Olive(protocol.Backend):
     name = NAME
 
@@ -137,42 +225,32 @@ class Olive(protocol.Backend):
             known = ", ".join(sorted(" ".join(key) for key in PASSES))
             raise Refusal("unsupported", f"[{NAME}] there is no {op} {params.get('method')}: known are {known}.", field="method",
                           value=params.get("method"))
-        if request["model"].get("format") != "onnx":
-            raise Refusal("unsupported", f"[{NAME}] the input must be an ONNX file, but is {request['model'].get('format')}.",
-                          "Name a step that writes ONNX before.", "format", request["model"].get("format"))
         kind, read = PASSES[op, params["method"]]
         options, what = read(params)
+        of_decoder = params["method"] == "gptq"
+        wanted = "huggingface" if of_decoder else "onnx"
+        if request["model"].get("format") != wanted:
+            raise Refusal("unsupported", f"[{NAME}] the input of {params['method']} must be of the format {wanted}, but is "
+                          f"{request['model'].get('format')}.", "Name a step that makes it before.", "format",
+                          request["model"].get("format"))
         source, workspace = pathlib.Path(request["model"]["path"]), pathlib.Path(request["workspace"])
-        scratch = pathlib.Path(os.environ["HOME"])
         task.report(0, "starting Olive")
-        from olive.workflows import run
-
         data = []
-        if params["method"] == "static":
-            config, count = use_samples(request)
+        if params["method"] in ("static", "gptq"):
+            config, count = use_samples(request, params, of_text if of_decoder else of_tensors)
             data, options["data_config"] = [config], config["name"]
             what += f", calibrated on {count} samples"
-        listener = Listener(task)
-        # Olive logs under its own name and lets nothing through to the root.
-        logging.getLogger("olive").addHandler(listener)
-        target = scratch / "out"
-        run({"input_model": {"type": "ONNXModel", "model_path": str(source)},
-             "systems": {"here": {"type": "LocalSystem", "accelerators":
-                                  [{"device": "cpu", "execution_providers": ["CPUExecutionProvider"]}]}},
-             "data_configs": data, "host": "here", "target": "here", "evaluate_input_model": False, "log_severity_level": 1,
-             "passes": {"step": {"type": kind, "save_as_external_data": True, "external_data_name": ENTRY + ".data", **options}},
-             "cache_dir": str(scratch / "cache"), "output_dir": str(target)})
-        made = sorted(path for path in target.glob("*") if path.name.startswith(ENTRY)) if target.is_dir() else []
-        if ENTRY not in [path.name for path in made]:
-            cause = "; ".join(dict.fromkeys(listener.problems)) or "it gave no reason"
-            raise Refusal("backend", f"[{NAME}] {kind} ended without a model: {cause[:1500]}", field="method",
-                          value=params["method"])
-        for path in made:
-            shutil.move(path, workspace / path.name)
-            os.chmod(workspace / path.name, 0o644)
+        if of_decoder:
+            # In 32 bits, so that the scales are not rounded once more.
+            model = {"type": "HfModel", "model_path": str(source), "load_kwargs": {"torch_dtype": "float32"}}
+            made = run_pass(model, kind, options, data, params["method"], task)
+            form, entry, files = "huggingface", CONFIG, widened(made, source, workspace)
+        else:
+            options |= {"save_as_external_data": True, "external_data_name": ENTRY + ".data"}
+            made = run_pass({"type": "ONNXModel", "model_path": str(source)}, kind, options, data, params["method"], task)
+            form, entry, files = "onnx", ENTRY, moved(made, workspace) + companions(source, workspace)
         version = importlib.metadata.version("olive-ai")
-        files = [path.name for path in made] + companions(source, workspace)
-        return protocol.artifact(f"olive {version}", "onnx", ENTRY, files, [f"Olive {kind}: {what}."])
+        return protocol.artifact(f"olive {version}", form, entry, files, [f"Olive {kind}: {what}."])
 
 
 protocol.serve(Olive())
