@@ -20,6 +20,10 @@ struct Observation {
 
 enum class Doubt { none, no_control, control, noise, too_close };
 
+const RunOptions* options_in_force(const Trial& trial) {
+  return trial.measurement ? &trial.measurement->run_options : nullptr;
+}
+
 const Metric* metric_of(const Trial& trial, const std::string& name) {
   return trial.measurement ? find(*trial.measurement, name) : nullptr;
 }
@@ -73,11 +77,20 @@ std::string why_not_measured(const Trial& candidate, const std::string& metric) 
   return reason.empty() ? "" : ": " + reason;
 }
 
+// Where nobody knows the run options, any may be in force.
+bool holds(const RunOptions& when, const RunOptions* in_force) {
+  return !in_force || std::all_of(when.begin(), when.end(), [&](const auto& option) {
+    const auto found = in_force->find(option.first);
+    return found != in_force->end() && found->second == option.second;
+  });
+}
+
 std::optional<double> tolerance_for(const Recipe& recipe, const std::string& metric,
-                                    const GateRules& rules) {
+                                    const GateRules& rules, const RunOptions* in_force) {
   const auto row = std::find_if(
-      rules.tolerances.begin(), rules.tolerances.end(),
-      [&](const Tolerance& tolerance) { return recipe.bits_per_weight >= tolerance.from_bits; });
+      rules.tolerances.begin(), rules.tolerances.end(), [&](const Tolerance& tolerance) {
+        return recipe.bits_per_weight >= tolerance.from_bits && holds(tolerance.when, in_force);
+      });
   const Tolerance& found = row == rules.tolerances.end() ? rules.tolerances.back() : *row;
   const auto most = found.most.find(metric);
   return most == found.most.end() ? std::nullopt : std::optional(most->second);
@@ -214,7 +227,8 @@ Gate gate_of(const GateRule& rule, const Goal& goal, const Trial& candidate, con
             .comparison = rule.comparison,
             .required = is_required(rule, goal)};
   const auto threshold = rule.threshold == "tolerance"
-                             ? divergence_limit(candidate.recipe, rule.metric, goal, rules)
+                             ? divergence_limit(candidate.recipe, rule.metric, goal, rules,
+                                                options_in_force(candidate))
                              : threshold_of(rule.threshold, goal);
   if (!threshold) {
     gate.reason = str(rule.id, " has no limit for ", rule.metric);
@@ -246,13 +260,14 @@ void be_strict(Gate& gate) {
 }  // namespace
 
 std::optional<double> divergence_limit(const Recipe& recipe, const std::string& metric,
-                                       const Goal& goal, const GateRules& rules) {
+                                       const Goal& goal, const GateRules& rules,
+                                       const RunOptions* in_force) {
   if (metric == "kl_mean" && goal.thresholds.conversion_kl) return goal.thresholds.conversion_kl;
-  return tolerance_for(recipe, metric, rules);
+  return tolerance_for(recipe, metric, rules, in_force);
 }
 
 Verdict within_tolerance(const Recipe& recipe, const Metric& distance, const GateRules& rules) {
-  const auto most = tolerance_for(recipe, distance.metric, rules);
+  const auto most = tolerance_for(recipe, distance.metric, rules, nullptr);
   if (!most) return Verdict::not_measured;
   const Observation seen{distance.value, distance.interval, std::nullopt, distance.noisy, {}};
   const Doubt doubt = straddles(seen, Comparison::at_most, *most) ? Doubt::too_close : Doubt::none;

@@ -36,14 +36,17 @@ struct GateRule {
   std::string reason;
 };
 
-// How far a sound artifact of so many bits per weight or more may be from the original.
+// How far a sound artifact of so many bits per weight or more may be from the original, where the
+// run options in force have these values.
 struct Tolerance {
   double from_bits = 0;
+  RunOptions when;
   std::map<std::string, double> most;  // by metric: kl_mean, noise_ratio
 };
 
 struct GateRules {
-  std::vector<Tolerance> tolerances;  // most bits first, the last from 0
+  std::vector<Tolerance>
+      tolerances;  // most bits first, the last from 0; the first that fits counts
   std::vector<GateRule> gates;
 };
 
@@ -55,9 +58,11 @@ Result<GateRules> load_gate_rules(const std::filesystem::path& path);
 Verdict within_tolerance(const Recipe& recipe, const Metric& distance, const GateRules& rules);
 
 // The goal's own limit of the divergence from the original, else what the recipe's precision
-// explains; nothing when none is stated for the metric.
+// explains, and that of the computation where the run options in force are known; nothing when none
+// is stated for the metric.
 std::optional<double> divergence_limit(const Recipe& recipe, const std::string& metric,
-                                       const Goal& goal, const GateRules& rules);
+                                       const Goal& goal, const GateRules& rules,
+                                       const RunOptions* in_force = nullptr);
 
 // Pure. A gate passes only if the bad end of the interval meets the threshold; an interval on both
 // sides of it is noisy, as is a timing without a control or whose control failed. Gates of limits

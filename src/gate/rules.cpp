@@ -70,8 +70,9 @@ GateRule rule_of(const RuleReader& row) {
 }
 
 Tolerance tolerance_of(const RuleReader& row) {
-  row.only({"from_bits", "kl_mean", "noise_ratio", "reason"});
-  Tolerance tolerance{.from_bits = row.number("from_bits"), .most = {}};
+  row.only({"from_bits", "when", "kl_mean", "noise_ratio", "reason"});
+  Tolerance tolerance{.from_bits = row.number("from_bits"), .when = {}, .most = {}};
+  if (row.has("when")) tolerance.when = row.words_by_name("when");
   for (const char* metric : {"kl_mean", "noise_ratio"}) tolerance.most[metric] = row.number(metric);
   return tolerance;
 }
@@ -80,8 +81,8 @@ void check_order(const std::vector<Tolerance>& rows, const RuleReader& top) {
   const bool falling = std::is_sorted(
       rows.begin(), rows.end(),
       [](const Tolerance& a, const Tolerance& b) { return a.from_bits > b.from_bits; });
-  if (rows.empty() || !falling || rows.back().from_bits != 0)
-    top.refuse("tolerances", "must go from most bits down to 0");
+  if (rows.empty() || !falling || rows.back().from_bits != 0 || !rows.back().when.empty())
+    top.refuse("tolerances", "must go from most bits down to 0, there whatever the run options");
 }
 
 }  // namespace

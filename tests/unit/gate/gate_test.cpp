@@ -256,18 +256,23 @@ TEST_CASE("models of tensors are judged by their own metrics, under the same nam
   const Trial baseline =
       trial({metric("peak_memory", 1000), metric("noise_ratio", 0), metric("inference_time_p50", 3),
              metric("inference_variation", 0.01)});
-  const auto judged_by = [&](double bits, std::vector<Metric> metrics, const Goal& goal = {}) {
+  const auto judged_by = [&](double bits, std::vector<Metric> metrics, const Goal& goal = {},
+                             const RunOptions& in_force = {}) {
     Trial made = trial(std::move(metrics));
     made.recipe.bits_per_weight = bits;
+    made.measurement->run_options = in_force;
     return judge(goal, made, baseline, {kSame}, rules());
   };
-  const auto conversion = [&](double bits, double noise) {
-    const GateReport report = judged_by(bits, {metric("noise_ratio", noise)});
+  const auto conversion = [&](double bits, double noise, const RunOptions& in_force = {}) {
+    const GateReport report = judged_by(bits, {metric("noise_ratio", noise)}, {}, in_force);
     CHECK(gate(report, "conversion")->metric == "noise_ratio");
     return gate(report, "conversion")->verdict;
   };
   CHECK(conversion(32, 1e-4) == Verdict::pass);
   CHECK(conversion(32, 0.2) == Verdict::fail);
+  CHECK(conversion(32, 0.05) == Verdict::fail);
+  CHECK(conversion(32, 0.05, {{"precision_hint", "f32"}}) == Verdict::fail);
+  CHECK(conversion(32, 0.05, {{"precision_hint", "bf16"}}) == Verdict::pass);
   CHECK(conversion(8, 0.05) == Verdict::pass);
   CHECK(conversion(8, 0.4) == Verdict::fail);
   for (const double bits : {32.0, 8.0, 4.5, 2.0}) {
