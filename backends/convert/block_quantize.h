@@ -16,7 +16,7 @@ struct BlockFormat {
   std::uint32_t bits = 4;    // 4 or 8
   std::uint32_t block = 32;  // values that share a scale: a power of two, kMinBlock .. kMaxBlock
   bool symmetric = true;     // the zero point is the middle, and not stored
-  bool seek_grid = false;    // weights were in 4 bits before: blocks that can keep their grid do
+  bool seek_grid = false;  // weights were in 4 bits before, zero among them: blocks keep that grid
   std::uint32_t codes() const { return 1u << bits; }
   std::uint32_t middle() const { return codes() / 2; }
 };

@@ -436,7 +436,7 @@ Result<void> huggingface_to_onnx(const fs::path& folder, OnnxOptions options,
                                  const Workspace& workspace) {
   STROP_TRY(const DecoderSource source, read_decoder(folder));
   STROP_CHECK(check_shapes(source.config, options));
-  if (options.blocks) options.blocks->seek_grid = !grid_of(source.weights).empty();
+  if (options.blocks) options.blocks->seek_grid = grid_of(source.weights) == kIntegerGrid;
   OnnxWriter writer;
   STROP_CHECK(writer.begin(workspace.dir / "model.onnx"));
   STROP_CHECK(DecoderGraph(writer, source, options, workspace).write());

@@ -70,11 +70,6 @@ std::vector<Recipe> recipes_for(const Model& model, bool stand_in) {
   if (has_layers) recipes.push_back(mixed(model, {2, group}, 6));
   recipes.push_back(quantised(model, "int2", {2, group}, str("2 bits, groups of ", group)));
   for (Recipe& recipe : recipes) {
-    const auto& params = recipe.steps[0].params;
-    // Values of any affine 4-bit grid of that group, such as llama.cpp's q4_1, are met exactly.
-    if (params.at("bits") == "4" && params.at("group_size") == "32" &&
-        !params.contains("sensitive_bits"))
-      recipe.source_grid = "q4_1";
     if (stand_in)
       recipe.stand_in =
           StandIn{"llama_cpp",

@@ -30,9 +30,6 @@ std::vector<Recipe> with_activations(const Step& first) {
 // Bits count the f32 scale of each block of 32, and its zero point.
 std::vector<Recipe> olive_decoder_recipes() {
   const Step f32{"convert", Operation::convert, {{"to", "onnx"}, {"type", "f32"}}};
-  Recipe k_quant = quantised("olive_k_quant", 5.125, f32, {{"method", "k_quant"}, {"bits", "4"}},
-                             "4 bits with zero points fitted to the weights, blocks of 32");
-  k_quant.source_grid = "q4_1";
   // On the folder, before it becomes ONNX: the weights keep the grid that Olive found.
   Recipe gptq{
       .name = "olive_gptq",
@@ -48,7 +45,7 @@ std::vector<Recipe> olive_decoder_recipes() {
                   {"symmetric", "false"},
                   {"embedding", "int8"}}}},
       .bits_per_weight = 5.125,
-      .source_grid = "q4_1",
+      .source_grid = "int4",
       .note =
           "4 bits, the error of each column made good by the next ones, blocks of 32; by Olive"};
   return {k_quant,

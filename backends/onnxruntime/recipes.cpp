@@ -46,7 +46,7 @@ std::vector<Recipe> decoder_recipes() {
   Recipe asymmetric = converted("int4_asymmetric", 5.125,
                                 {{"type", "int4"}, {"block_size", "32"}, {"symmetric", "false"}},
                                 "4 bits with zero points, blocks of 32: nearer than without");
-  asymmetric.source_grid = "q4_1";
+  asymmetric.source_grid = "int4";
   return {converted("int8", 9, {{"type", "int8"}, {"block_size", "32"}},
                     "8 bits, blocks of 32: near the original"),
           converted("int4", 5, {{"type", "int4"}, {"block_size", "32"}, {"embedding", "int8"}},

@@ -33,29 +33,26 @@ struct Compression {
   std::uint32_t group;
   double ratio;  // of the linear layers that get 4 bits; the others get 8
   double offset_bits;
-  const char* grid;
   const char* note;
   std::array<const char*, 2> methods = {};  // that fit to calibration samples
 };
 
 constexpr std::array kCompressions{
-    Compression{"nncf_int8", "int8_asym", 0, 0, 8, "", "8 bits with an offset, a scale per row"},
-    Compression{"nncf_int8_sym", "int8_sym", 0, 0, 0, "", "8 bits, a scale per row"},
-    Compression{"nncf_int4_g64", "int4_sym", 64, 1, 0, "", "4 bits, groups of 64: the smallest"},
-    Compression{"nncf_int4_asym_g64", "int4_asym", 64, 1, 4, "",
-                "4 bits with an offset, groups of 64"},
-    Compression{"nncf_int4_g128", "int4_sym", 128, 1, 0, "", "4 bits, groups of 128"},
-    Compression{"nncf_mixed", "int4_asym", 64, 0.8, 4, "",
+    Compression{"nncf_int8", "int8_asym", 0, 0, 8, "8 bits with an offset, a scale per row"},
+    Compression{"nncf_int8_sym", "int8_sym", 0, 0, 0, "8 bits, a scale per row"},
+    Compression{"nncf_int4_g64", "int4_sym", 64, 1, 0, "4 bits, groups of 64: the smallest"},
+    Compression{"nncf_int4_asym_g64", "int4_asym", 64, 1, 4, "4 bits with an offset, groups of 64"},
+    Compression{"nncf_int4_g128", "int4_sym", 128, 1, 0, "4 bits, groups of 128"},
+    Compression{"nncf_mixed", "int4_asym", 64, 0.8, 4,
                 "4 bits with an offset, the most sensitive fifth of the layers in 8"},
-    Compression{"nncf_int4_g32", "int4_sym", 32, 1, 0, "", "4 bits, groups of 32"},
-    Compression{"nncf_int4_asym_g128", "int4_asym", 128, 1, 4, "",
+    Compression{"nncf_int4_g32", "int4_sym", 32, 1, 0, "4 bits, groups of 32"},
+    Compression{"nncf_int4_asym_g128", "int4_asym", 128, 1, 4,
                 "4 bits with an offset, groups of 128"},
     Compression{"nncf_int4_awq_g64",
                 "int4_sym",
                 64,
                 1,
                 0,
-                "",
                 "4 bits, groups of 64, weights and scales fitted to activations",
                 {"awq", "scale_estimation"}},
     Compression{"nncf_int4_asym_scale_g64",
@@ -63,7 +60,6 @@ constexpr std::array kCompressions{
                 64,
                 1,
                 4,
-                "",
                 "4 bits with an offset, groups of 64, scales fitted to activations",
                 {"scale_estimation"}},
     Compression{"nncf_int4_gptq_g64",
@@ -71,7 +67,6 @@ constexpr std::array kCompressions{
                 64,
                 1,
                 0,
-                "",
                 "4 bits, groups of 64, errors made good column by column",
                 {"gptq"}},
     Compression{"nncf_mixed_awq",
@@ -79,12 +74,9 @@ constexpr std::array kCompressions{
                 64,
                 0.8,
                 4,
-                "",
                 "4 bits with an offset fitted to activations, the most sensitive fifth in 8",
                 {"awq", "scale_estimation"}},
-    // The values of the grid, so a model that lies on it is kept as it is.
-    Compression{"nncf_int4_asym_g32", "int4_asym", 32, 1, 4, "q4_1",
-                "4 bits with an offset, groups of 32"},
+    Compression{"nncf_int4_asym_g32", "int4_asym", 32, 1, 4, "4 bits with an offset, groups of 32"},
 };
 
 constexpr double kScaleBits = 16;
@@ -106,7 +98,6 @@ double bits_of(const Compression& how, const Model& model) {
 Recipe compressed(const Model& model, const Compression& how) {
   Recipe made =
       recipe(model, how.name, "", bits_of(how, model), std::string(how.note) + "; by NNCF");
-  made.source_grid = how.grid;
   Step step{"nncf", Operation::quantize, {{"method", "weights"}, {"mode", how.mode}}};
   if (how.group != 0) {
     step.params["group_size"] = std::to_string(how.group);

@@ -36,7 +36,8 @@ struct Model {
   std::optional<std::uint32_t> experts;
   std::string license;
   std::string provenance;  // what the files say about their origin
-  // q4_1: the weights were in 4 bits before and lie on that type's grid; empty when they do not.
+  // Of weights that were in 4 bits before: q4_1 with any offset, int4 with zero on the grid; else
+  // empty.
   std::string source_grid;
   // Of a model that runs on tensors, in the model's order; empty for decoders of text.
   std::vector<Port> inputs, outputs;

@@ -65,22 +65,33 @@ Group group_at(const WeightMatrix& matrix, std::size_t index) {
   return group;
 }
 
-// The sum of the levels of the groups looked at, whose number is added to `seen`; nullopt when one
-// lies on no grid.
-std::optional<std::size_t> levels_of(const WeightMatrix& matrix, std::size_t& seen) {
+// What was seen of the groups looked at.
+struct Seen {
+  std::size_t groups = 0, levels = 0;
+  bool zero_on_grid = true;  // in every group
+};
+
+bool has_zero(const EvenGrid& grid) {
+  if (grid.levels < 2) return true;
+  const double place = grid.least / grid.step;
+  return std::abs(place - std::round(place)) <= kSlack;
+}
+
+// False when a group lies on no grid.
+bool look_at(const WeightMatrix& matrix, Seen& seen) {
   const std::size_t groups = matrix.data.size() / (kGroup * element_bytes(matrix.type));
-  std::size_t sum = 0;
   for (std::size_t place = 0; place < kPlaces; ++place) {
     const std::size_t begin = groups / kPlaces * place;
     const std::size_t end = std::min(groups, begin + kGroupsInPlace);
     for (std::size_t index = begin; index < end; ++index) {
       const auto grid = even_grid(group_at(matrix, index));
-      if (!grid) return std::nullopt;
-      sum += grid->levels;
-      ++seen;
+      if (!grid) return false;
+      ++seen.groups;
+      seen.levels += grid->levels;
+      seen.zero_on_grid = seen.zero_on_grid && has_zero(*grid);
     }
   }
-  return sum;
+  return true;
 }
 
 }  // namespace
@@ -115,14 +126,14 @@ std::string grid_of(std::span<const WeightMatrix> matrices) {
     if (is_counted(matrix)) counted.push_back(&matrix);
   }
   const std::size_t looked_at = std::min(kMatrices, counted.size());
-  std::size_t sum = 0, seen = 0;
+  Seen seen;
   for (std::size_t i = 0; i < looked_at; ++i) {
-    const auto levels = levels_of(*counted[i * counted.size() / looked_at], seen);
-    if (!levels) return {};
-    sum += *levels;
+    if (!look_at(*counted[i * counted.size() / looked_at], seen)) return {};
   }
-  const bool few = static_cast<double>(sum) < kLeastLevels * static_cast<double>(seen);
-  return seen == 0 || few ? std::string() : "q4_1";
+  const bool few =
+      static_cast<double>(seen.levels) < kLeastLevels * static_cast<double>(seen.groups);
+  if (seen.groups == 0 || few) return {};
+  return seen.zero_on_grid ? kIntegerGrid : kOffsetGrid;
 }
 
 std::string grid_of(const SafetensorsModel& weights) {

@@ -32,8 +32,13 @@ struct WeightMatrix {
   std::string_view data;
 };
 
-// q4_1 where the values of each group of 32 neighbours in a row lie on an even grid of at most 16
-// levels, in every place that is looked at; else empty. Looks at a few thousand values, so a file
+// Names of grids of 4 bits. q4_1: with any offset, as llama.cpp's type of that name. int4: zero is
+// on the grid, as where the zero point is a whole number (ONNX, MLX, GPTQ).
+inline constexpr const char* kOffsetGrid = "q4_1";
+inline constexpr const char* kIntegerGrid = "int4";
+
+// The grid on which the values of each group of 32 neighbours in a row lie, in every place that is
+// looked at; else empty. Looks at a few thousand values, so a file
 // of any size takes no time. Embeddings and heads, which are often kept wider, are passed over.
 std::string grid_of(std::span<const WeightMatrix> matrices);
 std::string grid_of(const SafetensorsModel& weights);

@@ -85,6 +85,16 @@ TEST_CASE("4 bits widened again are found, whatever they were widened to and how
   }
 }
 
+TEST_CASE("a grid with zero on it, as whole zero points make it, is another") {
+  auto values = normal();
+  for (std::size_t begin = 0; begin < values.size(); begin += 64) {
+    for (std::size_t i = begin; i < begin + 64; ++i)
+      values[i] = 0.0123f * std::round(std::clamp(values[i] / 0.0123f, -7.0f, 8.0f));
+  }
+  CHECK(grid_of_one(as_f32(values), "f32") == "int4");
+  CHECK(grid_of_one(as_bf16(values), "bf16") == "int4");
+}
+
 TEST_CASE("8, 2 and 1 bits are no grid of 4 bits, nor is a constant") {
   for (const std::size_t levels : {256u, 4u, 2u})
     CHECK(grid_of_one(as_f32(on_levels(normal(), 32, even(levels))), "f32").empty());
