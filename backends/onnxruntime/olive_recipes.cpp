@@ -48,7 +48,8 @@ std::vector<Recipe> olive_decoder_recipes() {
       .source_grid = "int4",
       .note =
           "4 bits, the error of each column made good by the next ones, blocks of 32; by Olive"};
-  return {k_quant,
+  return {quantised("olive_k_quant", 5.125, f32, {{"method", "k_quant"}, {"bits", "4"}},
+                    "4 bits with zero points fitted to the weights, blocks of 32"),
           quantised("olive_rtn_int4", 5, f32, {{"method", "rtn"}, {"bits", "4"}},
                     "4 bits, rounded to the nearest, blocks of 32"),
           gptq};
