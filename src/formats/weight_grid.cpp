@@ -32,9 +32,7 @@ double farthest(const EvenGrid& grid, std::span<const float> values) {
   return most;
 }
 
-std::size_t element_bytes(std::string_view type) {
-  return type == "f32" ? 4 : type == "f16" || type == "bf16" ? 2 : 0;
-}
+bool is_float(std::string_view type) { return type == "f32" || type == "f16" || type == "bf16"; }
 
 float element(std::string_view type, const char* at) {
   if (type == "f32") {
@@ -48,7 +46,7 @@ float element(std::string_view type, const char* at) {
 }
 
 bool is_counted(const WeightMatrix& matrix) {
-  if (element_bytes(matrix.type) == 0 || matrix.columns < kGroup || matrix.columns % kGroup != 0)
+  if (!is_float(matrix.type) || matrix.columns < kGroup || matrix.columns % kGroup != 0)
     return false;
   const auto has = [&](std::string_view part) {
     return matrix.name.find(part) != matrix.name.npos;
@@ -58,7 +56,7 @@ bool is_counted(const WeightMatrix& matrix) {
 }
 
 Group group_at(const WeightMatrix& matrix, std::size_t index) {
-  const std::size_t size = element_bytes(matrix.type);
+  const std::size_t size = safetensors_element_bytes(matrix.type);
   Group group;
   for (std::size_t i = 0; i < kGroup; ++i)
     group[i] = element(matrix.type, matrix.data.data() + (index * kGroup + i) * size);
@@ -79,7 +77,7 @@ bool has_zero(const EvenGrid& grid) {
 
 // False when a group lies on no grid.
 bool look_at(const WeightMatrix& matrix, Seen& seen) {
-  const std::size_t groups = matrix.data.size() / (kGroup * element_bytes(matrix.type));
+  const std::size_t groups = matrix.data.size() / (kGroup * safetensors_element_bytes(matrix.type));
   for (std::size_t place = 0; place < kPlaces; ++place) {
     const std::size_t begin = groups / kPlaces * place;
     const std::size_t end = std::min(groups, begin + kGroupsInPlace);

@@ -206,10 +206,7 @@ def widened(made, source, workspace):
     config = json.loads((source / CONFIG).read_text()) | {"torch_dtype": "float32"}
     config.pop("dtype", None)
     (workspace / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
-    names = [name for name in protocol.BESIDE if name != CONFIG and (source / name).is_file()]
-    for name in names:
-        protocol.bring(source / name, workspace / name)
-    return [CONFIG, WEIGHTS, *names]
+    return [CONFIG, WEIGHTS, *protocol.bring_tokenizer(source, workspace, without=(CONFIG,))]
 
 
 class Olive(protocol.Backend):

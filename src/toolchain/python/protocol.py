@@ -272,9 +272,9 @@ def bring(source, target):
 BESIDE = ("vocab.gguf", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "config.json")
 
 
-def bring_tokenizer(source, workspace):
-    """The tokenizer beside the input travels with the artifact; the names of its files."""
-    names = [pathlib.Path(name) for name in BESIDE if (source / name).is_file()]
+def bring_tokenizer(source, workspace, without=()):
+    """The tokenizer beside the input travels with the artifact; the names of its files. without: files of those names stay."""
+    names = [pathlib.Path(name) for name in BESIDE if name not in without and (source / name).is_file()]
     if (source / "tokenizer").is_dir():
         names += [pathlib.Path("tokenizer") / path.name for path in sorted((source / "tokenizer").iterdir()) if path.is_file()]
     for name in names:
