@@ -69,16 +69,23 @@ class Comparison:
         return Turns([self.ours.bench("rates"), self.ours.worker("llama_cpp"), self.file, 0, PROMPT, NEW] +
                      [f"{name}={value}" for name, value in self.options.items()])
 
+    def _peers(self):
+        tests = {"prefill": (PROMPT, 0, 0), "decode": (0, NEW, PROMPT)}
+        return {metric: stepped.Stepped(self._peer_command(*test), TURNS, cwd=self.bench.parent)
+                for metric, test in tests.items()}
+
     def round(self, number):
-        """One life of everybody, in turns: an order, its reverse, an order, ..."""
-        lives = {"strop": self._ours(), "again": self._ours()}
-        peers = {}
+        """One life of everybody, in turns: an order, its reverse, an order, ... Who starts first may get the better
+        memory, so the start takes turns too."""
+        order, lives, peers = paired.order(number)[:3], {}, {}
         try:
-            for metric, test in (("prefill", (PROMPT, 0, 0)), ("decode", (0, NEW, PROMPT))):
-                peers[metric] = stepped.Stepped(self._peer_command(*test), TURNS, cwd=self.bench.parent)
+            for name in order:
+                if name == "peer":
+                    peers |= self._peers()
+                else:
+                    lives[name] = self._ours()
             runs = {name: [] for name in paired.NAMES}
             for turn in range(TURNS):
-                order = paired.order(number)[:3]
                 for name in order if turn % 2 == 0 else order[::-1]:
                     if name == "peer":
                         for peer in peers.values():

@@ -2,12 +2,35 @@
 #   bin/strop, libexec/strop/strop-worker-*, share/strop   the program
 #   lib/strop/ENGINE                                       an engine that tools/setup fetched
 #   include/strop, lib/libstrop.a, lib/cmake/strop         for programs that use the library
+#   share/doc/strop, share/man, shells' folders            documentation, manual page, completions
 # An engine that the system brought stays where it is. Paths between these are relative, so that the
 # whole can be moved.
 
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/share/" DESTINATION share/strop OPTIONAL)
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/README.md"
+  "${PROJECT_SOURCE_DIR}/CHANGELOG.md" "${PROJECT_SOURCE_DIR}/SECURITY.md"
   DESTINATION share/doc/strop OPTIONAL)
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs" DESTINATION share/doc/strop
+  FILES_MATCHING PATTERN "*.md")
+
+# What `strop ARGUMENTS...` prints when it is installed, as the file PLACE/NAME.
+function(strop_install_printed place name)
+  set(file "${PROJECT_BINARY_DIR}/printed/${name}")
+  list(JOIN ARGN " " arguments)
+  install(CODE "file(MAKE_DIRECTORY \"${PROJECT_BINARY_DIR}/printed\")
+execute_process(COMMAND \"$<TARGET_FILE:strop>\" ${arguments}
+  OUTPUT_FILE \"${file}\" COMMAND_ERROR_IS_FATAL ANY)")
+  install(FILES "${file}" DESTINATION "${place}")
+endfunction()
+
+if(TARGET strop AND NOT CMAKE_CROSSCOMPILING)
+  strop_install_printed(share/man/man1 strop.1 man)
+  strop_install_printed(share/bash-completion/completions strop completion bash)
+  strop_install_printed(share/fish/vendor_completions.d strop.fish completion fish)
+  # Where zsh looks below /usr/local, and below /usr on Debian.
+  strop_install_printed(share/zsh/site-functions _strop completion zsh)
+  strop_install_printed(share/zsh/vendor-completions _strop completion zsh)
+endif()
 
 # Every module of src/ in one library, made only from public headers outside.
 add_library(strop_library STATIC)

@@ -1,5 +1,6 @@
 #include "completion.h"
 
+#include "help.h"
 #include "strop/run.h"
 
 namespace strop::cli {
@@ -39,11 +40,21 @@ std::string zsh(const CLI::App& app) {
   return "#compdef strop\nautoload -U +X bashcompinit && bashcompinit\n" + bash(app);
 }
 
+// As one word: inside single quotes fish reads only \' and \\ as something else.
+std::string fish_quoted(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "'";
+}
+
 std::string fish(const CLI::App& app) {
   std::string text;
   for (const CLI::App* verb : app.get_subcommands({})) {
-    text += "complete -c strop -n __fish_use_subcommand -a " + verb->get_name() + " -d '" +
-            verb->get_description() + "'\n";
+    text += "complete -c strop -n __fish_use_subcommand -a " + verb->get_name() + " -d " +
+            fish_quoted(verb->get_description()) + "\n";
     for (const CLI::Option* option : verb->get_options()) {
       for (const std::string& name : option->get_lnames())
         text += "complete -c strop -n '__fish_seen_subcommand_from " + verb->get_name() + "' -l " +
@@ -69,6 +80,21 @@ std::string roff(const std::string& text) {
   return out;
 }
 
+std::string manual_of(const CLI::App& verb) {
+  const HelpFormatter formatter;
+  std::string text = ".SS " + verb.get_name() + "\n" + roff(verb.get_description()) + "\n";
+  for (const CLI::Option* option : verb.get_options()) {
+    if (option == verb.get_help_ptr()) continue;
+    const bool positional = option->get_positional();
+    const std::string value = positional ? "" : option->get_type_name();
+    text += ".TP\n.B " + roff(formatter.make_option_name(option, positional)) +
+            (value.empty() ? "" : " " + roff(value)) + "\n" + roff(option->get_description()) +
+            "\n";
+  }
+  const std::string footer = verb.get_footer();
+  return footer.empty() ? text : text + ".PP\n.nf\n" + roff(footer) + "\n.fi\n";
+}
+
 }  // namespace
 
 std::vector<std::string> flags(const CLI::App& verb) {
@@ -86,19 +112,10 @@ std::string completion(const CLI::App& app, const std::string& shell) {
 
 std::string manual(const CLI::App& app) {
   std::string text = ".TH STROP 1 \"\" \"strop " + std::string(version()) +
-                     "\"\n.SH NAME\nstrop \\- puts the edge on a model\n.SH SYNOPSIS\n.B strop\n.I "
-                     "verb\n[options]\n.SH DESCRIPTION\n" +
+                     "\"\n.SH NAME\nstrop \\- optimises AI models for a target and measures the "
+                     "result\n.SH SYNOPSIS\n.B strop\n.I verb\n[options]\n.SH DESCRIPTION\n" +
                      roff(app.get_description()) + "\n.SH VERBS\n";
-  for (const CLI::App* verb : app.get_subcommands({})) {
-    text += ".SS " + verb->get_name() + "\n" + roff(verb->get_description()) + "\n";
-    for (const CLI::Option* option : verb->get_options()) {
-      const std::string name = option->get_name(false, true);
-      if (name == "--help,-h" || name == "-h,--help") continue;
-      text += ".TP\n.B " + roff(name) +
-              (option->get_type_name().empty() ? "" : " " + roff(option->get_type_name())) + "\n" +
-              roff(option->get_description()) + "\n";
-    }
-  }
+  for (const CLI::App* verb : app.get_subcommands({})) text += manual_of(*verb);
   return text + ".SH EXAMPLES\n.nf\n" + roff(app.get_footer()) + "\n.fi\n";
 }
 

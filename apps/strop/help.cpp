@@ -59,9 +59,7 @@ std::string HelpFormatter::make_option_name(const CLI::Option* option, bool is_p
 }
 
 std::string HelpFormatter::make_option_opts(const CLI::Option* option) const {
-  const std::string type = option->get_type_name();
-  return without(CLI::Formatter::make_option_opts(option),
-                 type.substr(std::min(type.find(':'), type.size())));
+  return without(CLI::Formatter::make_option_opts(option), " TEXT");
 }
 
 }  // namespace strop::cli

@@ -11,7 +11,7 @@ class HelpFormatter : public CLI::Formatter {
   HelpFormatter();
   std::string make_help(const CLI::App* app, std::string name,
                         CLI::AppFormatMode mode) const override;
-  // Without the parser's words for what it checks: a wrong value is told when it is given.
+  // Without the parser's words: what a switch is set to, and a type beside a positional's own name.
   std::string make_option_name(const CLI::Option* option, bool is_positional) const override;
   std::string make_option_opts(const CLI::Option* option) const override;
 };

@@ -38,8 +38,8 @@ constexpr const char* kFooter =
     "\n"
     "Exit codes: 0 every required gate passes; 3 finished, a required gate fails or is not "
     "measured;\n"
-    "4 run --locked: a number changed or an input differs; 2 usage; 1 could not finish;\n"
-    "130 interrupted (the same command goes on where it was).";
+    "4 run --locked: a number changed or an input differs; measure A B: too noisy to tell;\n"
+    "2 usage; 1 could not finish; 130 interrupted (the same command goes on where it was).";
 
 std::vector<std::string> known_words(const CLI::App& app) {
   std::vector<std::string> words;
@@ -48,20 +48,44 @@ std::vector<std::string> known_words(const CLI::App& app) {
   return words;
 }
 
-// The error of the argument parser, with the nearest known word for a mistyped one.
+// Whether a mistyped word may be behind it: the parser misses one, or has one too many.
+bool is_of_words(const CLI::ParseError& error) {
+  const int code = error.get_exit_code();
+  return code == static_cast<int>(CLI::ExitCodes::ExtrasError) ||
+         code == static_cast<int>(CLI::ExitCodes::RequiredError);
+}
+
+// What stands in the place of a verb or a flag and is none; empty: nothing.
+std::string mistyped(const std::vector<std::string>& known, bool has_verb, int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string typed = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
+    const bool in_place = typed.starts_with("--") || (i == 1 && !has_verb);
+    if (in_place && std::find(known.begin(), known.end(), typed) == known.end()) return typed;
+  }
+  return {};
+}
+
+// What the parser refuses, with the nearest known word for a mistyped one.
+std::string message_of(const CLI::App& verb, bool has_verb, const CLI::ParseError& error, int argc,
+                       char** argv) {
+  const std::vector<std::string> known = known_words(verb);
+  const std::string typed = is_of_words(error) ? mistyped(known, has_verb, argc, argv) : "";
+  if (typed.empty()) {
+    std::string message = error.what();
+    if (const auto at = message.find(": must be "); at != message.npos) message.erase(at, 1);
+    return message;
+  }
+  const std::string near = nearest(typed, known);
+  return str(typed.starts_with('-') ? str(verb.get_name(), " has no flag ", typed)
+                                    : str("there is no verb ", typed),
+             near.empty() ? "." : str(". Did you mean ", near, "?"));
+}
+
 int explain(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   if (error.get_exit_code() == 0) return app.exit(error);
   const CLI::App* verb = &app;
   for (const CLI::App* sub : app.get_subcommands()) verb = sub;
-  std::fprintf(stderr, "strop: %s\n", error.what());
-  const std::vector<std::string> known = known_words(*verb);
-  for (int i = 1; i < argc; ++i) {
-    const std::string typed = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
-    const bool looks_like_word = typed.starts_with("--") || (i == 1 && verb == &app);
-    if (!looks_like_word || std::find(known.begin(), known.end(), typed) != known.end()) continue;
-    if (const std::string word = nearest(typed, known); !word.empty())
-      std::fprintf(stderr, "Did you mean %s instead of %s?\n", word.c_str(), typed.c_str());
-  }
+  std::fprintf(stderr, "strop: %s\n", message_of(*verb, verb != &app, error, argc, argv).c_str());
   std::fprintf(stderr, "Try: strop %s%s--help\n", verb == &app ? "" : verb->get_name().c_str(),
                verb == &app ? "" : " ");
   return usage;
@@ -70,7 +94,6 @@ int explain(const CLI::App& app, const CLI::ParseError& error, int argc, char** 
 int main_body(int argc, char** argv) {
   CLI::App app{kDescription, "strop"};
   app.formatter(std::make_shared<HelpFormatter>());
-  app.footer(kFooter);
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string(version()));
   int code = all_passed;
@@ -82,6 +105,7 @@ int main_body(int argc, char** argv) {
   add_toolchain_verb(app, code);
   add_verify_verb(app, code);
   add_reference_verbs(app);
+  app.footer(kFooter);  // now, or verbs without a footer would have it too
 
   std::vector<std::string> arguments(argv + 1, argv + argc);
   if (!arguments.empty() && arguments.front() == run->get_name()) {

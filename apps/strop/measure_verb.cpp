@@ -1,9 +1,11 @@
 // strop measure: the artifacts of a report, two things against each other, or one under load.
 #include <unistd.h>
 
+#include <array>
 #include <iostream>
 #include <memory>
 
+#include "checks.h"
 #include "console.h"
 #include "request.h"
 #include "stage_verbs.h"
@@ -77,13 +79,37 @@ int put_under_load(const Invocation& in, Watch& watch, std::stop_token stop) {
   return all_passed;
 }
 
-Error usage_error(const std::string& message, const std::string& hint) {
-  return {.code = ErrorCode::invalid_input, .message = message, .hint = hint, .field = "INPUT"};
+Error usage_error(const std::string& message, const std::string& hint,
+                  const std::string& field = "INPUT") {
+  return {.code = ErrorCode::invalid_input, .message = message, .hint = hint, .field = field};
+}
+
+struct OwnFlag {
+  const char* name;
+  bool applies;
+};
+
+// A flag of another way to measure is refused, not dropped.
+Result<void> check_flags(const Invocation& in) {
+  const bool compares = !in.second.empty();
+  const std::array own{OwnFlag{"--out", !compares}, OwnFlag{"--margin", compares},
+                       OwnFlag{"--streams", in.load}, OwnFlag{"--prompts", in.load},
+                       OwnFlag{"--rate", in.load}};
+  for (const OwnFlag& flag : own) {
+    if (flag.applies || in.verb->count(flag.name) == 0) continue;
+    return usage_error(str(flag.name, " cannot be given with ",
+                           in.load    ? "--load"
+                           : compares ? "two to compare"
+                                      : "a report"),
+                       "Leave it out; strop measure --help says what it is for.", flag.name);
+  }
+  return {};
 }
 
 int measure_verb(Invocation& in) {
   if (in.load && !in.second.empty())
     return complain(usage_error("--load takes one artifact", "Leave out B, or --load."), in.json);
+  if (auto fine = check_flags(in); !fine) return complain(fine.error(), in.json);
   if (!in.load && in.second.empty()) {
     if (in.request.out.empty())
       return complain(usage_error("-o is required for a report",
@@ -105,6 +131,7 @@ void add_measure_verb(CLI::App& program, int& code) {
   CLI::App* verb = program.add_subcommand(
       "measure", "Measure a report's artifacts, compare two artifacts or runs, or load one");
   const auto in = std::make_shared<Invocation>();
+  in->verb = verb;
   verb->add_option("INPUT", in->input,
                    "JSON of strop optimize (- for standard input), or the first to compare: an "
                    "artifact, a run folder")
@@ -113,25 +140,25 @@ void add_measure_verb(CLI::App& program, int& code) {
   add_out_flag(*verb, in->request, false);
   verb->add_option("--margin", in->margin, "Differences up to this share do not count")
       ->type_name("SHARE")
-      ->check(CLI::Range(0.001, 1.0))
+      ->check(number_within(0.001, 1))
       ->capture_default_str();
   verb->add_flag("--load", in->load, "Put the artifact under load: closed loop, then Poisson");
   verb->add_option("--streams", in->traffic.streams, "Concurrent sequences of the closed loop")
       ->type_name("N,...")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::Range(1, 64))
+      ->check(whole_number(1, 64))
       ->capture_default_str();
   verb->add_option("--prompts", in->traffic.prompts, "Prompt lengths for the time to first token")
       ->type_name("N,...")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::Range(1, 1 << 20))
+      ->check(whole_number(1, 1 << 20))
       ->capture_default_str();
   verb->add_option("--rate", in->traffic.rate,
                    "Requests per second of the open loop; default 70 % of the closed loop's best")
       ->type_name("R")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   verb->add_flag("--json", in->json, "JSON on stdout even at a terminal");
   add_measure_flags(*verb, in->request);
   verb->footer(kFooter);

@@ -2,6 +2,7 @@
 #include <iostream>
 #include <memory>
 
+#include "checks.h"
 #include "completion.h"
 #include "strop/golden.h"
 #include "strop/json.h"
@@ -16,7 +17,7 @@ void add_reference_verbs(CLI::App& program) {
       "JSON Schema of report.json, strop.lock.json, the worker protocol or golden records");
   const auto of = std::make_shared<std::string>("report");
   schema->add_option("OF", *of, "report, lock, protocol or golden")
-      ->check(CLI::IsMember({"report", "lock", "protocol", "golden"}))
+      ->check(one_of({"report", "lock", "protocol", "golden"}))
       ->capture_default_str();
   schema->callback([of] {
     std::cout << (*of == "report"   ? report_schema()
@@ -30,7 +31,7 @@ void add_reference_verbs(CLI::App& program) {
   const auto shell = std::make_shared<std::string>();
   complete->add_option("SHELL", *shell, "bash, zsh or fish")
       ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+      ->check(one_of({"bash", "zsh", "fish"}));
   complete->callback([&program, shell] { std::cout << completion(program, *shell); });
 
   CLI::App* man = program.add_subcommand("man", "The manual page, as roff: strop man | man -l -");

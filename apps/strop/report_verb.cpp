@@ -18,6 +18,9 @@ namespace fs = std::filesystem;
 namespace strop::cli {
 namespace {
 
+constexpr const char* kHint =
+    "Give the folder of a finished run, its report.json, or what `strop gate` printed.";
+
 struct Invocation {
   RunRequest request;
   std::vector<std::string> inputs;
@@ -63,6 +66,24 @@ Result<void> write_file(const fs::path& path, const std::string& text) {
                .value = path.string()};
 }
 
+// `run`: where the raw samples lie that the page draws; empty: nowhere.
+Result<void> write_run(const Report& report, const fs::path& run, const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  STROP_TRY(const std::string page, to_html(report, run.string()));
+  STROP_CHECK(write_file(folder / "report.html", page));
+  return write_file(folder / "report.json", to_json(report));
+}
+
+int show_run(const Invocation& in, const Report& report, const fs::path& run) {
+  if (!in.request.out.empty()) {
+    if (auto written = write_run(report, run, in.request.out); !written)
+      return complain(written.error(), in.json);
+  }
+  print(report, in.json);
+  return verdict_code(report);
+}
+
 Result<void> write_sides(const SideBySide& sides, const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
@@ -75,7 +96,7 @@ int show_sides(const Invocation& in) {
   std::vector<NamedReport> runs;
   for (const std::string& input : in.inputs) {
     auto run = read_run(input);
-    if (!run) return complain(run.error(), in.json);
+    if (!run) return complain(of_argument(std::move(run).error(), "RUN"), in.json);
     runs.push_back(*std::move(run));
   }
   const SideBySide sides = side_by_side(runs);
@@ -92,16 +113,14 @@ int report_verb(Invocation& in) {
   const std::string& input = in.inputs.front();
   std::error_code error;
   if (fs::is_directory(input, error)) {
-    const auto run = read_run(input);
-    if (!run) return complain(run.error(), in.json);
-    print(run->report, in.json);
-    return verdict_code(run->report);
+    auto run = read_run(input);
+    if (!run) return complain(of_argument(std::move(run).error(), "RUN"), in.json);
+    return show_run(in, run->report, input);
   }
-  auto report = read_report(input);
+  auto report = read_report(input, kHint);
   if (!report) return complain(report.error(), in.json);
   if (report->finished_stage != Stage::report) return finish(in, *std::move(report));
-  print(*report, in.json);
-  return verdict_code(*report);
+  return show_run(in, *report, input == "-" ? fs::path() : fs::absolute(input).parent_path());
 }
 
 }  // namespace
@@ -119,11 +138,12 @@ void add_report_verb(CLI::App& program, int& code) {
                    "side_by_side.json")
       ->type_name("DIR");
   verb->add_flag("--json", in->json, "JSON on stdout even at a terminal");
-  verb->footer(
+  verb->footer(str(
       "Examples:\n  strop report out                       the table of a finished run\n  strop "
       "report laptop/ server/ -o both   several runs side by side, as a page too\n  strop gate "
       "m.json "
-      "| strop report - -o out");
+      "| strop report - -o out\n",
+      kVerdictCodes, ". Several runs are not\njudged: 0."));
   verb->callback([&code, in] { code = report_verb(*in); });
 }
 

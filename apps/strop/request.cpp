@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "checks.h"
 #include "strop/thresholds.h"
 #include "values.h"
 
@@ -25,7 +26,7 @@ CLI::Option* add_value(CLI::App& app, const std::string& flag, T& target, Parser
           },
           help)
       ->type_name(form)
-      ->group("Goal");
+      ->group(kGoal);
 }
 
 std::string gate_names() {
@@ -63,25 +64,28 @@ void add_shared_flags(CLI::App& app, RunRequest& request) {
   app.add_option("--prompt-tokens", goal.workload.prompt_tokens,
                  "Prompt of one request, which latency and speed are of")
       ->type_name("N")
-      ->check(CLI::Range(1, 1 << 20))
+      ->check(whole_number(1, 1 << 20))
       ->capture_default_str()
-      ->group("Goal");
+      ->group(kGoal);
   app.add_option("--new-tokens", goal.workload.new_tokens, "Continuation of one request")
       ->type_name("N")
-      ->check(CLI::Range(1, 1 << 20))
+      ->check(whole_number(1, 1 << 20))
       ->capture_default_str()
-      ->group("Goal");
+      ->group(kGoal);
   app.add_option("--data", goal.evaluation_data,
                  "Your own evaluation data: .txt files, or several by domain, as "
                  "news=FILE,code=FOLDER; for tensor models arrays, images or texts (docs/data.md)")
       ->type_name("PATH|NAME=PATH,...")
-      ->group("Goal");
+      ->group(kGoal);
   app.add_option("--threads", goal.workload.threads,
                  "Threads of every engine; default: every usable core")
       ->type_name("N")
-      ->check(CLI::Range(1, 1024))
-      ->group("Goal");
-  app.add_option("--seed", goal.seed, "Seed of everything random")->type_name("N")->group("Goal");
+      ->check(whole_number(1, 1024))
+      ->group(kGoal);
+  app.add_option("--seed", goal.seed, "Seed of everything random")
+      ->type_name("N")
+      ->check(whole_number())
+      ->group(kGoal);
   add_worker_flags(app, request);
 }
 
@@ -89,12 +93,13 @@ void add_shared_flags(CLI::App& app, RunRequest& request) {
 
 void add_worker_flags(CLI::App& app, RunRequest& request) {
   add_value(app, "--max-worker-memory", request.worker_memory_bytes, parse_size,
-            "A worker that uses more is ended; default nine tenths of the available memory",
-            "SIZE");
+            "A worker that uses more is ended; default nine tenths of the available memory", "SIZE")
+      ->group(kWorkers);
   add_value(app, "--worker-timeout", request.worker_silence_seconds, parse_seconds,
-            "A worker that is silent for longer is ended; default 5m", "TIME");
+            "A worker that is silent for longer is ended; default 5m", "TIME")
+      ->group(kWorkers);
   app.add_flag("!--no-confine", request.confine, "Run the engines without confinement")
-      ->group("Goal");
+      ->group(kWorkers);
 }
 
 void add_goal_flags(CLI::App& app, RunRequest& request) {
@@ -102,12 +107,13 @@ void add_goal_flags(CLI::App& app, RunRequest& request) {
   app.add_option("--target", request.target,
                  "Target profile by name or file; without it, this machine")
       ->type_name("NAME|FILE")
-      ->group("Goal");
+      ->group(kGoal);
   app.add_option("--framework", goal.frameworks,
                  "Only these frameworks, in this order of preference")
       ->type_name("NAME,...")
       ->delimiter(',')
-      ->group("Goal");
+      ->allow_extra_args(false)
+      ->group(kGoal);
   app.add_option_function<std::string>(
          "--profile",
          [&goal](const std::string& word) {
@@ -117,14 +123,14 @@ void add_goal_flags(CLI::App& app, RunRequest& request) {
          },
          "Which gates are required: prototype (conversion, accuracy, speed, memory), production "
          "(all, with a test under load), strict (all, and noisy or not measured is a failure)")
-      ->check(CLI::IsMember({"prototype", "production", "strict"}))
+      ->check(one_of({"prototype", "production", "strict"}))
       ->type_name("prototype|production|strict")
-      ->group("Goal");
+      ->group(kGoal);
   app.add_option("--eval", goal.evaluation_tasks,
                  "Your own labelled tasks: multiple choice, classification, exact answers")
       ->type_name("FILE.jsonl")
-      ->check(CLI::ExistingFile)
-      ->group("Goal");
+      ->check(existing_file())
+      ->group(kGoal);
   add_value(app, "--budget", goal.budget.wall_seconds, parse_seconds,
             str("Wall time for the whole run; default ", Budget{}.wall_seconds, "s"), "TIME");
   add_value(app, "--max-size", goal.limits.size_bytes, parse_size, "Largest artifact on disk",
@@ -137,7 +143,7 @@ void add_goal_flags(CLI::App& app, RunRequest& request) {
         STROP_TRY(const double seconds, parse_seconds(text));
         return seconds * 1000;
       },
-      "Highest median time per token", "TIME");
+      "Highest median time per token; of a tensor model: per inference", "TIME");
   add_value(app, "--min-accuracy", goal.thresholds.accuracy_ratio, parse_ratio,
             "Lowest accuracy, as a share of the original's; default 95%", "RATIO");
   std::string help = "Another threshold for a gate, as often as needed; NAME is";
@@ -151,12 +157,12 @@ void add_goal_flags(CLI::App& app, RunRequest& request) {
          help + "\n" + kConversionGate + ": highest mean KL, in nats; default by the precision")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false)
-      ->group("Goal");
+      ->group(kGoal);
   app.add_option("--prefer", goal.prefer,
                  "What decides between artifacts that pass: speed, accuracy or memory")
-      ->check(CLI::IsMember({"speed", "accuracy", "memory"}))
+      ->check(one_of({"speed", "accuracy", "memory"}))
       ->type_name("WHAT")
-      ->group("Goal");
+      ->group(kGoal);
   add_shared_flags(app, request);
 }
 

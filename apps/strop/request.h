@@ -7,6 +7,10 @@
 
 namespace strop::cli {
 
+// Groups of flags in --help. What a lock file or a report says already is of these.
+inline constexpr const char* kGoal = "Goal";
+inline constexpr const char* kWorkers = "Workers";
+
 // Adds the flags of the goal and the target.
 void add_goal_flags(CLI::App& app, RunRequest& request);
 // Those of them that measuring outside of a run takes.

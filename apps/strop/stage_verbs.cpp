@@ -28,9 +28,36 @@ constexpr std::array kVerbs{
     Verb{"optimize", Stage::optimize, "Make the plan's artifacts"},
     Verb{"gate", Stage::gate, "Judge the measurements, find the front, recommend"}};
 
+// What the goal has where the flag would say it.
+std::string said(const Goal& goal, const std::string& flag) {
+  const Workload& workload = goal.workload;
+  if (flag == "--budget") return str(goal.budget.wall_seconds, "s");
+  if (flag == "--prompt-tokens") return str(workload.prompt_tokens);
+  if (flag == "--new-tokens") return str(workload.new_tokens);
+  if (flag == "--threads")
+    return workload.threads == 0 ? "every usable core" : str(workload.threads);
+  if (flag == "--seed") return str(goal.seed);
+  return goal.evaluation_data.empty() ? "the text that strop ships" : goal.evaluation_data;
+}
+
+// The goal is the report's: a flag that says it again is refused, not dropped.
+Result<void> check_flags(const CLI::App& verb, const Goal& goal) {
+  for (const CLI::Option* option : verb.get_options()) {
+    if (option->get_group() != kGoal || option->count() == 0) continue;
+    const std::string name = option->get_name();
+    return Error{.code = ErrorCode::invalid_input,
+                 .message = str(name, " cannot be given with a report: it says ", said(goal, name)),
+                 .hint = "Leave it out, or begin again with it: strop assess.",
+                 .field = name};
+  }
+  return {};
+}
+
 // What the verb before left; its model, target and goal become the request's.
 Result<Report> report_before(StageInvocation& in, Stage stage) {
-  STROP_TRY(Report report, read_report(in.input));
+  const auto before = static_cast<Stage>(static_cast<int>(stage) - 1);
+  STROP_TRY(Report report, read_report(in.input, str("Give what `strop ", word_of(before),
+                                                     "` printed; - reads standard input.")));
   if (report.finished_stage == Stage::none ||
       static_cast<int>(report.finished_stage) + 1 < static_cast<int>(stage)) {
     return Error{.code = ErrorCode::invalid_input,
@@ -38,6 +65,7 @@ Result<Report> report_before(StageInvocation& in, Stage stage) {
                  .hint = "The order is assess, plan, optimize, measure, gate, report.",
                  .field = "finished_stage"};
   }
+  STROP_CHECK(check_flags(*in.verb, report.goal));
   in.request.goal = report.goal;
   if (report.model) in.request.model = report.model->path;
   if (report.target && !report.target->local) in.request.target = report.target->name;
@@ -78,7 +106,10 @@ void add_stage_verbs(CLI::App& program, int& code) {
            first ? "MODEL" : "INPUT", in->input,
            first ? "Model folder or file" : "JSON of the stage before; - for standard input")
         ->required();
+    in->verb = sub;
     if (first) add_goal_flags(*sub, in->request);
+    if (verb.stage == Stage::optimize) add_worker_flags(*sub, in->request);
+    if (verb.stage == Stage::gate) sub->footer(str(kVerdictCodes, "."));
     sub->add_flag("--json", in->json, "JSON on stdout even at a terminal");
     sub->callback([&code, in, stage = verb.stage] { code = stage_verb(*in, stage); });
   }

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "checks.h"
 #include "console.h"
 #include "request.h"
 #include "strop/store.h"
@@ -53,7 +54,7 @@ void add_store_verb(CLI::App& program, int& code) {
                    "gc: remove what no run folder needs, least recently used first; with a limit,\n"
                    "only as much as brings the store below it")
       ->required()
-      ->check(CLI::IsMember({"list", "verify", "gc"}))
+      ->check(one_of({"list", "verify", "gc"}))
       ->type_name("");
   add_store_limit(*verb, in->request);
   verb->add_flag("--json", in->json, "JSON on stdout");

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 
+#include "checks.h"
 #include "console.h"
 #include "strop/json.h"
 #include "strop/toolchain.h"
@@ -95,7 +96,7 @@ void add_toolchain_verb(CLI::App& program, int& code) {
           "check [NAME]: compare every file with what was installed\n"
           "remove NAME: free its disk space")
       ->required()
-      ->check(CLI::IsMember({"list", "install", "remove", "check"}))
+      ->check(one_of({"list", "install", "remove", "check"}))
       ->type_name("");
   verb->add_option("NAME", in->name, "Name of the toolchain, as strop toolchain list shows it")
       ->type_name("");

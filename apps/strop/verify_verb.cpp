@@ -24,8 +24,8 @@ void print(const GoldenReport& report) {
   constexpr std::array words{"ok", "DRIFT", "not checked", "not checked"};
   for (const GoldenCheck& check : report.checks)
     std::cout << words.at(static_cast<std::size_t>(check.verdict)) << ": " << check.what
-              << (check.record.empty() ? "" : " (" + check.record + ")") << ": " << check.reason
-              << "\n";
+              << (check.record.empty() ? "" : " (" + check.record + ")") << ": "
+              << printable(check.reason) << "\n";
   std::cout << (report.passed ? "The artifact computes what it did when it passed.\n"
                               : "The artifact has drifted.\n");
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 
+#include "console.h"
 #include "values.h"
 
 namespace strop::cli {
@@ -14,29 +15,21 @@ namespace {
 constexpr std::array kStageWords{"", "assess", "plan", "optimize", "measure", "gate", "report"};
 constexpr std::chrono::milliseconds kRefresh{100};
 
-std::string_view word(Stage stage) { return kStageWords.at(static_cast<std::size_t>(stage)); }
-
 std::size_t columns() {
   winsize size{};
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
-// Names of models and files reach the terminal through events: no control characters.
-std::string printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  }
-  return text;
-}
-
 }  // namespace
+
+std::string_view word_of(Stage stage) { return kStageWords.at(static_cast<std::size_t>(stage)); }
 
 void Watch::on(const Event& event) {
   const std::lock_guard lock(mutex_);
   switch (event.kind) {
     case Event::Kind::stage:
       subject_.clear();
-      if (!terminal_) line(std::string(word(event.stage)));
+      if (!terminal_) line(std::string(word_of(event.stage)));
       break;
     case Event::Kind::work:
       if (terminal_)
@@ -49,7 +42,7 @@ void Watch::on(const Event& event) {
       if (terminal_) status(event);
       break;
     case Event::Kind::failed:
-      line(str("  ", event.subject, " failed: ", event.text));
+      line(str("  ", event.subject, " failed: ", untagged(event.text)));
       break;
     case Event::Kind::note:
       line(str("  ", event.text));
@@ -68,8 +61,9 @@ void Watch::status(const Event& event) {
   if (event.subject == subject_ && event.kind != Event::Kind::done && now - last_ < kRefresh)
     return;
   last_ = now;
-  std::string text =
-      event.stage == Stage::none ? event.subject : str("[", word(event.stage), "] ", event.subject);
+  std::string text = event.stage == Stage::none
+                         ? event.subject
+                         : str("[", word_of(event.stage), "] ", event.subject);
   if (event.fraction > 0 && event.fraction < 1)
     text += str(" ", static_cast<int>(event.fraction * 100), " %");
   if (!event.text.empty()) text += str(" - ", event.text);

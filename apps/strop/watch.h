@@ -5,10 +5,14 @@
 #include <chrono>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "strop/run.h"
 
 namespace strop::cli {
+
+// The stage's verb.
+std::string_view word_of(Stage stage);
 
 class Watch : public Observer {
  public:

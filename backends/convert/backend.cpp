@@ -53,9 +53,8 @@ Result<void> copy_whole(const fs::path& from, const fs::path& to) {
 // `folder` of the artifact.
 Result<void> keep_tokenizer(const fs::path& from, const fs::path& to, const fs::path& folder,
                             Artifact& artifact) {
-  std::error_code error;
   for (const char* name : kTokenizerFiles) {
-    if (!fs::is_regular_file(from / name, error)) continue;
+    if (!is_own_file(from, name)) continue;
     STROP_CHECK(copy_whole(from / name, to / folder / name));
     artifact.files.push_back({.path = (folder / name).string()});
   }
@@ -168,9 +167,8 @@ Result<Artifact> convert_to_mlx(const Model& input, const Step& step, const Work
   STROP_TRY(const MlxFolder made, huggingface_to_mlx(input.path, options, workspace));
   Artifact artifact{.format = "mlx", .entry = kConfig, .notes = made.notes};
   for (const std::string& file : made.files) artifact.files.push_back({.path = file});
-  std::error_code error;
   for (const char* name : kMlxTokenizerFiles) {
-    if (!fs::is_regular_file(fs::path(input.path) / name, error)) continue;
+    if (!is_own_file(input.path, name)) continue;
     STROP_CHECK(copy_whole(fs::path(input.path) / name, workspace.dir / name));
     artifact.files.push_back({.path = name});
   }

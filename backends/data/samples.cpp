@@ -364,6 +364,10 @@ class Maker {
       return refuse(file, port.name,
                     str(port.name, " must be ", port.type, ", but is ", name_of(array.type)),
                     std::string(name_of(array.type)), "Save it as the type that the model takes.");
+    if (by_rows() && array.shape.empty())
+      return refuse(
+          file, port.name, str(port.name, " must have a row for each sample, but is one number"),
+          in_words(array.shape), "Save it as an array, or set each in data.json to file.");
     if (port.any_rank) return {};
     const auto wrong_shape = [&](const std::string& rule) {
       return refuse(file, port.name,

@@ -57,9 +57,33 @@ double bits_of(const Model& model) {
          static_cast<double>(*model.parameter_count);
 }
 
+Recipe quantised(const QuantisedType& type, const std::string& base, const Model& model) {
+  const bool whole_rows = !model.width || *model.width % 256 == 0;
+  return {.name = type.name,
+          .backend = "llama_cpp",
+          .steps = {converted_to(base), quantised_to(type.name)},
+          .bits_per_weight = whole_rows ? type.bits : type.bits_fallback,
+          .source_grid = type.grid,
+          .note = type.note};
+}
+
+// A GGUF is taken as it is, and what it holds is the original. What is quantised already would lose
+// twice.
+std::vector<Recipe> recipes_for_file(const Model& model) {
+  constexpr const char* kAsItIs = "auto";
+  std::vector<Recipe> recipes{
+      unquantised("original", kAsItIs, bits_of(model), "the file as it is")};
+  const bool is_float =
+      model.precision == "f32" || model.precision == "f16" || model.precision == "bf16";
+  for (const auto& type : kTypes)
+    if (is_float) recipes.push_back(quantised(type, kAsItIs, model));
+  return recipes;
+}
+
 }  // namespace
 
 std::vector<Recipe> recipes_for(const Model& model) {
+  if (model.format == "gguf") return recipes_for_file(model);
   std::vector<Recipe> recipes{
       unquantised("f32", "f32", 32, "every weight in 32 bits: the quality reference")};
   // Weights that no wider type holds, such as f32 itself, are quantised from f32.
@@ -76,19 +100,8 @@ std::vector<Recipe> recipes_for(const Model& model) {
                        .steps = {converted_to("f16")},
                        .bits_per_weight = 16,
                        .note = "half the bytes, rounded to 11 significant bits"});
-  } else if (model.format == "gguf" && model.precision != "f32") {
-    recipes.push_back(
-        unquantised("original", model.precision, bits_of(model), "the file as it is"));
   }
-  const bool whole_rows = !model.width || *model.width % 256 == 0;
-  for (const auto& type : kTypes) {
-    recipes.push_back({.name = type.name,
-                       .backend = "llama_cpp",
-                       .steps = {converted_to(base), quantised_to(type.name)},
-                       .bits_per_weight = whole_rows ? type.bits : type.bits_fallback,
-                       .source_grid = type.grid,
-                       .note = type.note});
-  }
+  for (const auto& type : kTypes) recipes.push_back(quantised(type, base, model));
   return recipes;
 }
 

@@ -206,7 +206,7 @@ RecipeSpace OnnxRuntimeBackend::space(const Model& model, const Target& target) 
   for (const auto& name : providers().missing)
     space.skipped.push_back(str("provider ", name, ": this library of ONNX Runtime lacks it"));
   space.run_knobs = knobs_of(tensors ? session_knobs() : knobs_with(kMostContext));
-  space.run_presets = run_presets();
+  space.run_presets = run_presets(tensors);
   return space;
 }
 

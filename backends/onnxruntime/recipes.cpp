@@ -71,12 +71,17 @@ std::vector<Recipe> encoder_recipes() {
   return {f32, quantised(f32.steps)};
 }
 
-std::vector<RunPreset> run_presets() {
+std::vector<RunPreset> run_presets(bool tensors) {
   std::vector<RunPreset> presets{
       {"default", {}, "the engine's own defaults"},
       {"no_spinning",
        {{"spinning", "off"}},
        "threads sleep between operators: better where others need the cores"}};
+  // A decoder is one chain of layers: nothing in it could run side by side.
+  if (tensors)
+    presets.push_back({"parallel",
+                       {{"execution", "parallel"}, {"inter_threads", "2"}},
+                       "branches of the graph run side by side"});
   for (const std::string& provider : providers().here) {
     if (provider != "cpu")
       presets.push_back(

@@ -17,7 +17,8 @@ std::vector<Recipe> tensor_recipes(const Model& model);
 // Of a BERT-type encoder in a Hugging Face folder; the convert worker makes the ONNX file first.
 std::vector<Recipe> encoder_recipes();
 
-// Those of the providers that the library has, among others.
-std::vector<RunPreset> run_presets();
+// Those of the providers that the library has, among others. `tensors`: for a model that is no
+// decoder.
+std::vector<RunPreset> run_presets(bool tensors);
 
 }  // namespace strop::onnxruntime

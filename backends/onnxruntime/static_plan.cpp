@@ -49,12 +49,19 @@ class Planner {
     if (!node.domain.empty() || node.inputs.size() < 2) return {};
     const OnnxTensor* weight = constant_named(graph_, node.inputs[1]);
     if (!is_f32_constant(weight)) return {};
-    if (node.inputs.size() > 2 && !node.inputs[2].empty()) {
-      const OnnxTensor* bias = constant_named(graph_, node.inputs[2]);
-      if (!is_f32_constant(bias) || bias->shape.size() != 1) return {};
-    }
-    if (node.op == "Conv" && weight->shape.size() >= 3) return 0;
-    if (weight->shape.size() != 2) return {};
+    const auto axis = channel_axis(node, *weight);
+    if (!axis || node.inputs.size() < 3 || node.inputs[2].empty()) return axis;
+    const OnnxTensor* bias = constant_named(graph_, node.inputs[2]);
+    if (!is_f32_constant(bias) || bias->shape.size() != 1 || bias->shape[0] != weight->shape[*axis])
+      return {};
+    return axis;
+  }
+
+  // The axis of what the operator computes apart from each other; nothing for another operator.
+  static std::optional<std::size_t> channel_axis(const OnnxGraphNode& node,
+                                                 const OnnxTensor& weight) {
+    if (node.op == "Conv" && weight.shape.size() >= 3) return 0;
+    if (weight.shape.size() != 2) return {};
     if (node.op == "MatMul") return 1;
     const auto is = [&](const char* name, float value) {
       const auto found = node.floats.find(name);
@@ -65,11 +72,7 @@ class Planner {
       return found != node.numbers.end() && found->second != 0;
     };
     if (node.op != "Gemm" || flag("transA") || !is("alpha", 1) || !is("beta", 1)) return {};
-    const std::size_t axis = flag("transB") ? 0 : 1;
-    if (node.inputs.size() > 2 && !node.inputs[2].empty() &&
-        constant_named(graph_, node.inputs[2])->shape[0] != weight->shape[axis])
-      return {};
-    return axis;
+    return flag("transB") ? 0 : 1;
   }
 
   bool is_activation(const std::string& name) const {

@@ -31,11 +31,11 @@ Result<void> publish(const fs::path& from, const fs::path& to) {
   return {};
 }
 
-// A link where the file system has them, else a copy; the store never changes a file in place.
+// A hard link where the file system has them, else a copy; the store never changes a file in place.
 Result<void> bring(const fs::path& from, const fs::path& to) {
   std::error_code error;
   fs::create_directories(to.parent_path(), error);
-  fs::create_hard_link(from, to, error);
+  fs::create_hard_link(fs::canonical(from, error), to, error);
   if (!error) return {};
   const auto aside = to.parent_path() / str(".", to.filename().string(), ".part");
   if (!fs::copy_file(from, aside, fs::copy_options::overwrite_existing, error))
@@ -77,15 +77,19 @@ Result<void> save_ir(const std::shared_ptr<ov::Model>& model, Floats floats, con
 
 Result<void> bring_tokenizer(const fs::path& from, const fs::path& to, Artifact& artifact) {
   std::vector<fs::path> names;
-  std::error_code error;
-  if (fs::is_regular_file(from / kVocabulary, error)) names.emplace_back(kVocabulary);
-  for (const char* name : kBeside) {
-    if (fs::is_regular_file(from / name, error)) names.emplace_back(name);
-  }
-  for (const auto& entry : fs::directory_iterator(from / kTokenizer, error)) {
-    if (entry.is_regular_file(error))
-      names.push_back(fs::path(kTokenizer) / entry.path().filename());
-  }
+  const auto add = [&](const fs::path& name) {
+    std::error_code error;
+    if (!fs::is_regular_file(from / name, error)) return;
+    if (is_own_file(from, name))
+      names.push_back(name);
+    else
+      artifact.notes.push_back(
+          str(name.string(), " is left out: it links to a file outside of the model's folder."));
+  };
+  add(kVocabulary);
+  for (const char* name : kBeside) add(name);
+  for (const auto& file : sorted_entries(from / kTokenizer))
+    add(fs::path(kTokenizer) / file.filename());
   std::sort(names.begin(), names.end());
   for (const auto& name : names) {
     STROP_CHECK(bring(from / name, to / name));

@@ -18,7 +18,8 @@ constexpr std::uint32_t kUsualContext = 4096;
 Recipe recipe(const Model& model, const std::string& name, const std::string& quantised,
               double bits, const std::string& note) {
   Recipe made{.name = name, .backend = "openvino", .bits_per_weight = bits, .note = note};
-  made.steps.push_back({"convert", Operation::convert, {{"to", "gguf"}, {"type", "f16"}}});
+  const std::string type = model.format == "gguf" ? "auto" : "f16";
+  made.steps.push_back({"convert", Operation::convert, {{"to", "gguf"}, {"type", type}}});
   if (!quantised.empty())
     made.steps.push_back({"convert", Operation::quantize, {{"type", quantised}}});
   const auto context = std::to_string(model.context_length.value_or(kUsualContext));
@@ -118,6 +119,17 @@ bool fits(const Compression& how, const Model& model) {
   return how.group == 0 || !model.width || *model.width % how.group == 0;
 }
 
+bool is_float(const std::string& precision) {
+  return precision == "f32" || precision == "f16" || precision == "bf16";
+}
+
+// Bits per weight of a file as it is.
+double bits_of(const Model& model) {
+  if (!model.parameter_count || *model.parameter_count == 0) return kScaleBits;
+  return 8.0 * static_cast<double>(model.weight_bytes) /
+         static_cast<double>(*model.parameter_count);
+}
+
 bool contains(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
@@ -149,6 +161,11 @@ Recipe quantised_graph(const Model& model, const std::string& name,
 }  // namespace
 
 std::vector<Recipe> recipes_for(const Model& model) {
+  if (model.format == "gguf" && !is_float(model.precision)) {
+    Recipe original = recipe(model, "original", "", bits_of(model), "the file as it is");
+    original.lossless = true;
+    return {original};
+  }
   auto f16 = recipe(model, "f16", "", 16, "weights in 16 bits");
   f16.lossless = model.precision != "f32";  // 16 bits hold what was trained in 16 bits or quantised
   std::vector<Recipe> recipes{

@@ -53,9 +53,9 @@ struct Workload {
   std::uint32_t prompt_tokens = 256;
   std::uint32_t new_tokens = 64;
   std::uint32_t evaluation_context = 2048;  // tokens per evaluated sequence
-  std::uint32_t evaluation_tokens = 0;  // of Strop's own text, in whole documents; 0: as the budget
-                                        // allows. The user's own text is read whole
-  std::uint32_t threads = 0;            // 0: every usable core
+  std::uint32_t evaluation_tokens = 0;      // of Strop's own text, about; 0: as the budget allows.
+                                            // The user's own text is read whole
+  std::uint32_t threads = 0;                // 0: every usable core
   bool operator==(const Workload&) const = default;
 };
 

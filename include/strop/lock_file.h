@@ -59,9 +59,10 @@ struct LockFile {
   bool operator==(const LockFile&) const = default;
 };
 
-// same: within the intervals. changed: the intervals do not meet, or a number without an interval
-// differs. moved: a time or a rate whose intervals do not meet; these follow the machine's minutes,
-// what counts is the paired speed. noisy: one of the two cannot be told. missing: not measured now.
+// same: within the intervals, or some pages of memory. changed: the intervals do not meet, or a
+// number without an interval differs. moved: what a clock or a counter of energy told, and differs;
+// that follows the machine's minutes, what counts is the paired speed. noisy: one of the two cannot
+// be told. missing: not measured now, which counts unless a clock told it.
 // added: not measured then.
 enum class Sameness { same, changed, moved, noisy, missing, added };
 
@@ -91,7 +92,7 @@ struct Repeat {
   std::uint32_t compared = 0;         // numbers
   std::vector<InputChange> inputs;    // those that differ
   std::vector<NumberChange> numbers;  // all but the same
-  bool repeated = false;              // no input differs, no number changed or is missing
+  bool repeated = false;  // no input differs, no number changed, none but a clock's is missing
   bool operator==(const Repeat&) const = default;
 };
 

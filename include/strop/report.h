@@ -34,6 +34,7 @@ struct Control {
 struct CrossCheck {
   std::string trial_id;
   std::string backend;                      // that opened it
+  RunOptions run_options;                   // in force where it was opened
   std::optional<Metric> metric;             // kl_mean or noise_ratio; absent: not opened
   Verdict verdict = Verdict::not_measured;  // against what the artifact's precision explains
   std::string reason;                       // why there is no metric

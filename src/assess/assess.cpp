@@ -65,7 +65,7 @@ std::vector<std::string> warnings_about(const Model& model, const Target& target
         str("Artifacts may not fit: ", bytes_text(target.storage_bytes), " of storage are free."));
   const std::uint64_t wanted =
       goal.workload.prompt_tokens + std::uint64_t{goal.workload.new_tokens};
-  if (model.context_length && wanted > *model.context_length)
+  if (model.kind == ModelKind::llm && model.context_length && wanted > *model.context_length)
     warnings.push_back(str("The workload has ", wanted, " tokens, the model's context ",
                            *model.context_length, "."));
   if (model.context_length && goal.workload.evaluation_context > *model.context_length)

@@ -216,8 +216,8 @@ void fields(auto& v, Same<Control> auto& x) {
   v("contains_one", x.contains_one);
 }
 void fields(auto& v, Same<CrossCheck> auto& x) {
-  v("trial_id", x.trial_id), v("backend", x.backend), v("metric", x.metric);
-  v("verdict", x.verdict), v("reason", x.reason);
+  v("trial_id", x.trial_id), v("backend", x.backend), v("run_options", x.run_options);
+  v("metric", x.metric), v("verdict", x.verdict), v("reason", x.reason);
 }
 void fields(auto& v, Same<Difference> auto& x) {
   v("metric", x.metric), v("subject", x.subject), v("unit", x.unit), v("first", x.first),

@@ -55,17 +55,84 @@ Result<void> write_all(int fd, std::string_view bytes, const fs::path& path) {
 Result<void> sync_file(const fs::path& path) { return sync_path(path, O_RDONLY); }
 Result<void> sync_folder(const fs::path& path) { return sync_path(path, O_RDONLY | O_DIRECTORY); }
 
+Descriptor create_anew(const fs::path& path) {
+  std::error_code ignored;
+  fs::remove_all(path, ignored);
+  return Descriptor(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+}
+
 bool stays_inside(const fs::path& path) {
   return !path.empty() && path.is_relative() &&
          std::none_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
 }
 
+namespace {
+
+bool lies_below(const fs::path& path, const fs::path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first ==
+         folder.end();
+}
+
+// Hugging Face keeps MODEL/snapshots/REVISION full of links into MODEL/blobs. Empty: it is no such
+// folder.
+fs::path blobs_of(const fs::path& folder) {
+  for (fs::path at = folder; at.has_relative_path(); at = at.parent_path()) {
+    const fs::path snapshots = at.parent_path(), model = snapshots.parent_path();
+    if (snapshots.filename() == "snapshots" && model.filename().string().starts_with("models--"))
+      return model / "blobs";
+  }
+  return {};
+}
+
+Error planted(const fs::path& path) {
+  return Error{.code = ErrorCode::corrupt,
+               .message = str(path.string(), " must be a regular file or a folder, and no link"),
+               .field = "path",
+               .value = path.string()};
+}
+
+}  // namespace
+
+bool is_own_file(const fs::path& folder, const fs::path& name) {
+  std::error_code error;
+  const fs::path place = fs::canonical(folder.empty() ? fs::path(".") : folder, error);
+  if (error || !stays_inside(name)) return false;
+  const fs::path file = fs::canonical(place / name, error);
+  if (error || !fs::is_regular_file(file, error)) return false;
+  return lies_below(file, place) || file.parent_path() == blobs_of(place);
+}
+
 std::vector<fs::path> sorted_entries(const fs::path& folder) {
   std::vector<fs::path> all;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) all.push_back(entry.path());
+  const fs::directory_iterator end{};
+  for (fs::directory_iterator entry(folder, error); !error && entry != end; entry.increment(error))
+    all.push_back(entry->path());
   std::sort(all.begin(), all.end());
   return all;
+}
+
+Result<std::vector<fs::directory_entry>> entries_below(const fs::path& folder) {
+  std::vector<fs::directory_entry> all;
+  std::error_code error;
+  const fs::recursive_directory_iterator end{};
+  for (fs::recursive_directory_iterator entry(folder, error); !error && entry != end;
+       entry.increment(error))
+    all.push_back(*entry);
+  if (error) return file_error("list", folder, error.value());
+  return all;
+}
+
+Result<void> refuse_links(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_directory(fs::symlink_status(folder, error))) return planted(folder);
+  STROP_TRY(const auto entries, entries_below(folder));
+  for (const auto& entry : entries) {
+    const fs::file_status status = fs::symlink_status(entry.path(), error);
+    if (!fs::is_regular_file(status) && !fs::is_directory(status)) return planted(entry.path());
+  }
+  return {};
 }
 
 Result<void> write_whole(const fs::path& path, std::string_view bytes) {
@@ -73,7 +140,7 @@ Result<void> write_whole(const fs::path& path, std::string_view bytes) {
       path.parent_path() / str(".", path.filename().string(), ".", ::getpid(), ".part");
   Result<void> result;
   {
-    Descriptor fd(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    const Descriptor fd = create_anew(aside);
     if (!fd) return file_error("create", path, errno);
     result = write_all(fd.get(), bytes, path);
     if (result && ::fsync(fd.get()) != 0) result = file_error("sync", path, errno);
@@ -88,7 +155,8 @@ Result<void> write_whole(const fs::path& path, std::string_view bytes) {
 }
 
 Result<std::string> read_text(const fs::path& path, std::uint64_t max_bytes) {
-  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Not blocking: a named pipe would wait for its writer for ever.
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return file_error("read", path, errno);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return file_error("read", path, errno);
@@ -119,12 +187,12 @@ Result<std::string> read_text(const fs::path& path, std::uint64_t max_bytes) {
 }
 
 Result<void> publish_folder(const fs::path& finished, const fs::path& final_path) {
+  STROP_TRY(const auto entries, entries_below(finished));
   std::error_code error;
-  for (const auto& entry : fs::recursive_directory_iterator(finished, error)) {
+  for (const auto& entry : entries) {
     if (entry.is_regular_file(error)) STROP_CHECK(sync_file(entry.path()));
     if (entry.is_directory(error)) STROP_CHECK(sync_folder(entry.path()));
   }
-  if (error) return file_error("list", finished, error.value());
   STROP_CHECK(sync_folder(finished));
   if (::rename(finished.c_str(), final_path.c_str()) != 0) {
     if (errno != EEXIST && errno != ENOTEMPTY) return file_error("rename to", final_path, errno);

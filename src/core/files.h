@@ -16,13 +16,25 @@ Error file_error(std::string_view doing, const std::filesystem::path& path, int 
 // A relative path that does not leave the folder it is read against, symbolic links aside.
 bool stays_inside(const std::filesystem::path& path);
 
+// Whether `name` is a file of the folder's own: a regular file in it, or a link to one in it or, in
+// a cache of Hugging Face, to one of the blobs that its snapshot is made of.
+bool is_own_file(const std::filesystem::path& folder, const std::filesystem::path& name);
+
 // What lies in the folder, in order of the names; nothing when it cannot be read.
 std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& folder);
+
+// Everything below the folder, in no order, links not followed; io when a part cannot be read.
+Result<std::vector<std::filesystem::directory_entry>> entries_below(
+    const std::filesystem::path& folder);
+
+// Fails with corrupt when the folder is a link or holds anything but regular files and folders:
+// what was written by somebody else must not lead our own reading and writing elsewhere.
+Result<void> refuse_links(const std::filesystem::path& folder);
 
 // Writes aside, syncs, renames, syncs the folder.
 Result<void> write_whole(const std::filesystem::path& path, std::string_view bytes);
 
-// The whole file; refuses one larger than max_bytes.
+// The whole file, which must be a regular one; refuses one larger than max_bytes. Never waits.
 Result<std::string> read_text(const std::filesystem::path& path,
                               std::uint64_t max_bytes = 64ull << 20);
 
@@ -57,5 +69,9 @@ class Descriptor {
  private:
   int fd_ = -1;
 };
+
+// A new file to write to; none, with errno, when it cannot be made. What has its name already goes:
+// it is not written to, nor through.
+Descriptor create_anew(const std::filesystem::path& path);
 
 }  // namespace strop

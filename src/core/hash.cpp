@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -9,7 +10,24 @@
 #include <cstring>
 #include <vector>
 
+#include "core/files.h"
+
 namespace strop {
+namespace {
+
+Error unreadable(const std::filesystem::path& path, int error_number) {
+  return Error{.code = ErrorCode::io,
+               .message = str("cannot read ", path.string(), ": ", std::strerror(error_number))};
+}
+
+Error not_regular(const std::filesystem::path& path) {
+  return Error{.code = ErrorCode::corrupt,
+               .message = str(path.string(), " must be a regular file"),
+               .field = "path",
+               .value = path.string()};
+}
+
+}  // namespace
 
 struct Sha256::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
@@ -46,21 +64,21 @@ std::string sha256_hex(std::string_view bytes) {
   return hash.hex();
 }
 
-Result<std::string> sha256_file(const std::filesystem::path& path) {
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return Error{.code = ErrorCode::io,
-                 .message = str("cannot read ", path.string(), ": ", std::strerror(errno))};
+Result<std::string> sha256_file(const std::filesystem::path& path, Links links) {
+  const int no_link = links == Links::refused ? O_NOFOLLOW : 0;
+  // Not blocking: a named pipe would wait for its writer for ever.
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | no_link));
+  if (!fd && no_link != 0 && errno == ELOOP) return not_regular(path);
+  if (!fd) return unreadable(path, errno);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return unreadable(path, errno);
+  if (!S_ISREG(status.st_mode)) return not_regular(path);
   Sha256 hash;
   std::vector<char> buffer(1 << 20);
   ssize_t got = 0;
-  while ((got = ::read(fd, buffer.data(), buffer.size())) > 0)
+  while ((got = ::read(fd.get(), buffer.data(), buffer.size())) > 0)
     hash.update(buffer.data(), static_cast<std::size_t>(got));
-  const int reason = errno;
-  ::close(fd);
-  if (got < 0)
-    return Error{.code = ErrorCode::io,
-                 .message = str("cannot read ", path.string(), ": ", std::strerror(reason))};
+  if (got < 0) return unreadable(path, errno);
   return hash.hex();
 }
 

@@ -25,7 +25,10 @@ class Sha256 {
 };
 
 std::string sha256_hex(std::string_view bytes);
-// Streams the file; 64 lower-case hex digits.
-Result<std::string> sha256_file(const std::filesystem::path& path);
+
+enum class Links { followed, refused };
+// Streams the file, which must be a regular one; 64 lower-case hex digits. Never waits. Links: for
+// the last part of the path.
+Result<std::string> sha256_file(const std::filesystem::path& path, Links links = Links::followed);
 
 }  // namespace strop

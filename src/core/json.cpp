@@ -162,9 +162,9 @@ void read(const Json& json, T& value, const std::string& path) {
     if (!json.is_object()) throw Mismatch{path, "must be an object", shown(json)};
     Reader reader{json, path, {}, {}};
     fields(reader, value);
-    for (const auto& [key, item] : json.items()) {
+    for (const auto& [key, _] : json.items()) {
       if (!reader.known.contains(key))
-        throw Mismatch{path.empty() ? key : path + "." + key, "is not a known field", shown(item)};
+        throw Mismatch{path.empty() ? key : path + "." + key, "is not a known field", ""};
     }
     // After the unknown ones: a misspelled name is both.
     if (!reader.missing.empty()) throw Mismatch{reader.missing, "is required", "nothing"};
@@ -272,7 +272,7 @@ Result<T> decode(const Json& json, std::string_view what) {
   } catch (const Mismatch& m) {
     return Error{.code = ErrorCode::invalid_input,
                  .message = str(what, ": ", m.path.empty() ? "the value" : m.path, " ", m.rule,
-                                ", but got ", m.value),
+                                m.value.empty() ? "" : ", but got ", m.value),
                  .field = m.path,
                  .value = m.value};
   } catch (const Json::exception& e) {
@@ -417,10 +417,23 @@ STROP_ENUM(ElementType)
 STROP_ENUM(GoldenKind)
 #undef STROP_ENUM
 
-std::string to_json(const Report& report, int indent) { return encode(report).dump(indent); }
-std::string to_json(const Contrast& contrast, int indent) { return encode(contrast).dump(indent); }
-std::string to_json(const LoadOutcome& outcome, int indent) { return encode(outcome).dump(indent); }
-std::string to_json(const Error& error, int indent) { return encode(error).dump(indent); }
+namespace {
+
+// A path or an engine's words may be any bytes; what is printed is UTF-8.
+std::string printed(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string to_json(const Report& report, int indent) { return printed(encode(report), indent); }
+std::string to_json(const Contrast& contrast, int indent) {
+  return printed(encode(contrast), indent);
+}
+std::string to_json(const LoadOutcome& outcome, int indent) {
+  return printed(encode(outcome), indent);
+}
+std::string to_json(const Error& error, int indent) { return printed(encode(error), indent); }
 
 Result<Report> report_from_json(std::string_view text) {
   STROP_TRY(const Json json, parse_json(text, "the report"));
@@ -433,7 +446,7 @@ Result<Report> report_from_json(std::string_view text) {
   return decode<Report>(json, "the report");
 }
 
-std::string to_json(const GoldenReport& report) { return encode(report).dump(2); }
+std::string to_json(const GoldenReport& report) { return printed(encode(report), 2); }
 std::string golden_schema() {
   return Json{{"record", schema<Golden>()}, {"verify", schema<GoldenReport>()}}.dump(2);
 }

@@ -12,6 +12,7 @@ namespace strop {
 namespace {
 
 constexpr std::size_t kHeader = 4;
+constexpr int kAskAgain = 50;  // milliseconds
 
 Error gone(int error_number) {
   return Error{
@@ -19,9 +20,16 @@ Error gone(int error_number) {
       .message = str("the other end of the worker socket is gone: ", std::strerror(error_number))};
 }
 
+// False when the sender gives up.
+bool wait_for_room(int fd, const std::function<bool()>& give_up) {
+  pollfd room{.fd = fd, .events = POLLOUT, .revents = 0};
+  ::poll(&room, 1, give_up ? kAskAgain : -1);
+  return !give_up || !give_up();
+}
+
 }  // namespace
 
-Result<void> send_message(int fd, const Json& message) {
+Result<void> send_message(int fd, const Json& message, const std::function<bool()>& give_up) {
   const std::string body = message.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (body.size() > kMaxMessageBytes) {
     return Error{.code = ErrorCode::invalid_input,
@@ -34,8 +42,14 @@ Result<void> send_message(int fd, const Json& message) {
   frame += body;
   std::size_t done = 0;
   while (done < frame.size()) {
-    const ssize_t sent = ::send(fd, frame.data() + done, frame.size() - done, MSG_NOSIGNAL);
+    const ssize_t sent =
+        ::send(fd, frame.data() + done, frame.size() - done, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) {
+      if (wait_for_room(fd, give_up)) continue;
+      return Error{.code = ErrorCode::timeout,
+                   .message = "the other end of the worker socket does not read"};
+    }
     if (sent < 0) return gone(errno);
     done += static_cast<std::size_t>(sent);
   }

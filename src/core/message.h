@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,8 +17,10 @@ inline constexpr std::size_t kMaxMessageBytes = 1 << 20;
 inline constexpr int kWorkerSocket = 3;  // descriptors a worker inherits
 inline constexpr int kWorkerBlock = 4;
 
-// Fails with io when the other end is gone, with invalid_input when the message is too large.
-Result<void> send_message(int fd, const Json& message);
+// Fails with io when the other end is gone, with invalid_input when the message is too large, with
+// timeout when `give_up` says so, which is asked again and again as long as the other end does not
+// read; without it that may be for ever. After a timeout part of the message may be sent.
+Result<void> send_message(int fd, const Json& message, const std::function<bool()>& give_up = {});
 
 // Tensors travel in the shared block one after the other.
 Result<std::vector<protocol::TensorPlace>> tensors_to(std::span<const Tensor> tensors,

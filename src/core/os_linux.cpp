@@ -31,6 +31,8 @@ namespace strop::os {
 namespace {
 
 // Values of newer kernels than the headers we build with.
+constexpr unsigned kFchmodat2 = 452, kSetxattrat = 463, kRemovexattrat = 466, kFileSetattr = 469;
+constexpr unsigned kCloseOnExec = 1u << 2;  // of close_range
 constexpr std::uint64_t kFsExecute = 1ull << 0, kFsWriteFile = 1ull << 1, kFsReadFile = 1ull << 2,
                         kFsReadDir = 1ull << 3;
 constexpr std::uint64_t kFsAllAbi1 = (1ull << 13) - 1, kFsRefer = 1ull << 13,
@@ -103,52 +105,36 @@ Ruleset landlock_rules(const Spawn& spawn) {
   return rules;
 }
 
-// Deny list: what an engine never needs. Everything else is decided by Landlock.
-constexpr auto denied_calls = std::to_array<unsigned>({SYS_socket,
-                                                       SYS_socketpair,
-                                                       SYS_connect,
-                                                       SYS_bind,
-                                                       SYS_listen,
-                                                       SYS_accept,
-                                                       SYS_accept4,
-                                                       SYS_ptrace,
-                                                       SYS_process_vm_readv,
-                                                       SYS_process_vm_writev,
-                                                       SYS_mount,
-                                                       SYS_umount2,
-                                                       SYS_unshare,
-                                                       SYS_setns,
-                                                       SYS_pivot_root,
-                                                       SYS_chroot,
-                                                       SYS_bpf,
-                                                       SYS_perf_event_open,
-                                                       SYS_userfaultfd,
-                                                       SYS_keyctl,
-                                                       SYS_add_key,
-                                                       SYS_request_key,
-                                                       SYS_io_uring_setup,
-                                                       SYS_io_uring_enter,
-                                                       SYS_io_uring_register,
-                                                       SYS_open_by_handle_at,
-                                                       SYS_name_to_handle_at,
-                                                       SYS_init_module,
-                                                       SYS_finit_module,
-                                                       SYS_delete_module,
-                                                       SYS_kexec_load,
-                                                       SYS_reboot,
-                                                       SYS_swapon,
-                                                       SYS_swapoff,
-                                                       SYS_sethostname,
-                                                       SYS_settimeofday,
-                                                       SYS_clock_settime,
-                                                       SYS_acct,
-                                                       SYS_quotactl,
-                                                       SYS_pidfd_getfd,
-                                                       SYS_fsopen,
-                                                       SYS_fsmount,
-                                                       SYS_move_mount,
-                                                       SYS_open_tree,
-                                                       SYS_mount_setattr});
+// Deny list: what an engine never needs, and what Landlock does not decide.
+constexpr auto denied_calls = std::to_array<unsigned>(
+    {SYS_socket, SYS_socketpair, SYS_connect, SYS_bind, SYS_listen, SYS_accept, SYS_accept4,
+     SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_mount, SYS_umount2, SYS_unshare,
+     SYS_setns, SYS_pivot_root, SYS_chroot, SYS_bpf, SYS_perf_event_open, SYS_userfaultfd,
+     SYS_keyctl, SYS_add_key, SYS_request_key, SYS_io_uring_setup, SYS_io_uring_enter,
+     SYS_io_uring_register, SYS_open_by_handle_at, SYS_name_to_handle_at, SYS_init_module,
+     SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_reboot, SYS_swapon, SYS_swapoff,
+     SYS_sethostname, SYS_settimeofday, SYS_clock_settime, SYS_acct, SYS_quotactl, SYS_pidfd_getfd,
+     SYS_fsopen, SYS_fsmount, SYS_move_mount, SYS_open_tree, SYS_mount_setattr,
+#ifdef SYS_chown
+     SYS_chown, SYS_lchown,
+#endif
+     SYS_fchownat, SYS_setxattr, SYS_lsetxattr, SYS_removexattr, SYS_lremovexattr, kSetxattrat,
+     kRemovexattrat, kFileSetattr,
+     // A worker is ended by its process group.
+     SYS_setsid, SYS_setpgid});
+
+// Landlock does not decide about modes. Programs that copy a file set its mode afterwards, and must
+// not fail there: such a call is answered as done, and nothing is.
+constexpr auto ignored_calls = std::to_array<unsigned>({
+#ifdef SYS_chmod
+    SYS_chmod,
+#endif
+    SYS_fchmodat, kFchmodat2});
+
+// Flags of clone that make namespaces, where a process may be what it is not outside.
+constexpr std::uint32_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+                                      CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+constexpr std::uint32_t kAnyBit = 0xffffffffu;
 
 #if defined(__x86_64__)
 constexpr unsigned kAuditArch = AUDIT_ARCH_X86_64;
@@ -172,10 +158,24 @@ std::vector<sock_filter> seccomp_filter() {
   code.push_back(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000u, 0, 1));
   answer(SECCOMP_RET_KILL_PROCESS);  // x32
 #endif
-  for (unsigned call : denied_calls) {
+  const auto answer_to = [&](unsigned call, std::uint32_t value) {
     code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1));
+    answer(value);
+  };
+  // Denied where the low half of the first argument has one of the bits.
+  const auto deny_with = [&](unsigned call, std::uint32_t bits) {
+    code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 4));
+    load(offsetof(seccomp_data, args));
+    code.push_back(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1));
     answer(SECCOMP_RET_ERRNO | EPERM);
-  }
+    answer(SECCOMP_RET_ALLOW);
+  };
+  for (unsigned call : denied_calls) answer_to(call, SECCOMP_RET_ERRNO | EPERM);
+  for (unsigned call : ignored_calls) answer_to(call, SECCOMP_RET_ERRNO);
+  // Its flags lie in memory that no filter sees; the C library goes on with clone.
+  answer_to(SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS);
+  deny_with(SYS_clone, kNamespaces);
+  deny_with(SYS_prlimit64, kAnyBit);  // limits of another process
   answer(SECCOMP_RET_ALLOW);
   return code;
 }
@@ -207,6 +207,8 @@ enum Enforced : unsigned { no_new_privs = 1, landlock = 2, seccomp = 4, limits =
   ::dup2(p.output >= 0 ? p.output : null, 2);
   if (p.socket >= 0) ::dup2(p.socket, 3);
   if (p.block >= 0) ::dup2(p.block, 4);
+  // Ours are closed by exec anyway; this is for those that whoever started us left open.
+  ::syscall(SYS_close_range, p.socket >= 0 ? 5u : 3u, ~0u, kCloseOnExec);
   unsigned enforced = 0;
   const rlimit no_core{0, 0};
   if (::setrlimit(RLIMIT_CORE, &no_core) == 0) enforced |= limits;

@@ -1,7 +1,9 @@
 #include "core/proxy.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "core/clock.h"
+#include "core/files.h"
 
 namespace fs = std::filesystem;
 
@@ -14,6 +16,22 @@ constexpr std::chrono::seconds kSelfTest{180};  // of every CPU variant, the fir
 constexpr std::size_t kMaxIdsPerCall = 4096;
 constexpr std::size_t kMaxTextPerCall =
     128 * 1024;  // six times that when escaped still fits a message
+
+// What a worker says that something took is at least this, and no longer than its call took by our
+// own clock, but for rounding.
+constexpr double kLeastSeconds = 1e-9, kClockSlack = 1e-3;
+
+bool could_take(double seconds, const Stopwatch& call) {
+  return seconds >= kLeastSeconds && seconds <= call.seconds() + kClockSlack;
+}
+
+// Of the tokens of one request.
+bool could_be_times(const std::vector<double>& seconds, const Stopwatch& call) {
+  if (seconds.empty()) return true;
+  return std::is_sorted(seconds.begin(), seconds.end()) && could_take(seconds.front(), call) &&
+         could_take(seconds.back(), call) &&
+         (seconds.size() == 1 || seconds.back() - seconds.front() >= kLeastSeconds);
+}
 
 Error lied(const std::string& what) {
   return Error{.code = ErrorCode::corrupt, .message = str("the worker broke the protocol: ", what)};
@@ -67,9 +85,13 @@ class ProxyDecoder : public DecoderSession {
                                     {.timeout = patience_}));
       if (given.rows != rows.size())
         return lied(str("gave ", given.rows, " rows where ", rows.size(), " were wanted"));
-      for (std::size_t i = 0; i < rows.size(); ++i)
-        sink(done_rows + i,
-             process_.block().floats().subspan(i * info_.vocabulary_size, info_.vocabulary_size));
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        // A copy: the worker may go on writing to the block.
+        const auto shared =
+            process_.block().floats().subspan(i * info_.vocabulary_size, info_.vocabulary_size);
+        row_.assign(shared.begin(), shared.end());
+        sink(done_rows + i, row_);
+      }
       done_rows += rows.size();
       done_ids = end;
     }
@@ -85,17 +107,19 @@ class ProxyDecoder : public DecoderSession {
 
   Result<Generation> generate(SequenceId sequence, std::span<const TokenId> ids,
                               std::uint32_t count, std::stop_token stop) override {
+    const Stopwatch watch;
     STROP_TRY(Generation generation,
               ask<Generation>(process_, "generate",
                               protocol::Generate{sequence, {ids.begin(), ids.end()}, count},
                               {.timeout = patience_, .stop = stop}));
-    STROP_CHECK(check(generation, count));
+    STROP_CHECK(check(generation, count, watch));
     return generation;
   }
 
   Result<std::vector<Generation>> generate_together(std::span<const std::vector<TokenId>> prompts,
                                                     std::uint32_t count,
                                                     std::stop_token stop) override {
+    const Stopwatch watch;
     STROP_TRY(auto answer, ask<protocol::Generations>(
                                process_, "generate_together",
                                protocol::GenerateTogether{{prompts.begin(), prompts.end()}, count},
@@ -103,28 +127,30 @@ class ProxyDecoder : public DecoderSession {
     if (answer.generations.size() != prompts.size())
       return lied(
           str("gave ", answer.generations.size(), " generations for ", prompts.size(), " prompts"));
-    for (const Generation& generation : answer.generations) STROP_CHECK(check(generation, count));
+    for (const Generation& generation : answer.generations)
+      STROP_CHECK(check(generation, count, watch));
     return std::move(answer.generations);
   }
 
  private:
-  Result<void> check(const Generation& generation, std::uint32_t count) const {
+  Result<void> check(const Generation& generation, std::uint32_t count,
+                     const Stopwatch& call) const {
     const auto in_vocabulary = [&](TokenId id) {
       return id >= 0 && static_cast<std::uint32_t>(id) < info_.vocabulary_size;
     };
     if (generation.ids.size() != count || generation.seconds.size() != count ||
         !std::all_of(generation.ids.begin(), generation.ids.end(), in_vocabulary) ||
-        !std::is_sorted(generation.seconds.begin(), generation.seconds.end()) ||
-        (count > 0 && generation.seconds.front() < 0))
+        !could_be_times(generation.seconds, call))
       return lied(
           "a generation with the wrong number of tokens, ids outside of the vocabulary or times "
-          "that run backwards");
+          "that run backwards, stand still or are longer than the call");
     return {};
   }
 
   WorkerProcess& process_;
   SessionInfo info_;
   std::chrono::milliseconds patience_;
+  std::vector<float> row_;  // the one that is handed out
 };
 
 class ProxyTensors : public TensorSession {
@@ -135,11 +161,12 @@ class ProxyTensors : public TensorSession {
 
   Result<Inference> infer(std::span<const Tensor> inputs) override {
     STROP_TRY(auto places, tensors_to(inputs, process_.block().bytes()));
+    const Stopwatch watch;
     STROP_TRY(const auto answer,
               ask<protocol::Outputs>(process_, "infer", protocol::Inputs{std::move(places)},
                                      {.timeout = patience_}));
-    if (!(answer.seconds >= 0) || !std::isfinite(answer.seconds))
-      return lied("an inference that took no time there is");
+    if (!could_take(answer.seconds, watch))
+      return lied("an inference that took no time, or longer than its call");
     Inference inference{.outputs = {}, .seconds = answer.seconds};
     STROP_TRY(inference.outputs, tensors_from(answer.outputs, process_.block().bytes()));
     return inference;
@@ -195,17 +222,16 @@ class ProxyTokenizer : public Tokenizer {
   TokenizerInfo info_;
 };
 
-// The user's folder; or his file and those beside it that begin with its name: a graph's weights.
-std::vector<fs::path> with_namesakes(const fs::path& input) {
-  std::vector<fs::path> files{input};
-  std::error_code error;
-  if (!fs::is_regular_file(input, error)) return files;
-  const std::string stem = input.stem().string();
-  for (const auto& entry : fs::directory_iterator(input.parent_path(), error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with(stem) && name != input.filename() && entry.is_regular_file(error))
-      files.push_back(entry.path());
-  }
+// Of an artifact, what its engine may read: the files that it lists, else all of its folder.
+std::vector<fs::path> readable(const Artifact& artifact) {
+  const fs::path folder = artifact.folder;
+  if (artifact.files.empty()) return {folder};
+  std::vector<fs::path> files;
+  const auto add = [&](const fs::path& name) {
+    if (is_own_file(folder, name)) files.push_back(folder / name);  // not what a link leads to
+  };
+  add(artifact.entry);
+  for (const ArtifactFile& file : artifact.files) add(file.path);
   return files;
 }
 
@@ -216,12 +242,15 @@ WorkerBackend::WorkerBackend(fs::path program, WorkerPolicy policy) : policy_(st
   command_.program = std::move(program);
 }
 
-Result<std::unique_ptr<WorkerProcess>> WorkerBackend::start(os::Confinement confinement) const {
+Result<std::unique_ptr<WorkerProcess>> WorkerBackend::start(os::Confinement confinement,
+                                                            Notes notes) const {
   if (command_.missing) return *command_.missing;
   confinement.enabled = policy_.confine;
   confinement.read.insert(confinement.read.end(), command_.read.begin(), command_.read.end());
   confinement.execute = command_.execute;
-  if (!policy_.cache.empty()) confinement.write.push_back(policy_.cache);
+  // What is noted there is believed by every later worker.
+  if (!policy_.cache.empty())
+    (notes == Notes::written ? confinement.write : confinement.read).push_back(policy_.cache);
   return WorkerProcess::start({.program = command_.program,
                                .arguments = command_.arguments,
                                .environment = command_.environment,
@@ -232,7 +261,7 @@ Result<std::unique_ptr<WorkerProcess>> WorkerBackend::start(os::Confinement conf
 
 BackendInfo WorkerBackend::info() const {
   const auto started = [&]() -> Result<BackendInfo> {
-    STROP_TRY(const auto process, start({}));
+    STROP_TRY(const auto process, start({}, Notes::written));
     if (process->role() != "backend")
       return BackendInfo{.name = name(),
                          .unavailable_reason = str("serves ", process->role(), ", runs no models")};
@@ -243,7 +272,7 @@ BackendInfo WorkerBackend::info() const {
 }
 
 Result<BackendFit> WorkerBackend::fit(const Model& model, const Target& target) const {
-  STROP_TRY(const auto process, start({.read = {model.path}}));
+  STROP_TRY(const auto process, start({.read = {model.path}}, Notes::written));
   BackendFit result{.backend = name()};
   STROP_TRY(const auto info,
             ask<BackendInfo>(*process, "info", protocol::Nothing{}, {.timeout = kSelfTest}));
@@ -268,9 +297,8 @@ Result<Artifact> WorkerBackend::build(const Model& input, const Recipe& recipe, 
   // included.
   os::Confinement confinement{.write = {workspace.dir}};
   if (step == 0) {
-    confinement.read = with_namesakes(input.path);
-    confinement.read.insert(confinement.read.end(), workspace.beside.begin(),
-                            workspace.beside.end());
+    confinement.read = workspace.beside;
+    confinement.read.emplace_back(input.path);
   } else {
     confinement.read = {fs::path(input.path).parent_path()};
   }
@@ -279,7 +307,7 @@ Result<Artifact> WorkerBackend::build(const Model& input, const Recipe& recipe, 
     confinement.read.push_back(workspace.calibration);
     request.calibration = workspace.calibration.string();
   }
-  STROP_TRY(const auto process, start(std::move(confinement)));
+  STROP_TRY(const auto process, start(std::move(confinement), Notes::read));
   return ask<Artifact>(
       *process, "build", request,
       {.timeout = policy_.patience, .progress = workspace.progress, .stop = workspace.stop});
@@ -288,13 +316,17 @@ Result<Artifact> WorkerBackend::build(const Model& input, const Recipe& recipe, 
 Result<std::unique_ptr<WorkerSession>> WorkerBackend::open(const Artifact& artifact,
                                                            const RunOptions& options,
                                                            const Workspace& workspace) const {
-  STROP_TRY(auto process, start({.read = {artifact.folder}, .write = {workspace.dir}}));
+  STROP_TRY(auto process,
+            start({.read = readable(artifact), .write = {workspace.dir}}, Notes::read));
+  const Stopwatch watch;
   STROP_TRY(
       auto opened,
       ask<protocol::Opened>(
           *process, "open", protocol::Open{artifact, options, workspace.dir.string()},
           {.timeout = policy_.patience, .progress = workspace.progress, .stop = workspace.stop}));
   SessionInfo& info = opened.session;
+  if (info.load_seconds != 0 && !could_take(info.load_seconds, watch))
+    return lied("a model that was loaded in no time, or longer than that took");
   std::unique_ptr<Session> session;
   if (opened.kind == "decoder") {
     if (info.vocabulary_size == 0 || info.vocabulary_size > process->block().floats().size())

@@ -70,7 +70,9 @@ class WorkerBackend {
                                               const Workspace& workspace) const;
 
  private:
-  Result<std::unique_ptr<WorkerProcess>> start(os::Confinement confinement) const;
+  // How the worker may use the policy's cache: only written where it is shown no model's bytes.
+  enum class Notes { read, written };
+  Result<std::unique_ptr<WorkerProcess>> start(os::Confinement confinement, Notes notes) const;
   WorkerCommand command_;
   WorkerPolicy policy_;
 };

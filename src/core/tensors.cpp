@@ -70,11 +70,16 @@ Result<std::vector<Tensor>> tensors_from(std::span<const TensorPlace> places,
                                          std::span<const std::byte> block) {
   if (places.size() > kMaxTensors) return broken("list must have at most 1024");
   std::vector<Tensor> tensors;
+  std::size_t total = 0;
   for (const TensorPlace& place : places) {
     Tensor tensor{.name = place.name, .type = place.type, .shape = place.shape, .data = {}};
     STROP_TRY(const std::size_t bytes, bytes_of(tensor));
     if (place.offset > block.size() || bytes > block.size() - place.offset)
       return broken(str(tensor.name, " lies outside of the shared block"));
+    // Places that overlap would make a short answer cost any amount of memory.
+    if (bytes > block.size() - total)
+      return broken(str("list must hold at most the shared block's ", block.size(), " bytes"));
+    total += bytes;
     const auto from = block.begin() + static_cast<std::ptrdiff_t>(place.offset);
     tensor.data.assign(from, from + static_cast<std::ptrdiff_t>(bytes));
     tensors.push_back(std::move(tensor));

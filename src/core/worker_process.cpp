@@ -13,8 +13,32 @@
 namespace strop {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::size_t kLastWords = 8 * 1024;
 constexpr std::chrono::milliseconds kCancelGrace{2000};
+
+// How long one call may still take.
+class Patience {
+ public:
+  explicit Patience(const WorkerProcess::Call& call)
+      : call_(call), deadline_(Clock::now() + call.timeout) {}
+
+  void renew() { deadline_ = Clock::now() + call_.timeout; }
+  bool cancelled() {
+    if (!cancelled_ && call_.stop.stop_requested()) cancelled_ = Clock::now();
+    return cancelled_.has_value();
+  }
+  bool over() {
+    const auto now = Clock::now();
+    return now > deadline_ || (cancelled() && now - *cancelled_ > kCancelGrace);
+  }
+
+ private:
+  const WorkerProcess::Call& call_;
+  Clock::time_point deadline_;
+  std::optional<Clock::time_point> cancelled_;
+};
 
 // The last lines, as one line, without control characters.
 std::string one_line(std::string text) {
@@ -106,7 +130,7 @@ Error WorkerProcess::death() {
   // The end of the output may still be in the pipe, and the exit status not yet there.
   pollfd ended{.fd = child_.pid_fd, .events = POLLIN, .revents = 0};
   const bool left_by_itself = ::poll(&ended, 1, 1000) > 0;
-  if (!left_by_itself) os::kill_tree(child_.pid);
+  os::kill_tree(child_.pid);  // what it started may live on
   watcher_.request_stop();
   if (watcher_.joinable()) watcher_.join();
   read_output();
@@ -137,35 +161,39 @@ Error WorkerProcess::death() {
   return error;
 }
 
+// Ends a worker that neither answered nor stopped in time.
+Error WorkerProcess::lose_patience(const std::string& method, const Call& call, bool cancelled) {
+  if (cancelled)
+    return end(
+        {.code = ErrorCode::cancelled, .message = str(method, " of ", name_, " was cancelled")});
+  const std::string words = last_words();
+  return end({.code = ErrorCode::timeout,
+              .message = str(name_, " did not answer '", method, "' within ",
+                             static_cast<double>(call.timeout.count()) / 1000.0, " s",
+                             words.empty() ? "" : "; its last words: " + words),
+              .field = "worker",
+              .value = name_});
+}
+
 Result<Json> WorkerProcess::call(const std::string& method, Json params, const Call& call) {
   if (gone_) return *gone_;
-  using Clock = std::chrono::steady_clock;
   const std::uint64_t id = ++next_id_;
-  if (auto sent = send_message(socket_.get(),
-                               {{"id", id}, {"method", method}, {"params", std::move(params)}});
-      !sent) {
+  Patience patience(call);
+  const auto deliver = [&](const Json& message) {
+    return send_message(socket_.get(), message, [&] { return patience.over(); });
+  };
+  if (auto sent = deliver({{"id", id}, {"method", method}, {"params", std::move(params)}}); !sent) {
     if (sent.error().code == ErrorCode::invalid_input) return std::move(sent).error();
-    return death();
+    if (sent.error().code != ErrorCode::timeout) return death();
+    return lose_patience(method, call, patience.cancelled());
   }
-  auto deadline = Clock::now() + call.timeout;
-  std::optional<Clock::time_point> cancelled;
+  bool told = false;
   while (true) {
-    if (call.stop.stop_requested() && !cancelled) {
-      cancelled = Clock::now();
-      (void)send_message(socket_.get(), {{"cancel", id}});
+    if (patience.cancelled() && !told) {
+      told = true;
+      (void)deliver({{"cancel", id}});
     }
-    if (cancelled && Clock::now() - *cancelled > kCancelGrace)
-      return end(
-          {.code = ErrorCode::cancelled, .message = str(method, " of ", name_, " was cancelled")});
-    if (Clock::now() > deadline) {
-      const std::string words = last_words();
-      return end({.code = ErrorCode::timeout,
-                  .message = str(name_, " did not answer '", method, "' within ",
-                                 static_cast<double>(call.timeout.count()) / 1000.0, " s",
-                                 words.empty() ? "" : "; its last words: " + words),
-                  .field = "worker",
-                  .value = name_});
-    }
+    if (patience.over()) return lose_patience(method, call, patience.cancelled());
     Json message;
     auto state = reader_.poll(std::chrono::milliseconds(50), message);
     if (!state) {
@@ -180,7 +208,7 @@ Result<Json> WorkerProcess::call(const std::string& method, Json params, const C
     if (message.is_object() && message.contains("progress")) {
       const auto& fraction = message["progress"];
       const auto what = message.find("what");
-      deadline = Clock::now() + call.timeout;
+      patience.renew();
       if (call.progress && fraction.is_number())
         call.progress->report(fraction.get<double>(), what != message.end() && what->is_string()
                                                           ? what->get<std::string>()

@@ -64,6 +64,7 @@ class WorkerProcess {
   void sample_memory();
   Error death();
   Error end(Error error);
+  Error lose_patience(const std::string& method, const Call& call, bool cancelled);
   std::string last_words() const;
 
   Options options_;

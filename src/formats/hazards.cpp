@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/utf8.h"
 #include "formats/gguf.h"
 #include "formats/mapped_file.h"
 #include "formats/onnx.h"
@@ -26,6 +27,9 @@ constexpr std::array kMagic{
     Magic{"#!", "is a script"},
     Magic{"PK\x03\x04", "is an archive, which can hold code"},
     Magic{"\x89HDF", "is an HDF5 file, which can hold code"}};
+
+// Of what a file says, as much as a sentence takes.
+std::string shown(std::string_view text) { return repaired_utf8(text.substr(0, 60)); }
 
 bool is_pickle(std::string_view bytes) {
   return bytes.size() > 1 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5;
@@ -51,7 +55,7 @@ void add_foreign_layers(std::string_view xml, const std::string& name,
     const std::string_view rest = tag.substr(version + kVersion.size());
     const std::string_view value = rest.substr(0, rest.find('"'));
     if (value.starts_with("opset") || value == "ie_internal_opset") continue;
-    out.push_back(str(name, " has an operator of the foreign set \"", value.substr(0, 60), "\""));
+    out.push_back(str(name, " has an operator of the foreign set \"", shown(value), "\""));
     return;
   }
 }
@@ -122,7 +126,7 @@ Result<std::vector<std::string>> code_in(const fs::path& file) {
     STROP_TRY(const auto domains, onnx_domains(file));
     for (const std::string& domain : domains)
       if (!is_known_domain(domain))
-        found.push_back(str(name, " needs the operators of \"", domain.substr(0, 60),
+        found.push_back(str(name, " needs the operators of \"", shown(domain),
                             "\", which a library of its own would have to bring"));
   }
   if (file.extension() == ".xml") add_foreign_layers(bytes, name, found);

@@ -7,6 +7,7 @@
 
 #include "core/files.h"
 #include "core/json.h"
+#include "core/utf8.h"
 #include "formats/mapped_file.h"
 
 namespace fs = std::filesystem;
@@ -349,7 +350,8 @@ std::string front_matter(const fs::path& folder, std::string_view key) {
   if (!readme || !readme->bytes().starts_with("---")) return "";
   std::istringstream lines{std::string(readme->bytes().substr(3, 4096))};
   for (std::string line; std::getline(lines, line) && line != "---";) {
-    if (line.starts_with(str(key, ": "))) return line.substr(key.size() + 2, 100);
+    if (line.starts_with(str(key, ": ")))
+      return repaired_utf8(std::string_view(line).substr(key.size() + 2, 100));
   }
   return "";
 }

@@ -3,6 +3,8 @@
 #include <array>
 #include <map>
 
+#include "core/files.h"
+#include "core/utf8.h"
 #include "formats/gguf.h"
 #include "formats/huggingface.h"
 #include "formats/mlx.h"
@@ -18,6 +20,11 @@ namespace strop {
 namespace {
 
 using namespace formats;
+
+constexpr std::size_t kMostWords = 256;  // bytes
+
+// What a file says of itself as a part of reports: not long, and UTF-8 whatever it was.
+std::string words(std::string_view text) { return repaired_utf8(text.substr(0, kMostWords)); }
 
 // The type that holds most of the bytes.
 class Precision {
@@ -149,7 +156,7 @@ Result<Model> read_gguf(const fs::path& path) {
   }
   Model model{.path = path.string(),
               .format = "gguf",
-              .architecture = architecture,
+              .architecture = words(architecture),
               .kind = ModelKind::llm};
   if (architecture.find("bert") != std::string::npos) model.kind = ModelKind::embedding;
   if (architecture == "clip") model.kind = ModelKind::vision;
@@ -171,8 +178,8 @@ Result<Model> read_gguf(const fs::path& path) {
   model.experts = own("expert_count");
   if (const GgufArray* tokens = file.array("tokenizer.ggml.tokens"))
     model.vocabulary_size = small(tokens->count);
-  model.license = std::string(file.text("general.license").value_or(""));
-  model.provenance = std::string(file.text("general.name").value_or(""));
+  model.license = words(file.text("general.license").value_or(""));
+  model.provenance = words(file.text("general.name").value_or(""));
   model.source_grid = grid_of(file);
   return model;
 }
@@ -218,6 +225,15 @@ Result<Model> read_file(const fs::path& path) {
 }  // namespace
 
 Result<Model> read_model(const fs::path& path) {
+  // It goes into reports and to workers, which are JSON.
+  if (invalid_utf8(path.string())) {
+    return Error{.code = ErrorCode::invalid_input,
+                 .message = str("[assess] the path of a model must be UTF-8, but is ",
+                                repaired_utf8(path.string())),
+                 .hint = "Rename the file or folder.",
+                 .field = "MODEL",
+                 .value = repaired_utf8(path.string())};
+  }
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) {
@@ -240,20 +256,18 @@ Result<std::vector<fs::path>> files_of_model(const fs::path& file, const Model& 
     for (const std::string& name : external) files.push_back(file.parent_path() / name);
   }
   if (model.format == "openvino_ir") {
-    const fs::path weights = fs::path(file).replace_extension(".bin");
-    std::error_code error;
-    if (fs::exists(weights, error)) files.push_back(weights);
+    fs::path weights = fs::path(file).replace_extension(".bin");
+    if (is_own_file(file.parent_path(), weights.filename())) files.push_back(std::move(weights));
   }
   return files;
 }
 
 std::vector<fs::path> descriptions_of_model(const fs::path& file) {
   std::vector<fs::path> files;
-  std::error_code error;
-  for (const char* name : {"config.json", "tokenizer.json", "tokenizer_config.json",
-                           "special_tokens_map.json", "vocab.txt", "vocab.gguf"}) {
-    fs::path beside = file.parent_path() / name;
-    if (fs::is_regular_file(beside, error)) files.push_back(std::move(beside));
+  for (const char* name :
+       {"config.json", "genai_config.json", "tokenizer.json", "tokenizer_config.json",
+        "special_tokens_map.json", "vocab.txt", "vocab.gguf"}) {
+    if (is_own_file(file.parent_path(), name)) files.push_back(file.parent_path() / name);
   }
   return files;
 }

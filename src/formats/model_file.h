@@ -18,7 +18,8 @@ Result<Model> read_model(const std::filesystem::path& path);
 Result<std::vector<std::filesystem::path>> files_of_model(const std::filesystem::path& file,
                                                           const Model& model);
 
-// Of a model that is a file: those beside it that describe it, such as its tokenizer.
+// Of a model that is a file: those beside it that describe it, such as its tokenizer. A link to a
+// file of another place describes nothing (is_own_file).
 std::vector<std::filesystem::path> descriptions_of_model(const std::filesystem::path& file);
 
 }  // namespace strop

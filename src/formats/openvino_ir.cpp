@@ -22,6 +22,7 @@ constexpr std::uint64_t kMaxLayers = 1'000'000;
 constexpr std::size_t kMaxPorts = 1024;
 constexpr std::size_t kMaxRank = 16;
 constexpr std::size_t kMaxPortName = 256;
+constexpr std::size_t kMaxTypeName = 16;
 constexpr std::int64_t kMaxDimension = std::int64_t{1} << 40;
 
 using Attributes = std::map<std::string_view, std::string_view>;
@@ -161,6 +162,9 @@ std::string_view attribute(const Attributes& attributes, std::string_view key) {
   return found == attributes.end() ? std::string_view() : found->second;
 }
 
+// As a part of reports, whatever bytes it has.
+std::string type_word(std::string_view text) { return repaired_utf8(text.substr(0, kMaxTypeName)); }
+
 // The five entities that XML has without a DTD.
 std::string unescaped(std::string_view text) {
   constexpr std::array<std::pair<std::string_view, char>, 5> entities{
@@ -196,7 +200,7 @@ class PortWalk {
                        std::pair(std::string(attribute(attributes, "from-layer")),
                                  std::string(attribute(attributes, "from-port"))));
     if (depth == 3 && name == "data" && layer_.type == "Parameter") {
-      layer_.port.type = std::string(attribute(attributes, "element_type")).substr(0, 16);
+      layer_.port.type = type_word(attribute(attributes, "element_type"));
       return read_shape(attribute(attributes, "shape"));
     }
     if (depth == 4 && name == "port") {
@@ -226,7 +230,7 @@ class PortWalk {
   }
 
   // The outputs are named by what feeds them, which may come after them in the file.
-  void name_outputs() {
+  Result<void> name_outputs() {
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       if (!outputs[i].name.empty()) continue;
       const auto source = sources_.find(results_[i]);
@@ -235,7 +239,9 @@ class PortWalk {
       const auto tensor = names_.find({layer, port}), own = names_.find({layer, ""});
       if (tensor != names_.end()) outputs[i].name = tensor->second;
       if (outputs[i].name.empty() && own != names_.end()) outputs[i].name = own->second;
+      STROP_CHECK(check_name(outputs[i].name));
     }
+    return {};
   }
 
   std::vector<Port> inputs, outputs;
@@ -249,11 +255,15 @@ class PortWalk {
   Result<void> add(const Port& port, std::vector<Port>& ports) {
     if (ports.size() == kMaxPorts)
       return xml_.corrupt(str("has more than ", kMaxPorts, " inputs or outputs"));
-    if (port.name.size() > kMaxPortName || invalid_utf8(port.name))
-      return xml_.corrupt(str("has an input or output whose name is not UTF-8 of at most ",
-                              kMaxPortName, " bytes"));
+    STROP_CHECK(check_name(port.name));
     ports.push_back(port);
     return {};
+  }
+
+  Result<void> check_name(const std::string& name) const {
+    if (name.size() <= kMaxPortName && !invalid_utf8(name)) return {};
+    return xml_.corrupt(
+        str("has an input or output whose name is not UTF-8 of at most ", kMaxPortName, " bytes"));
   }
 
   // "a,b", where a comma of a name itself is escaped.
@@ -348,7 +358,7 @@ Result<Model> read_openvino_ir(const fs::path& path) {
     if (!offset || !size || !(Checked(*offset) + *size).at_most(weights.bytes().size()))
       return walk.corrupt("has a constant outside of the .bin file");
     const auto type = attributes.find("element_type");
-    by_type[type == attributes.end() ? "" : std::string(type->second)] += *size;
+    by_type[type == attributes.end() ? "" : type_word(type->second)] += *size;
     return {};
   };
   const auto close = [&](std::size_t depth, std::string_view name, std::string_view text) {
@@ -356,7 +366,7 @@ Result<Model> read_openvino_ir(const fs::path& path) {
   };
   STROP_CHECK(walk.walk(open, close));
   if (!is_net) return walk.corrupt("is not an OpenVINO IR: it has no net");
-  ports.name_outputs();
+  STROP_CHECK(ports.name_outputs());
   model.inputs = std::move(ports.inputs);
   model.outputs = std::move(ports.outputs);
   model.kind = kind_of_graph(model.inputs, model.outputs);

@@ -109,11 +109,20 @@ std::uint64_t SafeTensor::elements() const {
   return product;
 }
 
-const SafeTensor* SafetensorsModel::find(std::string_view name) const {
+namespace {
+
+// In tensors that are in order of their names.
+const SafeTensor* find_in(const std::vector<SafeTensor>& tensors, std::string_view name) {
   const auto found =
       std::lower_bound(tensors.begin(), tensors.end(), name,
                        [](const SafeTensor& t, std::string_view n) { return t.name < n; });
   return found != tensors.end() && found->name == name ? &*found : nullptr;
+}
+
+}  // namespace
+
+const SafeTensor* SafetensorsModel::find(std::string_view name) const {
+  return find_in(tensors, name);
 }
 
 Result<std::vector<SafeTensor>> read_safetensors(const MappedFile& file) {
@@ -209,9 +218,8 @@ Result<SafetensorsModel> read_safetensors_folder(const fs::path& folder) {
     }
     STROP_TRY(std::vector<SafeTensor> tensors, read_safetensors(*file));
     for (const std::string& tensor : promised) {
-      const bool there = std::any_of(tensors.begin(), tensors.end(),
-                                     [&](const SafeTensor& t) { return t.name == tensor; });
-      if (!there) return broken(*file, tensor, "is promised by the index, but is not there");
+      if (!find_in(tensors, tensor))
+        return broken(*file, tensor, "is promised by the index, but is not there");
     }
     for (SafeTensor& tensor : tensors) {
       tensor.file = model.files.size();

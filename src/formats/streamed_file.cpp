@@ -20,7 +20,7 @@ StreamedFile::~StreamedFile() {
 Result<void> StreamedFile::begin(const std::filesystem::path& path) {
   path_ = path;
   aside_ = path.parent_path() / str(".", path.filename().string(), ".part");
-  fd_.reset(::open(aside_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  fd_ = create_anew(aside_);
   if (!fd_) return file_error("create", aside_, errno);
   return {};
 }

@@ -20,8 +20,8 @@ struct Observation {
 
 enum class Doubt { none, no_control, control, noise, too_close };
 
-const RunOptions* options_in_force(const Trial& trial) {
-  return trial.measurement ? &trial.measurement->run_options : nullptr;
+RunOptions options_in_force(const Trial& trial) {
+  return trial.measurement ? trial.measurement->run_options : RunOptions{};
 }
 
 const Metric* metric_of(const Trial& trial, const std::string& name) {
@@ -61,7 +61,12 @@ std::optional<Observation> observe(const GateRule& rule, const Trial& candidate,
       return observe_ratio(candidate, baseline, rule.metric);
     case GateValue::artifact_bytes:
       if (!candidate.artifact) return std::nullopt;
-      return Observation{static_cast<double>(candidate.artifact->total_bytes), {}, {}, false, {}};
+      // Its manifest has the size of every file.
+      return Observation{static_cast<double>(candidate.artifact->total_bytes),
+                         {},
+                         {},
+                         false,
+                         candidate.artifact->folder + "/artifact.json"};
   }
   return std::nullopt;
 }
@@ -77,16 +82,15 @@ std::string why_not_measured(const Trial& candidate, const std::string& metric) 
   return reason.empty() ? "" : ": " + reason;
 }
 
-// Where nobody knows the run options, any may be in force.
-bool holds(const RunOptions& when, const RunOptions* in_force) {
-  return !in_force || std::all_of(when.begin(), when.end(), [&](const auto& option) {
-    const auto found = in_force->find(option.first);
-    return found != in_force->end() && found->second == option.second;
+bool holds(const RunOptions& when, const RunOptions& in_force) {
+  return std::all_of(when.begin(), when.end(), [&](const auto& option) {
+    const auto found = in_force.find(option.first);
+    return found != in_force.end() && found->second == option.second;
   });
 }
 
 std::optional<double> tolerance_for(const Recipe& recipe, const std::string& metric,
-                                    const GateRules& rules, const RunOptions* in_force) {
+                                    const GateRules& rules, const RunOptions& in_force) {
   const auto row = std::find_if(
       rules.tolerances.begin(), rules.tolerances.end(), [&](const Tolerance& tolerance) {
         return recipe.bits_per_weight >= tolerance.from_bits && holds(tolerance.when, in_force);
@@ -96,12 +100,15 @@ std::optional<double> tolerance_for(const Recipe& recipe, const std::string& met
   return most == found.most.end() ? std::nullopt : std::optional(most->second);
 }
 
-// With the metric that models of this kind are measured by: what the baseline has tells.
-GateRule fitted(GateRule rule, const Trial& baseline) {
-  if (metric_of(baseline, rule.metric)) return rule;
-  const auto found = std::find_if(
-      rule.alternatives.begin(), rule.alternatives.end(),
-      [&](const Alternative& other) { return metric_of(baseline, other.metric) != nullptr; });
+// With the metric that models of this kind are measured by: what either has, or says why not.
+GateRule fitted(GateRule rule, const Trial& candidate, const Trial& baseline) {
+  const auto is_known = [&](const std::string& name) {
+    return metric_of(baseline, name) || metric_of(candidate, name) ||
+           !why_not_measured(candidate, name).empty();
+  };
+  if (is_known(rule.metric)) return rule;
+  const auto found = std::find_if(rule.alternatives.begin(), rule.alternatives.end(),
+                                  [&](const Alternative& other) { return is_known(other.metric); });
   if (found == rule.alternatives.end()) return rule;
   rule.metric = found->metric;
   rule.unit = found->unit;
@@ -135,11 +142,14 @@ bool meets(double value, Comparison comparison, double threshold) {
   return comparison == Comparison::at_least ? value >= threshold : value <= threshold;
 }
 
-// The same thing twice must look the same to within a third of what is claimed.
-bool supports(const Control& control, double threshold) {
-  const double half_width = (control.interval.high - control.interval.low) / 2;
-  const double gain = threshold - 1;
-  return gain <= 0 || half_width <= gain / 3;
+// The same thing twice must look the same to within a third of what is claimed: that the bad end of
+// the interval is away from no difference, or from the threshold where that is farther.
+bool supports(const Control& control, const Observation& seen, Comparison comparison,
+              double threshold) {
+  const Interval range = seen.interval.value_or(Interval{seen.value, seen.value});
+  const double bad = comparison == Comparison::at_least ? range.low : range.high;
+  const double claim = std::max(std::abs(bad - 1), std::abs(bad - threshold));
+  return (control.interval.high - control.interval.low) / 2 <= claim / 3;
 }
 
 bool misses_entirely(const Observation& seen, Comparison comparison, double threshold) {
@@ -162,7 +172,7 @@ Doubt doubt_about(const GateRule& rule, const Observation& seen, double threshol
   // However wide, an interval with nothing of it on the right side is an answer.
   if (misses_entirely(seen, rule.comparison, threshold)) return Doubt::none;
   const bool trusted = std::all_of(controls.begin(), controls.end(), [&](const Control& control) {
-    return supports(control, threshold);
+    return supports(control, seen, rule.comparison, threshold);
   });
   if (rule.needs_control && !trusted) return Doubt::control;
   if (straddles(seen, rule.comparison, threshold)) return Doubt::too_close;
@@ -261,13 +271,14 @@ void be_strict(Gate& gate) {
 
 std::optional<double> divergence_limit(const Recipe& recipe, const std::string& metric,
                                        const Goal& goal, const GateRules& rules,
-                                       const RunOptions* in_force) {
+                                       const RunOptions& in_force) {
   if (metric == "kl_mean" && goal.thresholds.conversion_kl) return goal.thresholds.conversion_kl;
   return tolerance_for(recipe, metric, rules, in_force);
 }
 
-Verdict within_tolerance(const Recipe& recipe, const Metric& distance, const GateRules& rules) {
-  const auto most = tolerance_for(recipe, distance.metric, rules, nullptr);
+Verdict within_tolerance(const Recipe& recipe, const Metric& distance, const Goal& goal,
+                         const GateRules& rules, const RunOptions& in_force) {
+  const auto most = divergence_limit(recipe, distance.metric, goal, rules, in_force);
   if (!most) return Verdict::not_measured;
   const Observation seen{distance.value, distance.interval, std::nullopt, distance.noisy, {}};
   const Doubt doubt = straddles(seen, Comparison::at_most, *most) ? Doubt::too_close : Doubt::none;
@@ -279,7 +290,7 @@ GateReport judge(const Goal& goal, const Trial& candidate, const Trial& baseline
   GateReport report{.trial_id = candidate.id,
                     .artifact_id = candidate.artifact ? candidate.artifact->id : ""};
   for (const GateRule& general : rules.gates) {
-    const GateRule rule = fitted(general, baseline);
+    const GateRule rule = fitted(general, candidate, baseline);
     if (is_limit(rule.threshold) && !threshold_of(rule.threshold, goal)) continue;
     // Models of other kinds are judged by another ruler, the baseline among them.
     if (rule.threshold == "tolerance" && !metric_of(baseline, rule.metric)) continue;

@@ -53,16 +53,17 @@ struct GateRules {
 // Strict, as all of share/plan; the path is that of gates.json.
 Result<GateRules> load_gate_rules(const std::filesystem::path& path);
 
-// Pure. Whether so many bits per weight explain the distance from the original: noisy when its
-// interval has both sides of the tolerance, not_measured when none is stated for the metric.
-Verdict within_tolerance(const Recipe& recipe, const Metric& distance, const GateRules& rules);
-
-// The goal's own limit of the divergence from the original, else what the recipe's precision
-// explains, and that of the computation where the run options in force are known; nothing when none
-// is stated for the metric.
+// The goal's own limit of the divergence from the original, else what the recipe's precision and
+// that of the computation under the run options in force explain; nothing when none is stated for
+// the metric.
 std::optional<double> divergence_limit(const Recipe& recipe, const std::string& metric,
                                        const Goal& goal, const GateRules& rules,
-                                       const RunOptions* in_force = nullptr);
+                                       const RunOptions& in_force);
+
+// Pure. Whether the distance from the original is within that limit: noisy when its interval has
+// both sides of it, not_measured when there is none for the metric.
+Verdict within_tolerance(const Recipe& recipe, const Metric& distance, const Goal& goal,
+                         const GateRules& rules, const RunOptions& in_force);
 
 // Pure. A gate passes only if the bad end of the interval meets the threshold; an interval on both
 // sides of it is noisy, as is a timing without a control or whose control failed. Gates of limits

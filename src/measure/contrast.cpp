@@ -16,6 +16,11 @@ constexpr double kClaim = 3;  // a control's half-width goes so often into what 
 
 bool contains_one(const Interval& interval) { return interval.low <= 1 && 1 <= interval.high; }
 
+// Whether there is enough of a time to tell anything.
+bool tells(const RatioEvidence& evidence) {
+  return !evidence.timed || (evidence.pairs >= kLeastPairs && !evidence.disturbed);
+}
+
 double log_half_width(const Interval& interval) {
   return (std::log(interval.high) - std::log(interval.low)) / 2;
 }
@@ -39,6 +44,11 @@ std::string range(const Interval& interval) {
 }
 
 std::string why_undecided(const RatioEvidence& evidence, double margin) {
+  if (evidence.timed && evidence.pairs < kLeastPairs)
+    return str("an interval at 95 % needs ", kLeastPairs, " pairs, and there were ",
+               evidence.pairs);
+  if (evidence.timed && evidence.disturbed)
+    return "others used the machine meanwhile, and too few rounds were without them";
   if (evidence.timed && !evidence.control) return "there is no control, the same thing twice";
   if (evidence.control && !contains_one(*evidence.control))
     return str("the control, the same thing twice, differs from itself: ",
@@ -55,6 +65,7 @@ std::string why_undecided(const RatioEvidence& evidence, double margin) {
 
 Finding judge(const RatioEvidence& evidence, Better better, double margin) {
   STROP_ASSERT(evidence.ratio > 0 && margin > 0, "ratio ", evidence.ratio, ", margin ", margin);
+  if (!tells(evidence)) return Finding::undecided;
   const Interval all = evidence.interval.value_or(Interval{evidence.ratio, evidence.ratio});
   const double low = std::log(all.low), high = std::log(all.high), edge = std::log1p(margin);
   if (low >= -edge && high <= edge)

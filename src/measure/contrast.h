@@ -1,6 +1,7 @@
 // Whether one thing is better than another by a measured ratio. Pure.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,12 +13,21 @@ namespace strop::measure {
 
 enum class Better { lower, higher };
 
+// Of fewer than these not even the least and the largest hold a median at 95 %: all n lie on one
+// side of it with probability 2 / 2^n.
+inline constexpr std::uint32_t kLeastPairs = 6;
+// Nats of KL up to which two things count as the same: engines that hold the same weights are so
+// near.
+inline constexpr double kSameKl = 0.001;
+
 // What is known about one ratio second / first.
 struct RatioEvidence {
   double ratio = 1;
   std::optional<Interval> interval;  // absent: the ratio is exact, such as one of sizes
   std::optional<Interval> control;   // of the same thing twice, in the same rounds
-  bool timed = false;                // without a control a time decides nothing
+  bool timed = false;                // a time decides nothing without a control,
+  std::uint32_t pairs = 0;           // with fewer than kLeastPairs,
+  bool disturbed = false;            // or where others used the machine meanwhile
 };
 
 // no_difference: the whole interval lies within the margin. better, worse: all of it lies on one

@@ -1,6 +1,7 @@
 // How busy others keep the machine while we measure.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -41,5 +42,9 @@ class LoadSampler {
 
 // Of this machine.
 std::unique_ptr<LoadSampler> machine_load();
+
+// Waits until what was written to the folder's file system is on its disk, so that it is not
+// flushed while something is timed.
+void flush_writes(const std::filesystem::path& folder);
 
 }  // namespace strop::measure

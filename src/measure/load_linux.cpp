@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -26,5 +27,12 @@ class MachineLoad : public LoadSampler {
 }  // namespace
 
 std::unique_ptr<LoadSampler> machine_load() { return std::make_unique<MachineLoad>(); }
+
+void flush_writes(const std::filesystem::path& folder) {
+  const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return;
+  ::syncfs(file);
+  ::close(file);
+}
 
 }  // namespace strop::measure

@@ -198,8 +198,12 @@ std::vector<Metric> summarise(const QualitySamples& samples, const std::string& 
       metric("perplexity_reference", "ratio",
              cluster_exp_mean(samples.nll_reference, clusters, resampling)),
       metric("accuracy", "ratio", cluster_exp_mean(gain, clusters, resampling))};
-  if (clusters.count < 2)
-    for (Metric& each : out) each.interval.reset();
+  if (clusters.count < 2) {  // how far another text would be from this one is unknown
+    for (Metric& each : out) {
+      each.interval.reset();
+      each.noisy = true;
+    }
+  }
   for (Metric& each : worst_sequences(samples, options, samples_path))
     out.push_back(std::move(each));
   for (Metric& each : domain_metrics(samples, options, samples_path))

@@ -64,6 +64,32 @@ void add_percentile(std::vector<Metric>& out, const std::string& name, const Gap
   out.push_back(metric);
 }
 
+// Of all moments; whole requests are drawn.
+Metric variation_metric(const std::string& name, const Gaps& gaps, const MetricContext& context,
+                        const Resampling& resampling) {
+  std::vector<std::vector<double>> of_request(gaps.by_request.count);
+  for (std::size_t i = 0; i < gaps.ms.size(); ++i)
+    of_request[gaps.by_request.cluster_of[i]].push_back(gaps.ms[i]);
+  std::vector<double> drawn;
+  const Estimate estimate = bootstrap(
+      of_request.size(),
+      [&](std::span<const std::size_t> requests) {
+        drawn.clear();
+        for (const std::size_t request : requests)
+          drawn.insert(drawn.end(), of_request[request].begin(), of_request[request].end());
+        return coefficient_of_variation(drawn);
+      },
+      resampling);
+  Metric metric{.metric = name,
+                .unit = "ratio",
+                .context = context,
+                .value = estimate.value,
+                .samples = static_cast<std::uint32_t>(gaps.ms.size()),
+                .noisy = of_request.size() < 2};
+  if (!metric.noisy) metric.interval = estimate.interval;
+  return metric;
+}
+
 void add_percentiles(std::vector<Metric>& out, const std::string& latency,
                      const std::string& variation, const Gaps& gaps, const MetricContext& context,
                      const Resampling& resampling) {
@@ -71,11 +97,7 @@ void add_percentiles(std::vector<Metric>& out, const std::string& latency,
   add_percentile(out, latency + "_p50", gaps, 0.5, context, resampling);
   add_percentile(out, latency + "_p95", gaps, 0.95, context, resampling);
   add_percentile(out, latency + "_p99", gaps, 0.99, context, resampling);
-  out.push_back({.metric = variation,
-                 .unit = "ratio",
-                 .context = context,
-                 .value = coefficient_of_variation(gaps.ms),
-                 .samples = static_cast<std::uint32_t>(gaps.ms.size())});
+  out.push_back(variation_metric(variation, gaps, context, resampling));
 }
 
 double decode_rate(const Request& request) {

@@ -62,11 +62,6 @@ std::uint32_t look_after(std::uint32_t rounds, std::uint32_t max_rounds) {
   return std::min(more + more % 2, max_rounds);
 }
 
-// Rounds that end when the interval is narrow end at lucky ones more often, which costs up to two
-// points of coverage (bench/run statistics). The interval leaves out this share of what it may, so
-// that the rest covers the stopping.
-constexpr double kStoppingShare = 0.3;
-
 bool is_disturbed(const std::optional<ForeignLoad>& load, const TimingOptions& options) {
   return load && (load->cores > options.max_foreign_cores || load->steal > options.max_steal);
 }
@@ -139,11 +134,7 @@ Estimate speedup(const Timing& timing, std::size_t contestant, const Resampling&
     first.push_back(request_seconds(request));
   for (const Request& request : timing.series.at(contestant).requests)
     other.push_back(request_seconds(request));
-  Resampling inner = resampling;
-  inner.confidence = 1 - kStoppingShare * (1 - resampling.confidence);
-  Estimate ratio = paired_ratio(first, other, inner);
-  ratio.interval.confidence = resampling.confidence;
-  return ratio;
+  return stopped_ratio(first, other, resampling);
 }
 
 Metric speedup_metric(const Timing& timing, std::size_t contestant, const MetricContext& context,

@@ -10,6 +10,8 @@
 namespace strop::measure {
 namespace {
 
+constexpr double kStoppingShare = 0.3;  // of what an interval may leave out
+
 std::vector<double> sorted(std::span<const double> values) {
   STROP_ASSERT(!values.empty(), "statistics of no values");
   std::vector<double> out(values.begin(), values.end());
@@ -69,6 +71,12 @@ double binomial(std::uint64_t successes, std::uint64_t trials, double probabilit
   const double x = static_cast<double>(successes), n = static_cast<double>(trials);
   return std::exp(std::lgamma(n + 1) - std::lgamma(x + 1) - std::lgamma(n - x + 1) +
                   x * std::log(probability) + (n - x) * std::log1p(-probability));
+}
+
+// All of n samples lie on one side of their distribution's median with probability 2 / 2^n.
+Interval range_of(std::span<const double> values) {
+  const auto [least, largest] = std::minmax_element(values.begin(), values.end());
+  return {*least, *largest, 1 - std::ldexp(2.0, -static_cast<int>(values.size()))};
 }
 
 // How often each cluster is drawn in one resample.
@@ -149,11 +157,13 @@ Estimate bootstrap_median(std::span<const double> values, const Resampling& resa
     for (double& value : drawn) value = values[random.below(values.size())];
     one = median_in_place(drawn);
   }
-  Interval interval = percentile_interval(std::move(medians), values.size(), resampling.confidence);
-  if (const auto exact = quantile_interval(values, 0.5, resampling.confidence))
-    interval = {std::min(interval.low, exact->low), std::max(interval.high, exact->high),
-                interval.confidence};
-  return {median(values), interval};
+  const Interval drawn_interval =
+      percentile_interval(std::move(medians), values.size(), resampling.confidence);
+  const Interval exact =
+      quantile_interval(values, 0.5, resampling.confidence).value_or(range_of(values));
+  return {median(values),
+          {std::min(drawn_interval.low, exact.low), std::max(drawn_interval.high, exact.high),
+           exact.confidence}};
 }
 
 Estimate paired_ratio(std::span<const double> numerator, std::span<const double> denominator,
@@ -165,6 +175,15 @@ Estimate paired_ratio(std::span<const double> numerator, std::span<const double>
                  [](double a, double b) { return std::log(a / b); });
   return mapped(
       bootstrap_median(logs, resampling), +[](double x) { return std::exp(x); });
+}
+
+Estimate stopped_ratio(std::span<const double> numerator, std::span<const double> denominator,
+                       const Resampling& resampling) {
+  Resampling inner = resampling;
+  inner.confidence = 1 - kStoppingShare * (1 - resampling.confidence);
+  Estimate ratio = paired_ratio(numerator, denominator, inner);
+  ratio.interval.confidence = std::min(ratio.interval.confidence, resampling.confidence);
+  return ratio;
 }
 
 Estimate bootstrap(std::size_t count,

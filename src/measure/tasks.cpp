@@ -180,8 +180,9 @@ Metric share(const char* name, const std::vector<double>& values, const std::str
                 .value = estimate.value,
                 .interval = estimate.interval,
                 .samples = static_cast<std::uint32_t>(values.size()),
-                .samples_path = samples_path};
-  if (values.size() < 2) metric.interval.reset();
+                .samples_path = samples_path,
+                .noisy = values.size() < 2};
+  if (metric.noisy) metric.interval.reset();
   return metric;
 }
 

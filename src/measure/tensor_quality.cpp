@@ -214,13 +214,14 @@ std::vector<double> at(std::span<const double> values, Indices indices) {
   return out;
 }
 
-// An interval of one sample would be a point.
+// An interval of one sample would be a point, and how far another sample is from it is unknown.
 Metric metric_of(const char* name, const char* unit, const Estimate& estimate,
                  std::size_t samples) {
   Metric metric{.metric = name,
                 .unit = unit,
                 .value = estimate.value,
-                .samples = static_cast<std::uint32_t>(samples)};
+                .samples = static_cast<std::uint32_t>(samples),
+                .noisy = samples < 2};
   if (samples > 1) metric.interval = estimate.interval;
   return metric;
 }

@@ -12,7 +12,6 @@ namespace fs = std::filesystem;
 namespace strop::pipeline {
 namespace {
 
-constexpr std::uint64_t kMaxManifestBytes = 16u << 20;
 constexpr std::size_t kShortestId = 6;
 
 bool is_id(const std::string& text) {
@@ -108,6 +107,23 @@ Result<std::string> engine_for(const std::string& format, const fs::path& path,
                .value = path.string()};
 }
 
+// Of a model that is a file, what a manifest would list: its engine sees no other file beside it.
+Result<std::vector<ArtifactFile>> files_of(const fs::path& entry, const Model& model,
+                                           Context& context) {
+  STROP_TRY(auto paths, files_of_model(entry, model));
+  for (fs::path& path : descriptions_of_model(entry)) paths.push_back(std::move(path));
+  std::vector<ArtifactFile> files;
+  for (const fs::path& path : paths) {
+    ArtifactFile file{.path = path.lexically_relative(entry.parent_path()).string()};
+    STROP_TRY(file.sha256, context.store().digest(path));
+    std::error_code error;
+    file.bytes = fs::file_size(path, error);
+    if (error) return file_error("read", path, error.value());
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
 Result<Artifact> without_manifest(const fs::path& path, Context& context) {
   std::error_code error;
   const bool folder = fs::is_directory(path, error);
@@ -124,6 +140,9 @@ Result<Artifact> without_manifest(const fs::path& path, Context& context) {
                     .folder = entry.parent_path().string(),
                     .entry = entry.filename().string()};
   STROP_TRY(artifact.backend, engine_for(model.format, path, engines));
+  if (!described) {
+    STROP_TRY(artifact.files, files_of(entry, model, context));
+  }
   STROP_TRY(artifact.id, digest_of_model(folder ? path : entry, model, context));
   artifact.model_id = artifact.id;
   artifact.total_bytes = model.weight_bytes;
@@ -150,19 +169,7 @@ Result<std::string> digest_of_model(const fs::path& path, const Model& model, Co
   return context.store().digest_files(path.parent_path(), std::move(files));
 }
 
-Result<Artifact> read_manifest(const fs::path& folder) {
-  const fs::path file = folder / kManifest;
-  STROP_TRY(const std::string text, read_text(file, kMaxManifestBytes));
-  STROP_TRY(const Json json, parse_json(text, file.string()));
-  STROP_TRY(Artifact artifact, decode<Artifact>(json, file.string()));
-  if (!stays_inside(artifact.entry))
-    return Error{.code = ErrorCode::corrupt,
-                 .message = str("[measure] ", file.string(), ": entry must lie in the folder"),
-                 .field = "entry",
-                 .value = artifact.entry};
-  artifact.folder = folder.string();
-  return artifact;
-}
+Result<Artifact> read_manifest(const fs::path& folder) { return strop::read_manifest(folder); }
 
 Result<Artifact> artifact_at(const std::string& name, Context& context) {
   const std::size_t colon = name.find(':');
@@ -175,8 +182,7 @@ Result<Artifact> artifact_at(const std::string& name, Context& context) {
 
 Result<fs::path> vocabulary_of(const Artifact& artifact, const Context& context) {
   const fs::path folder = artifact.folder;
-  std::error_code error;
-  if (fs::exists(folder / kVocabulary, error)) return folder / kVocabulary;
+  if (is_own_file(folder, kVocabulary)) return folder / kVocabulary;
   STROP_TRY(const auto engines, read_engines(context));
   for (const Engine& engine : engines) {
     if (engine.format == artifact.format && engine.has_vocabulary) return folder / artifact.entry;
@@ -215,7 +221,7 @@ Result<EvaluationText> text_for(const Artifact& artifact, Context& context) {
   if (error) return file_error("link", scratch / kVocabulary, error.value());
   Artifact with_vocabulary = artifact;
   with_vocabulary.folder = scratch.string();
-  return read_evaluation_text(with_vocabulary, context);
+  return read_evaluation_text(with_vocabulary, std::nullopt, context);
 }
 
 }  // namespace strop::pipeline

@@ -22,6 +22,20 @@ Result<Target> find_target(Context& context) {
   return load_target(name, context.where().share / "targets");
 }
 
+// Numbers of one machine must not stand beside those of another.
+Result<void> check_same_machine(const Target& first, Context& context) {
+  if (!context.request().target.empty()) return {};
+  STROP_TRY(const Target now, probe_machine(context.store().root()));
+  if (now.id == first.id) return {};
+  return Error{.code = ErrorCode::invalid_input,
+               .message = str("[assess] ", context.request().out,
+                              " holds a run begun on another machine: its processor, memory or "
+                              "system differ from this one's"),
+               .hint = "Take another folder with -o.",
+               .field = "-o",
+               .value = context.request().out};
+}
+
 // Every installed worker's opinion; one that cannot be asked is a reason, not an end.
 std::vector<BackendFit> ask_workers(const Model& model, const Target& target, Context& context) {
   std::vector<BackendFit> fits;
@@ -49,6 +63,7 @@ Result<void> assess_stage(Report& report, Context& context) {
   STROP_TRY(report.target,
             context.step<Target>(stage, "target", {{"target", context.request().target}},
                                  [&] { return find_target(context); }));
+  STROP_CHECK(check_same_machine(*report.target, context));
   const Json inputs{
       {"model", report.model->id}, {"target", report.target->id}, {"goal", encode(report.goal)}};
   STROP_TRY(const auto fits,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 
 #include "core/clock.h"
 #include "pipeline/golden.h"
@@ -16,9 +17,20 @@ const BackendFit* fit_of(const std::string& backend, const Report& report) {
   return nullptr;
 }
 
-bool declares(const BackendFit& fit, const std::string& knob) {
-  return std::any_of(fit.space.run_knobs.begin(), fit.space.run_knobs.end(),
-                     [&](const Knob& k) { return k.name == knob; });
+const Knob* knob_of(const BackendFit& fit, const std::string& name) {
+  const auto& knobs = fit.space.run_knobs;
+  const auto found =
+      std::find_if(knobs.begin(), knobs.end(), [&](const Knob& knob) { return knob.name == name; });
+  return found == knobs.end() ? nullptr : &*found;
+}
+
+// What the request needs and the engine's own default is too short for; empty: nothing.
+std::string longer_context(const BackendFit& fit, const Workload& workload) {
+  const Knob* const knob = knob_of(fit, "context");
+  const std::uint64_t wanted = std::uint64_t{workload.prompt_tokens} + workload.new_tokens;
+  const std::uint64_t given =
+      knob ? std::strtoull(knob->default_value.c_str(), nullptr, 10) : 0;  // 0: the model's
+  return given > 0 && wanted > given ? std::to_string(wanted) : "";
 }
 
 std::uint32_t threads_of(const Report& report) {
@@ -37,8 +49,11 @@ RunOptions options_for(const Trial& trial, const Report& report) {
   RunOptions options = trial.run_options;
   const BackendFit* fit = fit_of(trial.recipe.backend, report);
   if (!fit) return options;
-  if (declares(*fit, "threads") && !options.contains("threads"))
+  if (knob_of(*fit, "threads") && !options.contains("threads"))
     options["threads"] = str(threads_of(report));
+  if (const std::string context = longer_context(*fit, report.goal.workload);
+      !context.empty() && !options.contains("context"))
+    options["context"] = context;
   return options;
 }
 

@@ -11,6 +11,7 @@
 #include "measure/speed.h"
 #include "pipeline/artifact_source.h"
 #include "pipeline/exam.h"
+#include "pipeline/golden_opening.h"
 
 namespace fs = std::filesystem;
 
@@ -25,23 +26,41 @@ constexpr double kOpenShare = 0.15;  // of the budget: fresh openings,
 constexpr double kTimeShare = 0.45;  // requests in turns,
 constexpr double kTextShare = 0.35;  // text through both
 constexpr std::uint32_t kMostOpenings = 8;
-constexpr std::uint32_t kLeastOpenings = 3;
 constexpr std::size_t kLeastScored = 256;  // tokens
-constexpr double kSameKl = 0.001;          // nats: engines that hold the same weights are so near
 constexpr double kAccuracyMargin = 0.005;  // of the likelihood per token
 
 using Opening = std::unique_ptr<WorkerSession>;
 
-Result<Opening> opened(const Artifact& artifact, Context& context) {
-  RunOptions options;
-  if (const std::uint32_t threads = context.request().goal.workload.threads; threads > 0)
-    options["threads"] = str(threads);
-  STROP_TRY(auto worker, context.open(artifact.backend, artifact, options));
+struct Contender {
+  Artifact artifact;
+  std::string engine_version;
+};
+
+Result<Contender> contender_at(const std::string& name, Context& context) {
+  Contender found;
+  STROP_TRY(found.artifact, artifact_at(name, context));
+  found.engine_version = context.worker(found.artifact.backend).info().version;
+  return found;
+}
+
+RunOptions options_of(const Context& context) {
+  const std::uint32_t threads = context.request().goal.workload.threads;
+  return threads > 0 ? RunOptions{{"threads", str(threads)}} : RunOptions{};
+}
+
+Result<Opening> opened(const Contender& contender, Context& context) {
+  const Artifact& artifact = contender.artifact;
+  STROP_TRY(auto worker, context.open(artifact.backend, artifact, options_of(context)));
   if (worker->session().decoder()) return worker;
   return Error{.code = ErrorCode::unsupported,
                .message = str("[measure] ", artifact.backend, " opened ", artifact.entry,
                               " as no decoder, and only decoders can be compared here"),
                .hint = "Compare two runs of such models instead: strop measure RUN1 RUN2"};
+}
+
+Result<void> check(const Contender& contender, WorkerSession& worker, Context& context) {
+  return check_beside(contender.artifact, options_of(context), contender.engine_version, worker,
+                      context);
 }
 
 // A difference of times or sizes, judged.
@@ -69,23 +88,31 @@ Difference unmeasured(const char* metric, const std::string& why) {
 // Columns of one table: values of the first, the second, and the first again, row by row.
 struct Columns {
   std::vector<double> first, second, again;
+  bool stopped = false;    // the rounds ended once the interval was narrow
+  bool disturbed = false;  // by others, in too many rounds
 };
 
 Difference timed_difference(const char* metric, const char* unit, const Columns& columns,
                             Better better, double margin, const std::string& what) {
-  const measure::Estimate ratio = measure::paired_ratio(columns.second, columns.first);
-  const measure::Estimate control = measure::paired_ratio(columns.again, columns.first);
+  const auto over_first = [&](const std::vector<double>& column) {
+    return columns.stopped ? measure::stopped_ratio(column, columns.first)
+                           : measure::paired_ratio(column, columns.first);
+  };
+  const measure::Estimate ratio = over_first(columns.second);
+  const auto pairs = static_cast<std::uint32_t>(columns.first.size());
   return difference(metric, unit, measure::median(columns.first), measure::median(columns.second),
                     {.ratio = ratio.value,
                      .interval = ratio.interval,
-                     .control = control.interval,
-                     .timed = true},
-                    better, margin, static_cast<std::uint32_t>(columns.first.size()), what);
+                     .control = over_first(columns.again).interval,
+                     .timed = true,
+                     .pairs = pairs,
+                     .disturbed = columns.disturbed},
+                    better, margin, pairs, what);
 }
 
 template <class Value>
 Columns columns_of(const Timing& timing, const Value& value) {
-  Columns columns;
+  Columns columns{.stopped = true, .disturbed = timing.disturbed > 0 && !timing.clean};
   const auto fill = [&](std::vector<double>& out, std::size_t index) {
     for (const measure::Request& request : timing.series.at(index).requests)
       out.push_back(value(request));
@@ -97,29 +124,34 @@ Columns columns_of(const Timing& timing, const Value& value) {
 }
 
 struct Sides {
-  Artifact first, second;
+  Contender first, second;
   std::uint32_t context = 0;  // tokens that both hold
 };
 
-// Fresh openings in turns, the first ones of all to warm the caches.
+// An opening of each that does not count: it warms the caches, and tells early what is broken.
+Result<void> try_openings(const Sides& sides, Context& context) {
+  for (const Contender* contender : {&sides.first, &sides.second}) {
+    STROP_TRY(const Opening opening, opened(*contender, context));
+    STROP_CHECK(check(*contender, *opening, context));
+  }
+  return {};
+}
+
+// Fresh openings in turns. Nothing is asked of them.
 Result<Columns> time_openings(const Sides& sides, double seconds, Context& context) {
-  const auto load_seconds = [&](const Artifact& artifact) -> Result<double> {
-    STROP_TRY(const Opening opening, opened(artifact, context));
-    return opening->session().info().load_seconds;
-  };
-  STROP_CHECK(load_seconds(sides.first));
-  STROP_CHECK(load_seconds(sides.second));
+  STROP_CHECK(try_openings(sides, context));
   const Stopwatch watch;
   Columns columns;
   while (columns.first.size() < kMostOpenings &&
-         (columns.first.size() < kLeastOpenings || watch.seconds() < seconds)) {
-    std::vector<std::pair<const Artifact*, std::vector<double>*>> turn{
+         (columns.first.size() < measure::kLeastPairs || watch.seconds() < seconds)) {
+    std::vector<std::pair<const Contender*, std::vector<double>*>> turn{
         {&sides.first, &columns.first},
         {&sides.second, &columns.second},
         {&sides.first, &columns.again}};
     if (columns.first.size() % 2 == 1) std::reverse(turn.begin(), turn.end());
-    for (const auto& [artifact, column] : turn) {
-      STROP_TRY(const double took, load_seconds(*artifact));
+    for (const auto& [contender, column] : turn) {
+      STROP_TRY(const Opening opening, opened(*contender, context));
+      const double took = opening->session().info().load_seconds;
       column->push_back(std::max(took, 1e-6));  // below the clock's grain
     }
   }
@@ -137,8 +169,8 @@ struct Text {
 Result<void> check_same_tokenizer(const Sides& sides, Context& context) {
   constexpr std::string_view kSample =
       "Does it cut alike? 3.14159 caf\u00e9 \u2014 naïve, don't; \tx = f(y)[2];\n\n\u4f60\u597d";
-  STROP_TRY(const auto first, tokenizer_of(sides.first, context));
-  STROP_TRY(const auto second, tokenizer_of(sides.second, context));
+  STROP_TRY(const auto first, tokenizer_of(sides.first.artifact, context));
+  STROP_TRY(const auto second, tokenizer_of(sides.second.artifact, context));
   STROP_TRY(const auto one, first->encode(kSample, true, false));
   STROP_TRY(const auto other, second->encode(kSample, true, false));
   if (one == other && first->info().vocabulary_size == second->info().vocabulary_size) return {};
@@ -153,7 +185,7 @@ Text read_text(const Sides& sides, std::uint32_t vocabulary, Context& context) {
   Text text;
   const auto found = [&]() -> Result<EvaluationText> {
     STROP_CHECK(check_same_tokenizer(sides, context));
-    return text_for(sides.first, context);
+    return text_for(sides.first.artifact, context);
   }();
   if (found) {
     text.prompt = found->prompt;
@@ -193,10 +225,10 @@ void add_quality(Contrast& contrast, const measure::QualitySamples& samples, dou
                       .second = kl.value,
                       .interval = one_run ? std::nullopt : std::optional(kl.interval),
                       .pairs = pairs,
-                      .margin = kSameKl};
-  distance.finding = measure::judge_distance(kl.value, distance.interval, kSameKl);
+                      .margin = measure::kSameKl};
+  distance.finding = measure::judge_distance(kl.value, distance.interval, measure::kSameKl);
   distance.reason = str("KL from the first's predictions to the second's is ", kl.value,
-                        " nats; up to ", kSameKl, " they count as the same");
+                        " nats; up to ", measure::kSameKl, " they count as the same");
   contrast.differences.push_back(distance);
 
   std::vector<double> gains(samples.size());
@@ -211,13 +243,13 @@ void add_quality(Contrast& contrast, const measure::QualitySamples& samples, dou
                  std::min(margin, kAccuracyMargin), pairs, "perplexity on the same tokens"));
 }
 
-Side side_of(const std::string& name, const Artifact& artifact, WorkerSession& worker,
+Side side_of(const std::string& name, const Contender& contender, WorkerSession& worker,
              const Timing& timing, const Context& context) {
-  Side side{.name = name,
-            .artifact = artifact,
-            .machine = "this machine",
-            .conditions = conditions_of(worker, context.worker(artifact.backend).info().version,
-                                        context.request().goal.seed)};
+  Side side{
+      .name = name,
+      .artifact = contender.artifact,
+      .machine = "this machine",
+      .conditions = conditions_of(worker, contender.engine_version, context.request().goal.seed)};
   if (timing.load) {
     side.conditions.foreign_load = timing.load->cores;
     side.conditions.steal_ratio = timing.load->steal;
@@ -271,8 +303,8 @@ Result<Contrast> contrast_artifacts(const std::string& first, const std::string&
   const Goal& goal = context.request().goal;
   const double budget = goal.budget.wall_seconds;
   Sides sides;
-  STROP_TRY(sides.first, artifact_at(first, context));
-  STROP_TRY(sides.second, artifact_at(second, context));
+  STROP_TRY(sides.first, contender_at(first, context));
+  STROP_TRY(sides.second, contender_at(second, context));
 
   context.tell({.kind = Event::Kind::work, .stage = stage, .subject = "open both"});
   STROP_TRY(const Columns openings, time_openings(sides, kOpenShare * budget, context));
@@ -294,10 +326,11 @@ Result<Contrast> contrast_artifacts(const std::string& first, const std::string&
   const auto load = measure::machine_load();
   STROP_TRY(
       const Timing timing,
-      measure::time_rounds(
-          contestants,
-          {.max_rounds = 80, .target_half_width = margin / 3, .max_seconds = kTimeShare * budget},
-          measure::steady_clock(), load.get(), context.stop()));
+      measure::time_rounds(contestants,
+                           {.max_rounds = 80,
+                            .target_half_width = std::log1p(margin) / 3,  // as findings are judged
+                            .max_seconds = kTimeShare * budget},
+                           measure::steady_clock(), load.get(), context.stop()));
 
   Contrast contrast{.tool_version = std::string(version()), .date = now_utc()};
   contrast.first = side_of(first, sides.first, *one, timing, context);
@@ -319,13 +352,16 @@ Result<Contrast> contrast_artifacts(const std::string& first, const std::string&
                                    Better::higher, margin, "decode rate"));
   }
   add_memory(contrast, *one, *again, *other, margin);
+  // Only now: the rows of logits that are compared raise a peak.
+  STROP_CHECK(check(sides.first, *one, context));
+  STROP_CHECK(check(sides.second, *other, context));
+  STROP_CHECK(check(sides.first, *again, context));
   out.push_back(timed_difference("load_time", "s", openings, Better::lower, margin, "load time"));
-  out.push_back(difference(
-      "total_bytes", "bytes", static_cast<double>(sides.first.total_bytes),
-      static_cast<double>(sides.second.total_bytes),
-      {.ratio = static_cast<double>(std::max<std::uint64_t>(1, sides.second.total_bytes)) /
-                static_cast<double>(std::max<std::uint64_t>(1, sides.first.total_bytes))},
-      Better::lower, margin, 1, "size on disk"));
+  const auto first_bytes = static_cast<double>(sides.first.artifact.total_bytes);
+  const auto second_bytes = static_cast<double>(sides.second.artifact.total_bytes);
+  out.push_back(difference("total_bytes", "bytes", first_bytes, second_bytes,
+                           {.ratio = std::max(1.0, second_bytes) / std::max(1.0, first_bytes)},
+                           Better::lower, margin, 1, "size on disk"));
 
   if (!text.missing.empty()) {
     for (const char* metric : {"kl_mean", "perplexity"})

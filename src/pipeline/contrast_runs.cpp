@@ -1,7 +1,9 @@
 // Two runs side by side, from what they left: reports and raw samples. They were not interleaved,
 // so times are compared through each run's own baseline, which was.
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <string_view>
 
 #include "core/files.h"
 #include "measure/contrast.h"
@@ -75,7 +77,19 @@ constexpr Compared kCompared[] = {{"speedup", "speed over the run's own baseline
                                   {"kl_mean", "divergence from the original", Better::lower},
                                   {"accuracy", "accuracy", Better::higher},
                                   {"throughput", "throughput", Better::higher},
-                                  {"energy_per_token", "energy per token", Better::lower}};
+                                  {"energy_per_token", "energy per token", Better::lower},
+                                  {"energy_per_inference", "energy per inference", Better::lower}};
+
+// Figures of one day: they are shown, decide nothing, and must not make the whole undecided.
+constexpr std::array<std::string_view, 4> kOnlyShown{"request_time", "throughput",
+                                                     "energy_per_token", "energy_per_inference"};
+constexpr const char* kOtherDay =
+    "the runs were not interleaved, so a difference may be the machine's";
+constexpr const char* kSpeedupTells = ": speedup, against each run's own baseline, tells";
+
+bool is_only_shown(std::string_view metric) {
+  return std::find(kOnlyShown.begin(), kOnlyShown.end(), metric) != kOnlyShown.end();
+}
 
 // Independent intervals: their logarithmic half-widths add in squares.
 std::optional<Interval> ratio_interval(const Metric& first, const Metric& second) {
@@ -104,6 +118,15 @@ std::optional<Interval> control_of(const Run& first, const Run& second) {
   return widest;
 }
 
+// Both so near to the original that how much nearer one of them is says nothing.
+bool are_both_near(const Metric& first, const Metric& second) {
+  const auto is_near = [](const Metric& metric) {
+    const double farthest = metric.interval ? metric.interval->high : metric.value;
+    return metric.metric == "kl_mean" && !metric.noisy && farthest <= measure::kSameKl;
+  };
+  return is_near(first) && is_near(second);
+}
+
 Difference of_metrics(const Compared& compared, const Metric& first, const Metric& second,
                       const std::optional<Interval>& control, double margin) {
   Difference difference{.metric = first.metric,
@@ -112,28 +135,36 @@ Difference of_metrics(const Compared& compared, const Metric& first, const Metri
                         .second = second.value,
                         .pairs = std::min(first.samples, second.samples),
                         .margin = margin};
-  if (!(first.value > 0 && second.value > 0)) {
-    difference.finding = first.value == second.value ? Finding::no_difference : Finding::undecided;
-    difference.reason = str(compared.what, ": a ratio needs two positive values");
+  const auto found = [&](Finding finding, const std::string& reason) {
+    difference.finding = finding;
+    difference.reason = reason;
     return difference;
+  };
+  if (are_both_near(first, second)) {
+    difference.interval = second.interval;
+    difference.margin = measure::kSameKl;
+    return found(Finding::no_difference, str(compared.what, " is at most ", measure::kSameKl,
+                                             " nats in both, which counts as the same"));
   }
-  const bool timed = first.metric == "speedup" || first.metric == "throughput";
+  if (!(first.value > 0 && second.value > 0))
+    return found(first.value == second.value ? Finding::no_difference : Finding::undecided,
+                 str(compared.what, ": a ratio needs two positive values"));
   RatioEvidence evidence{.ratio = second.value / first.value,
                          .interval = ratio_interval(first, second),
-                         .timed = timed};
-  if (timed) evidence.control = control;
+                         .timed = first.metric == "speedup",
+                         .pairs = difference.pairs};
+  if (evidence.timed) evidence.control = control;
   difference.ratio = evidence.ratio;
   difference.interval = evidence.interval;
   difference.control = evidence.control;
-  difference.finding = measure::judge(evidence, compared.better, margin);
-  if ((first.noisy || second.noisy) && difference.finding != Finding::undecided) {
-    difference.finding = Finding::undecided;
-    difference.reason = str(compared.what, " was noisy in one of the runs");
-    return difference;
-  }
-  difference.reason =
-      measure::reason_for(difference.finding, evidence, compared.better, margin, compared.what);
-  return difference;
+  if (is_only_shown(first.metric))
+    return found(Finding::undecided,
+                 str(kOtherDay, first.metric == "throughput" ? kSpeedupTells : ""));
+  const Finding finding = measure::judge(evidence, compared.better, margin);
+  if ((first.noisy || second.noisy) && finding != Finding::undecided)
+    return found(Finding::undecided, str(compared.what, " was noisy in one of the runs"));
+  return found(finding,
+               measure::reason_for(finding, evidence, compared.better, margin, compared.what));
 }
 
 // A path that a report names, inside the run's folder.
@@ -234,18 +265,17 @@ Result<std::optional<Difference>> stored_times(const Run& first, const Run& seco
   };
   const std::vector<double> before = whole(mine), now = whole(theirs);
   const measure::Estimate ratio = measure::unpaired_ratio(now, before);
-  return std::optional(Difference{
-      .metric = "request_time",
-      .unit = "s",
-      .first = measure::median(before),
-      .second = measure::median(now),
-      .ratio = ratio.value,
-      .interval = ratio.interval,
-      .pairs = static_cast<std::uint32_t>(std::min(before.size(), now.size())),
-      .margin = margin,
-      .finding = Finding::undecided,
-      .reason = "the runs were not interleaved, so a difference may be the machine's: speedup, "
-                "against each run's own baseline, tells"});
+  return std::optional(
+      Difference{.metric = "request_time",
+                 .unit = "s",
+                 .first = measure::median(before),
+                 .second = measure::median(now),
+                 .ratio = ratio.value,
+                 .interval = ratio.interval,
+                 .pairs = static_cast<std::uint32_t>(std::min(before.size(), now.size())),
+                 .margin = margin,
+                 .finding = Finding::undecided,
+                 .reason = str(kOtherDay, kSpeedupTells)});
 }
 
 std::string machine_of(const Report& report) {
@@ -333,11 +363,10 @@ void add_trial(Contrast& contrast, const Run& first, const Run& second, const Tr
   }
 }
 
-// The stored clock times decide nothing, and must not make the whole undecided.
 Finding overall_of(const std::vector<Difference>& all) {
   std::vector<Difference> deciding;
   std::copy_if(all.begin(), all.end(), std::back_inserter(deciding),
-               [](const Difference& difference) { return difference.metric != "request_time"; });
+               [](const Difference& difference) { return !is_only_shown(difference.metric); });
   return measure::overall(deciding);
 }
 

@@ -1,7 +1,9 @@
 #include "pipeline/evaluation_text.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
+#include <span>
 
 #include "core/files.h"
 
@@ -15,7 +17,8 @@ constexpr std::size_t kPieceBytes = 64 * 1024;  // given to the tokenizer at onc
 constexpr std::size_t kShortest = 64;           // tokens of a sequence that is worth scoring
 // Of Strop's own text, per second of the budget: about a third of the time then goes to quality.
 constexpr double kTokensPerSecond = 12.5;
-constexpr std::size_t kLeastTokens = 4000;  // two documents long enough for every position bucket
+constexpr std::size_t kLeastTokens = 4000;  // a document for every position and four other kinds
+constexpr std::size_t kPiece = 512;         // of a document, when not all of them fit
 
 struct Document {
   std::string domain;
@@ -57,7 +60,7 @@ Result<std::vector<fs::path>> text_files(const fs::path& path) {
   return files;
 }
 
-// Strop's own documents, in the order that keeps the mixture when only the first are used.
+// Strop's own documents, in the order in which they join an evaluation that is too short for all.
 Result<std::vector<Document>> own_documents(const fs::path& text) {
   STROP_TRY(const std::string order, read_text(text / "order.json"));
   STROP_TRY(const Json json, parse_json(order, "share/text/order.json"));
@@ -100,20 +103,39 @@ Result<std::vector<TokenId>> tokens_of(const fs::path& file, Tokenizer& tokenize
   return ids;
 }
 
+// How many tokens of each document are evaluated: all of the first, so that every position is
+// scored, and pieces from the fronts of the others in turn, until there are enough.
+std::vector<std::size_t> shares_of(const std::vector<std::vector<TokenId>>& documents,
+                                   std::size_t enough) {
+  std::vector<std::size_t> shares(documents.size(), 0);
+  shares.front() = documents.front().size();
+  std::size_t total = shares.front();
+  for (bool grew = true; grew && total < enough;) {
+    grew = false;
+    for (std::size_t i = 1; i < documents.size() && total < enough; ++i) {
+      const std::size_t piece = std::min(kPiece, documents[i].size() - shares[i]);
+      shares[i] += piece;
+      total += piece;
+      grew |= piece > 0;
+    }
+  }
+  return shares;
+}
+
 struct Tokenized {
   std::vector<std::vector<TokenId>> sequences;
   std::vector<measure::SequenceName> names;
 };
 
-void cut(const std::vector<TokenId>& ids, const std::vector<TokenId>& before, std::size_t length,
+void cut(std::span<const TokenId> ids, const std::vector<TokenId>& before, std::size_t length,
          const Document& document, Tokenized& text) {
   const std::size_t body = length - before.size();
   for (std::size_t begin = 0; begin < ids.size(); begin += body) {
     const std::size_t end = std::min(ids.size(), begin + body);
     if (end - begin < kShortest && !text.sequences.empty()) break;
     std::vector<TokenId> sequence = before;
-    sequence.insert(sequence.end(), ids.begin() + static_cast<std::ptrdiff_t>(begin),
-                    ids.begin() + static_cast<std::ptrdiff_t>(end));
+    const auto part = ids.subspan(begin, end - begin);
+    sequence.insert(sequence.end(), part.begin(), part.end());
     if (sequence.size() < 2) continue;
     text.sequences.push_back(std::move(sequence));
     text.names.push_back(
@@ -121,7 +143,7 @@ void cut(const std::vector<TokenId>& ids, const std::vector<TokenId>& before, st
   }
 }
 
-Result<Tokenized> tokenize(const Artifact& artifact, Context& context) {
+Result<Tokenized> tokenize(const Artifact& artifact, std::size_t context_length, Context& context) {
   const Goal& goal = context.request().goal;
   const bool own = goal.evaluation_data.empty();
   STROP_TRY(const auto documents, own ? own_documents(context.where().share / "text")
@@ -129,18 +151,26 @@ Result<Tokenized> tokenize(const Artifact& artifact, Context& context) {
   STROP_TRY(const auto tokenizer, context.tokenizer(fs::path(artifact.folder) / kVocabulary));
   STROP_TRY(const auto before, tokenizer->encode("", true, false));
   const std::size_t length =
-      std::max<std::size_t>(goal.workload.evaluation_context, kShortest + before.size());
+      std::max(before.size() + 2,
+               std::min({context_length, std::max<std::size_t>(goal.workload.evaluation_context,
+                                                               kShortest + before.size())}));
   const std::size_t by_budget =
       std::max(kLeastTokens, static_cast<std::size_t>(goal.budget.wall_seconds * kTokensPerSecond));
   const std::size_t enough =
       goal.workload.evaluation_tokens > 0 ? goal.workload.evaluation_tokens : by_budget;
+  std::vector<std::vector<TokenId>> ids;
+  for (const Document& document : documents) {
+    STROP_TRY(ids.emplace_back(), tokens_of(document.file, *tokenizer));
+  }
+  if (own) {
+    const std::vector<std::size_t> shares = shares_of(ids, enough);
+    for (std::size_t i = 0; i < ids.size(); ++i) ids[i].resize(shares[i]);
+  }
   Tokenized text;
   std::size_t tokens = 0;
-  for (const Document& document : documents) {
-    STROP_TRY(const auto ids, tokens_of(document.file, *tokenizer));
-    cut(ids, before, length, document, text);
-    tokens += ids.size();
-    if (own && tokens >= enough) break;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    cut(ids[i], before, length, documents[i], text);
+    tokens += ids[i].size();
   }
   if (text.sequences.empty()) {
     return Error{
@@ -187,12 +217,15 @@ Result<std::vector<DataPart>> data_parts(const std::string& data) {
   return parts;
 }
 
-Result<EvaluationText> read_evaluation_text(const Artifact& with_vocabulary, Context& context) {
+Result<EvaluationText> read_evaluation_text(const Artifact& with_vocabulary,
+                                            std::optional<std::uint64_t> context_length,
+                                            Context& context) {
   using Sequences = std::vector<std::vector<TokenId>>;
   const Json goal = encode(context.request().goal);
   Json inputs{{"model", with_vocabulary.model_id},
               {"workload", goal["workload"]},
               {"budget", goal["budget"]}};
+  if (context_length) inputs["context_length"] = *context_length;
   if (const std::string& data = context.request().goal.evaluation_data; !data.empty()) {
     STROP_TRY(const auto parts, data_parts(data));
     inputs["data"] = Json::array();
@@ -204,7 +237,9 @@ Result<EvaluationText> read_evaluation_text(const Artifact& with_vocabulary, Con
   std::optional<Tokenized> made;
   const auto make = [&]() -> Result<void> {
     if (made) return {};
-    STROP_TRY(made, tokenize(with_vocabulary, context));
+    STROP_TRY(made, tokenize(with_vocabulary,
+                             context_length.value_or(std::numeric_limits<std::uint64_t>::max()),
+                             context));
     return {};
   };
   STROP_TRY(Sequences sequences,

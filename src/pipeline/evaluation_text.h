@@ -22,9 +22,12 @@ struct EvaluationText {
   std::vector<TokenId> prompt;               // of the timed request, from the front of the text
 };
 
-// Each document is cut into sequences of the goal's evaluation context; a rest too short to score
-// is left out. The domain of Strop's own documents is the kind of text: news, code, mail.
-Result<EvaluationText> read_evaluation_text(const Artifact& with_vocabulary, Context& context);
+// Each document is cut into sequences of the goal's evaluation context, or of the model's where
+// that is shorter; a rest too short to score is left out. The domain of Strop's own documents is
+// the kind of text: news, code, mail.
+Result<EvaluationText> read_evaluation_text(const Artifact& with_vocabulary,
+                                            std::optional<std::uint64_t> context_length,
+                                            Context& context);
 
 // The token ids of each .txt file of a folder, in order of their names.
 Result<std::vector<std::vector<TokenId>>> tokens_of_folder(const std::filesystem::path& folder,

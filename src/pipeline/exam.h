@@ -49,8 +49,12 @@ class Exam {
   // folder.
   virtual Result<Measurement> quality(const Trial& trial, const Report& report,
                                       Context& context) const = 0;
-  // The distance from the original, from the first few questions only.
-  virtual Result<Metric> glance(const Trial& trial, const Report& report,
+  // The distance from the original, from the first few questions only, and how it was run.
+  struct Glance {
+    Metric distance;
+    RunOptions run_options;
+  };
+  virtual Result<Glance> glance(const Trial& trial, const Report& report,
                                 Context& context) const = 0;
 };
 

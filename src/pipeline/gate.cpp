@@ -27,7 +27,8 @@ Result<void> gate_stage(Report& report, Context& context) {
     const auto trial = std::find_if(report.trials.begin(), report.trials.end(),
                                     [&](const Trial& each) { return each.id == cell.trial_id; });
     if (trial != report.trials.end() && cell.metric)
-      cell.verdict = within_tolerance(trial->recipe, *cell.metric, rules);
+      cell.verdict =
+          within_tolerance(trial->recipe, *cell.metric, report.goal, rules, cell.run_options);
   }
   report.front = recommend(pareto_front(report.trials, *report.model), report.trials, report.gates,
                            report.goal, *report.model);

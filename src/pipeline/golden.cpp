@@ -156,7 +156,8 @@ Result<void> check_opened(const Trial& trial, const RunOptions& asked, Session& 
                           const Conditions& now, const Report& report, Context& context) {
   // Its engine is too slow here for even a few prompts; its agreement with its stand-in is checked.
   if (trial.recipe.stand_in) return {};
-  STROP_TRY(const auto record, record_for(trial, asked, now, report, context));
+  STROP_TRY(const auto record,
+            record_for(trial, asked, session.info().run_options, now, report, context));
   if (!record) return {};
   const Judge judge = [&](const GoldenCheck& check) -> Result<void> {
     if (check.verdict == Verdict::fail) return drifted(trial, check, record->folder);
@@ -178,9 +179,11 @@ Result<void> attach_records(const Trial& trial, double distance, WorkerSession& 
   if (!fs::exists(original_of(from), error)) return {};
   STROP_TRY(Golden golden, read_record(original_of(from)));
   const std::string metric = metric_of_record(golden);
-  STROP_TRY(const double tolerance, tolerance_of(trial.recipe, metric, context));
+  STROP_TRY(const double tolerance,
+            tolerance_of(trial.recipe, metric, worker.session().info().run_options, context));
   if (!(distance <= tolerance)) return {};
   STROP_CHECK(make_folder(to));
+  STROP_CHECK(refuse_links(to));
   golden.limit = golden.limit_elsewhere = tolerance;
   STROP_CHECK(copy_original(golden, from, to));
 

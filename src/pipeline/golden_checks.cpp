@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "core/files.h"
 #include "core/json.h"
 #include "measure/golden.h"
 #include "measure/statistics.h"
@@ -20,9 +21,8 @@ constexpr std::uint32_t kGenerated = 8;
 // own, which is what the framework itself reads.
 std::vector<fs::path> vocabularies_of(const Artifact& artifact) {
   std::vector<fs::path> files;
-  std::error_code error;
-  const fs::path beside = fs::path(artifact.folder) / kVocabulary;
-  if (fs::is_regular_file(beside, error)) files.push_back(beside);
+  const fs::path folder = artifact.folder;
+  if (is_own_file(folder, kVocabulary)) files.push_back(folder / kVocabulary);
   if (artifact.format == "gguf") files.push_back(fs::path(artifact.folder) / artifact.entry);
   return files;
 }

@@ -44,9 +44,10 @@ std::string metric_of_record(const Golden& golden) {
   return golden.rows.empty() ? "noise_ratio" : "kl_mean";
 }
 
-Result<double> tolerance_of(const Recipe& recipe, const std::string& metric, Context& context) {
+Result<double> tolerance_of(const Recipe& recipe, const std::string& metric,
+                            const RunOptions& in_force, Context& context) {
   STROP_TRY(const GateRules rules, load_gate_rules(context.where().share / "plan" / "gates.json"));
-  const auto limit = divergence_limit(recipe, metric, context.request().goal, rules);
+  const auto limit = divergence_limit(recipe, metric, context.request().goal, rules, in_force);
   if (limit) return *limit;
   return Error{.code = ErrorCode::corrupt,
                .message = str("[golden] gates.json states no tolerance for ", metric),
@@ -61,8 +62,8 @@ bool made_here(const Golden& golden, const std::string& target_id, const std::st
 }
 
 Result<std::optional<Record>> record_for(const Trial& trial, const RunOptions& asked,
-                                         const Conditions& now, const Report& report,
-                                         Context& context) {
+                                         const RunOptions& in_force, const Conditions& now,
+                                         const Report& report, Context& context) {
   const fs::path beside = fs::path(trial.artifact->folder) / kGoldenFolder;
   const std::string own = own_name(trial.recipe.backend, asked) + ".json";
   const std::string original = str(kOriginalRecord, ".json");
@@ -81,7 +82,8 @@ Result<std::optional<Record>> record_for(const Trial& trial, const RunOptions& a
     if (record.golden.kind == GoldenKind::own) {
       record.limit = record.made_here ? record.golden.limit : record.golden.limit_elsewhere;
     } else {
-      STROP_TRY(record.limit, tolerance_of(trial.recipe, metric_of_record(record.golden), context));
+      STROP_TRY(record.limit,
+                tolerance_of(trial.recipe, metric_of_record(record.golden), in_force, context));
     }
     return std::optional(std::move(record));
   }

@@ -24,9 +24,10 @@ std::string own_name(const std::string& backend, const RunOptions& asked);
 // Outputs do not depend on the number of threads beyond what the limits allow.
 RunOptions without_threads(RunOptions options);
 
-// What the recipe's precision explains of the distance from the original: kl_mean in nats, or
-// noise_ratio.
-Result<double> tolerance_of(const Recipe& recipe, const std::string& metric, Context& context);
+// What the recipe's precision and the run options in force explain of the distance from the
+// original: kl_mean in nats, or noise_ratio.
+Result<double> tolerance_of(const Recipe& recipe, const std::string& metric,
+                            const RunOptions& in_force, Context& context);
 
 struct Record {
   std::filesystem::path folder;
@@ -36,11 +37,12 @@ struct Record {
   bool made_here = false;
 };
 
-// What an artifact is held against when it is opened with these options: its own record for them,
-// else the original's beside it, else the original's of this run; none is no error.
+// What an artifact is held against when it is opened with these options asked for and those in
+// force: its own record for what was asked, else the original's beside it, else the original's of
+// this run; none is no error.
 Result<std::optional<Record>> record_for(const Trial& trial, const RunOptions& asked,
-                                         const Conditions& now, const Report& report,
-                                         Context& context);
+                                         const RunOptions& in_force, const Conditions& now,
+                                         const Report& report, Context& context);
 
 // Whether this machine, with this engine and these kernels, is what made an own record: then its
 // numbers repeat.

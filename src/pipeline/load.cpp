@@ -17,6 +17,7 @@
 #include "measure/random.h"
 #include "pipeline/artifact_source.h"
 #include "pipeline/exam.h"
+#include "pipeline/golden_opening.h"
 #include "pipeline/streams.h"
 
 namespace fs = std::filesystem;
@@ -33,9 +34,10 @@ constexpr double kOpenShare = 0.3;
 constexpr double kEnergyShare = 0.1;
 constexpr double kUsualLoad = 0.7;  // of the best rate: busy, but with a queue that empties
 constexpr double kCeilingSeconds = 1;
-constexpr std::uint32_t kEnergyWindows = 5;
 constexpr double kIdleSeconds = 0.5;
-constexpr std::size_t kLeastRequests = 6;  // a median needs them for its interval
+// A median needs six for its interval.
+constexpr std::uint32_t kEnergyWindows = 6;
+constexpr std::size_t kLeastRequests = 6;
 constexpr std::size_t kMostRequests = 700;
 constexpr std::uint32_t kMostTogether = 8;
 constexpr double kRunsOfBatches = 12;   // what the longest batch may be of its share of the budget
@@ -43,6 +45,7 @@ constexpr double kCacheValueBytes = 2;  // keys and values are kept in 16 bits u
 
 struct Subject {
   Artifact artifact;
+  std::string engine_version;
   bool has_threads = false;  // the engine has a knob for them
   std::vector<TokenId> prompt;
   std::string no_text;  // why the prompt is of random ids
@@ -59,10 +62,14 @@ RunOptions options_of(const Subject& subject, std::uint32_t streams, const Conte
   return {{"threads", str(std::max(1u, cores_of(context) / streams))}};
 }
 
-Result<std::unique_ptr<WorkerSession>> open_one(const Artifact& artifact, const RunOptions& options,
+Result<std::unique_ptr<WorkerSession>> open_one(const Subject& subject, const RunOptions& options,
                                                 Context& context) {
+  const Artifact& artifact = subject.artifact;
   STROP_TRY(auto worker, context.open(artifact.backend, artifact, options));
-  if (worker->session().decoder()) return worker;
+  if (worker->session().decoder()) {
+    STROP_CHECK(check_beside(artifact, options, subject.engine_version, *worker, context));
+    return worker;
+  }
   return Error{.code = ErrorCode::unsupported,
                .message = str("[measure] ", artifact.backend,
                               " opened the artifact as no decoder, and only decoders are put under "
@@ -73,7 +80,7 @@ Result<std::unique_ptr<WorkerSession>> open_one(const Artifact& artifact, const 
 
 Result<Crew> open_crew(const Subject& subject, std::uint32_t streams, Context& context) {
   const RunOptions options = options_of(subject, streams, context);
-  return Crew::open(streams, [&] { return open_one(subject.artifact, options, context); });
+  return Crew::open(streams, [&] { return open_one(subject, options, context); });
 }
 
 // The goal's request of a worker.
@@ -90,6 +97,12 @@ std::vector<TokenId> of_length(const std::vector<TokenId>& ids, std::size_t leng
   std::vector<TokenId> out;
   while (out.size() < length) out.push_back(ids[out.size() % ids.size()]);
   return out;
+}
+
+// What was measured until a stop is no measurement.
+Result<void> check_not_stopped(const Context& context) {
+  if (!context.stop().stop_requested()) return {};
+  return Error{.code = ErrorCode::cancelled, .message = "[measure] interrupted"};
 }
 
 void tell(Context& context, const std::string& what) {
@@ -210,6 +223,7 @@ Result<Best> closed_loops(LoadOutcome& outcome, const Subject& subject, const Lo
     const measure::Traffic traffic =
         measure::closed_loop(server, seconds / static_cast<double>(load.streams.size()),
                              measure::steady_clock(), context.stop());
+    STROP_CHECK(check_not_stopped(context));
     if (traffic.served.empty())
       return Error{.code = ErrorCode::backend,
                    .message = str("[measure] no request was answered with ", streams, " streams",
@@ -223,6 +237,20 @@ Result<Best> closed_loops(LoadOutcome& outcome, const Subject& subject, const Lo
   return best;
 }
 
+// The loop ends early when too many requests fail: those that still wait then were not too many.
+void warn_of_lost(const measure::Traffic& traffic, double rate, double end, LoadOutcome& outcome) {
+  constexpr double kGrain = 1e-6;
+  const std::size_t failed = traffic.errors.size(), unserved = traffic.unserved.size();
+  if (failed > 0)
+    outcome.warnings.push_back(str("open loop: ", failed, " of ",
+                                   traffic.served.size() + failed + unserved,
+                                   " requests failed: ", traffic.errors.front()));
+  if (unserved > 0 && traffic.seconds + kGrain >= end)
+    outcome.warnings.push_back(str(unserved, " of ", traffic.served.size() + failed + unserved,
+                                   " arrivals were not answered in time: ", rate,
+                                   " requests/s are more than it serves"));
+}
+
 Result<void> open_loop(LoadOutcome& outcome, const Subject& subject, const LoadRequest& load,
                        const Best& best, double seconds, Context& context) {
   const double rate = load.rate.value_or(kUsualLoad * best.requests_per_second);
@@ -231,16 +259,15 @@ Result<void> open_loop(LoadOutcome& outcome, const Subject& subject, const LoadR
   CrewServer server(crew, asking(subject, context));
   STROP_CHECK(server.warm_up());
   const auto arrivals = measure::poisson_arrivals(rate, seconds, context.request().goal.seed);
+  const double drain_seconds = seconds / 4;
   const measure::Traffic traffic =
-      measure::open_loop(server, arrivals, seconds / 4, measure::steady_clock(), context.stop());
+      measure::open_loop(server, arrivals, drain_seconds, measure::steady_clock(), context.stop());
+  STROP_CHECK(check_not_stopped(context));
   STROP_TRY(const std::string path, keep(traffic, "open.json", context));
   MetricContext at = load_context(context, best.streams);
   at.arrival_rate = rate;
   measure::add(measure::traffic_figures(traffic, at, true), path, outcome.measurement);
-  if (!traffic.unserved.empty())
-    outcome.warnings.push_back(str(traffic.unserved.size(), " of ", arrivals.size(),
-                                   " arrivals were not answered in time: ", rate,
-                                   " requests/s are more than it serves"));
+  if (!arrivals.empty()) warn_of_lost(traffic, rate, arrivals.back() + drain_seconds, outcome);
   return {};
 }
 
@@ -281,7 +308,8 @@ void add_decode_rate(LoadOutcome& outcome, DecoderSession& decoder, const Subjec
 Result<Subject> subject_of(const std::string& name, Context& context) {
   Subject subject;
   STROP_TRY(subject.artifact, artifact_at(name, context));
-  STROP_TRY(const auto worker, open_one(subject.artifact, {}, context));
+  subject.engine_version = context.worker(subject.artifact.backend).info().version;
+  STROP_TRY(const auto worker, open_one(subject, {}, context));
   const SessionInfo& info = worker->session().info();
   subject.has_threads = info.run_options.contains("threads");
   const auto text = text_for(subject.artifact, context);
@@ -330,12 +358,17 @@ void add_ceilings(Measurement& measurement, const Model& model, std::uint64_t we
   add("prefill", "prefill_rate", true);
 }
 
-Result<void> hold_against_machine(Report& report, Context& context) {
-  const auto is_timed = [](const Trial& trial) {
-    return trial.measurement && trial.status == TrialStatus::ok && trial.artifact &&
-           find(*trial.measurement, "decode_rate");
-  };
-  const auto first = std::find_if(report.trials.begin(), report.trials.end(), is_timed);
+namespace {
+
+// Not of trials that failed, or whose times say nothing here.
+bool has(const Trial& trial, const char* metric) {
+  return trial.measurement && trial.status == TrialStatus::ok && trial.artifact &&
+         find(*trial.measurement, metric);
+}
+
+Result<void> add_all_ceilings(Report& report, Context& context) {
+  const auto decodes = [](const Trial& trial) { return has(trial, "decode_rate"); };
+  const auto first = std::find_if(report.trials.begin(), report.trials.end(), decodes);
   if (first == report.trials.end()) return {};
   const std::uint32_t threads = std::max(1u, first->measurement->conditions.threads);
   // Two numbers; none when they could not be had.
@@ -347,32 +380,52 @@ Result<void> hold_against_machine(Report& report, Context& context) {
                   if (!machine) return std::vector<double>();
                   return std::vector{machine->bytes_per_second, machine->operations_per_second};
                 }));
-  const auto counters = measure::find_counters(kSys);
   for (Trial& trial : report.trials) {
-    if (!is_timed(trial)) continue;
-    Measurement& measurement = *trial.measurement;
+    if (!decodes(trial)) continue;
     if (known.size() == 2)
       add_ceilings(
-          measurement, *report.model, trial.artifact->total_bytes,
+          *trial.measurement, *report.model, trial.artifact->total_bytes,
           {.bytes_per_second = known[0], .operations_per_second = known[1], .threads = threads});
     else
-      measurement.not_measured.push_back(
+      trial.measurement->not_measured.push_back(
           {"decode_ceiling", {}, "the machine had no memory to measure its bandwidth with"});
-    if (!find(measurement, "energy_per_token"))
-      measurement.not_measured.push_back(
-          {"energy_per_token",
-           {},
-           counters ? "contestants take turns, and the counter is the whole machine's: strop "
-                      "measure ARTIFACT --load, or --profile production"
-                    : counters.error().message});
   }
   return {};
+}
+
+// Contestants take turns, and a counter is the whole machine's.
+void add_why_no_energy(Measurement& measurement, const std::string& no_counter) {
+  const MetricContext& request = find(measurement, "request_time")->context;
+  const std::string metric = energy_metric(request);
+  if (find(measurement, metric)) return;
+  const std::string where = request.inferences ? "" : "strop measure ARTIFACT --load, or ";
+  measurement.not_measured.push_back(
+      {metric,
+       {},
+       no_counter.empty() ? str("contestants take turns, and the counter is the whole machine's: ",
+                                where, "--profile production")
+                          : no_counter});
+}
+
+}  // namespace
+
+Result<void> hold_against_machine(Report& report, Context& context) {
+  STROP_CHECK(add_all_ceilings(report, context));
+  const auto counters = measure::find_counters(kSys);
+  const std::string no_counter = counters ? std::string() : counters.error().message;
+  for (Trial& trial : report.trials)
+    if (has(trial, "request_time")) add_why_no_energy(*trial.measurement, no_counter);
+  return {};
+}
+
+const char* energy_metric(const MetricContext& request) {
+  return request.inferences ? "energy_per_inference" : "energy_per_token";
 }
 
 void add_energy(Measurement& measurement, const measure::Contestant& contestant,
                 const MetricContext& at, double seconds, std::stop_token stop) {
   const auto not_measured = [&](const std::string& why) {
-    measurement.not_measured.push_back({"energy_per_token", at, why});
+    measurement.not_measured.push_back({energy_metric(at), at, why});
   };
   const auto counters = measure::find_counters(kSys);
   if (!counters) return not_measured(counters.error().message);
@@ -401,7 +454,7 @@ void add_energy(Measurement& measurement, const measure::Contestant& contestant,
   }
   const auto estimate = measure::joules_per_token(windows);
   if (!estimate) return not_measured("too few windows of time");
-  measurement.metrics.push_back({.metric = "energy_per_token",
+  measurement.metrics.push_back({.metric = energy_metric(at),
                                  .unit = "J",
                                  .context = at,
                                  .value = estimate->value,
@@ -422,13 +475,11 @@ Result<LoadOutcome> load_artifact(const std::string& name, const LoadRequest& lo
   const auto load_before = load_sampler->read();
   std::vector<measure::Climate> climate{measure::read_climate(kSys)};
   {
-    STROP_TRY(const auto worker,
-              open_one(subject.artifact, options_of(subject, 1, context), context));
+    STROP_TRY(const auto worker, open_one(subject, options_of(subject, 1, context), context));
     DecoderSession& decoder = *worker->session().decoder();
     const SessionInfo& info = decoder.info();
     measurement.run_options = info.run_options;
-    measurement.conditions =
-        conditions_of(*worker, context.worker(subject.artifact.backend).info().version, goal.seed);
+    measurement.conditions = conditions_of(*worker, subject.engine_version, goal.seed);
     measurement.conditions.threads = cores_of(context);
     STROP_CHECK(time_prompts(outcome, subject, load, decoder, kPromptShare * budget, context));
     add_decode_rate(outcome, decoder, subject, context);
@@ -436,6 +487,7 @@ Result<LoadOutcome> load_artifact(const std::string& name, const LoadRequest& lo
     tell(context, "energy");
     add_energy(measurement, asking(subject, context)(*worker), load_context(context, 1),
                kEnergyShare * budget, context.stop());
+    STROP_CHECK(check_not_stopped(context));
   }
   climate.push_back(measure::read_climate(kSys));
   tell(context, "what the machine allows");

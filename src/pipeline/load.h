@@ -9,6 +9,8 @@
 
 namespace strop::pipeline {
 
+// An artifact that has drifted from the golden record beside it is an error (golden_opening.h), and
+// so is a stop, whatever was measured until then.
 Result<LoadOutcome> load_artifact(const std::string& name, const LoadRequest& load,
                                   Context& context);
 
@@ -23,8 +25,10 @@ void add_ceilings(Measurement& measurement, const Model& model, std::uint64_t we
 // Every timed trial of the report against the machine's ceilings, and why its energy is not known.
 Result<void> hold_against_machine(Report& report, Context& context);
 
-// energy_per_token (or per inference) of the contestant's requests, idle subtracted, or why there
-// is none.
+// energy_per_inference where requests are made of inferences, else energy_per_token.
+const char* energy_metric(const MetricContext& request);
+
+// That of the contestant's requests, idle subtracted, or why there is none.
 void add_energy(Measurement& measurement, const measure::Contestant& contestant,
                 const MetricContext& at, double seconds, std::stop_token stop);
 

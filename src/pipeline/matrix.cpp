@@ -36,6 +36,7 @@ std::vector<const Trial*> artifacts_of(const Report& report) {
 
 CrossCheck own_cell(const Trial& trial, const Exam& exam) {
   CrossCheck cell{.trial_id = trial.id, .backend = trial.recipe.backend};
+  if (trial.measurement) cell.run_options = trial.measurement->run_options;
   if (const Metric* metric =
           trial.measurement ? find(*trial.measurement, exam.distance()) : nullptr)
     cell.metric = *metric;
@@ -52,14 +53,15 @@ Result<CrossCheck> foreign_cell(const Trial& trial, const std::string& backend, 
   Trial opened = trial;
   opened.recipe.backend = backend;
   opened.run_options.clear();
-  auto metric = exam.glance(opened, report, context);
-  if (metric) {
-    cell.metric = *std::move(metric);
+  auto seen = exam.glance(opened, report, context);
+  if (seen) {
+    cell.metric = std::move(seen->distance);
+    cell.run_options = std::move(seen->run_options);
   } else {
-    if (ends_the_run(metric.error())) return std::move(metric).error();
+    if (ends_the_run(seen.error())) return std::move(seen).error();
     const bool foreign =
-        metric.error().code == ErrorCode::unsupported && metric.error().field == "format";
-    cell.reason = foreign ? str("does not open ", trial.artifact->format) : metric.error().message;
+        seen.error().code == ErrorCode::unsupported && seen.error().field == "format";
+    cell.reason = foreign ? str("does not open ", trial.artifact->format) : seen.error().message;
   }
   return cell;
 }

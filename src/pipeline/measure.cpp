@@ -2,7 +2,10 @@
 // as far as the budget goes; what it does not reach is said to be not tried.
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string>
 
+#include "measure/climate.h"
 #include "pipeline/exam.h"
 #include "pipeline/load.h"
 #include "pipeline/matrix.h"
@@ -134,6 +137,15 @@ std::string untimed_reason(const Trial& trial, const Report& report) {
   return {};
 }
 
+void warn_of_climate(Report& report) {
+  std::set<std::string> warnings;
+  for (const Trial& trial : report.trials)
+    if (trial.measurement) warnings.insert(measure::climate_warning(trial.measurement->conditions));
+  warnings.erase("");
+  for (const std::string& warning : warnings)
+    report.warnings.push_back(str(warning, ": figures that depend on time are noisy"));
+}
+
 void warn_of_untimed(Report& report) {
   for (const BackendFit& fit : report.assessment->fits) {
     const bool tried = std::any_of(report.trials.begin(), report.trials.end(), [&](const auto& t) {
@@ -185,8 +197,8 @@ Result<std::vector<Trial>> time_trials(Group group, std::size_t number, double m
   if (!group.trials.empty()) {
     STROP_TRY(group.trials, context.step<std::vector<Trial>>(
                                 Stage::measure, str("speed of group ", number), inputs, [&] {
-                                  return time_group(baseline, group.trials, exam, max_seconds,
-                                                    report, context);
+                                  return time_group(str(number), baseline, group.trials, exam,
+                                                    max_seconds, report, context);
                                 }));
   }
   for (std::size_t i = 0; i < group.trials.size(); ++i) {
@@ -221,7 +233,8 @@ Result<std::uint32_t> rounds_of_another_look(const std::vector<Trial>& trials, d
 }
 
 // Speeds that are still noisy are timed anew, in as many rounds as the rest of the budget gives;
-// what the first rounds said of these trials goes. quality: by trial id.
+// what the first rounds said of these trials goes, unless the second ones fail. quality: by trial
+// id.
 Result<void> look_again(std::vector<Trial>& finished,
                         const std::map<std::string, std::vector<Metric>>& quality,
                         std::size_t number, const Trial& baseline, const Exam& exam,
@@ -241,7 +254,8 @@ Result<void> look_again(std::vector<Trial>& finished,
   for (Trial& trial : group.trials) trial.measurement->metrics = quality.at(trial.id);
   STROP_TRY(std::vector<Trial> timed, time_trials(std::move(group), number, rounds * round_seconds,
                                                   baseline, exam, report, context));
-  for (std::size_t i = 0; i < places.size(); ++i) *places[i] = std::move(timed[i]);
+  for (std::size_t i = 0; i < places.size(); ++i)
+    if (timed[i].status == TrialStatus::ok) *places[i] = std::move(timed[i]);
   return {};
 }
 
@@ -348,6 +362,7 @@ Result<void> measure_stage(Report& report, Context& context) {
   }
   report.trials = std::move(finished);
   warn_of_untimed(report);
+  warn_of_climate(report);
   STROP_TRY(report.matrix, cross_validate(*exam, report, context));
   STROP_CHECK(hold_against_machine(report, context));
   return validate(report, *exam, context);

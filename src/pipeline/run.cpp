@@ -61,6 +61,15 @@ Json identity_of(const RunRequest& request) {
   return identity;
 }
 
+// What makes and runs artifacts: numbers of one version must not stand beside those of another.
+Result<Json> programs(Store& store) {
+  Json found{{"strop", STROP_VERSION}};
+  for (const fs::path& program : installed_workers()) {
+    STROP_TRY(found[program.filename().string()], store.digest(program));
+  }
+  return found;
+}
+
 // "goal.budget.wall_seconds: was 300, now 60"
 std::string difference(const Json& before, const Json& now) {
   std::string text;
@@ -75,20 +84,22 @@ std::string difference(const Json& before, const Json& now) {
   return text;
 }
 
-Result<void> claim_folder(const RunRequest& request) {
+Result<void> claim_folder(const RunRequest& request, Store& store) {
   const fs::path file = fs::path(request.out) / "run.json";
-  const Json now = identity_of(request);
+  Json now = identity_of(request);
+  STROP_TRY(now["programs"], programs(store));
   std::error_code error;
   if (!fs::exists(file, error)) return write_whole(file, now.dump(2));
   STROP_TRY(const std::string text, read_text(file, 1u << 20));
   STROP_TRY(const Json before, parse_json(text, file.string()));
   if (before == now) return {};
-  return Error{.code = ErrorCode::invalid_input,
-               .message = str("[run] ", request.out,
-                              " holds a run begun with other flags: ", difference(before, now)),
-               .hint = "Use the same flags to go on with it, or another folder with -o.",
-               .field = "-o",
-               .value = request.out};
+  return Error{
+      .code = ErrorCode::invalid_input,
+      .message = str("[run] ", request.out,
+                     " holds a run begun with other flags or programs: ", difference(before, now)),
+      .hint = "Use the same ones to go on with it, or another folder with -o.",
+      .field = "-o",
+      .value = request.out};
 }
 
 Result<fs::path> make_folder(const std::string& out) {
@@ -137,6 +148,18 @@ Result<void> write_reports(const Report& report, const fs::path& out) {
   return keep(out / "report.html", page);
 }
 
+// What lies in the store for a report that was made stage by stage is needed as long as its folder
+// is there.
+Result<void> note_uses(const Report& report, Context& context) {
+  for (const Trial& trial : report.trials)
+    if (trial.artifact)
+      STROP_CHECK(context.store().note_use(
+          trial.artifact->id, {.model = fs::path(report.model->path).filename().string(),
+                               .recipe = str(trial.recipe.backend, " ", trial.recipe.name),
+                               .run_folder = context.out()}));
+  return {};
+}
+
 // A store above its limit is no reason to end a run: it is told, and the run goes on.
 void keep_store_small(const RunRequest& request, Context& context) {
   if (!request.store_limit_bytes) return;
@@ -160,9 +183,9 @@ Result<Report> run(const RunRequest& asked, Observer& observer, std::stop_token 
   if (model.format == "onnx") STROP_CHECK(check_samples(model, request.goal));
   STROP_TRY(const fs::path out, make_folder(request.out));
   STROP_TRY(const Lock lock, Lock::try_acquire(out / "lock", "the run folder"));
-  STROP_CHECK(claim_folder(request));
-  STROP_TRY(Journal journal, Journal::open(out / "journal.jsonl"));
   STROP_TRY(Store store, Store::open_default());
+  STROP_CHECK(claim_folder(request, store));
+  STROP_TRY(Journal journal, Journal::open(out / "journal.jsonl"));
   Context context(request, observer, stop, std::move(store), std::move(journal));
 
   keep_store_small(request, context);
@@ -203,6 +226,7 @@ Result<Report> advance(Stage stage, Report report, const RunRequest& asked, Obse
   for (const NamedStage& named : kStages) {
     if (named.stage == stage) STROP_CHECK(run_stage(named, report, context));
   }
+  if (!request.out.empty()) STROP_CHECK(note_uses(report, context));
   if (stage == Stage::report) {
     report.finished_at = now_utc();
     STROP_CHECK(write_reports(report, request.out));

@@ -193,12 +193,13 @@ class SampleExam : public Exam {
     return measurement;
   }
 
-  Result<Metric> glance(const Trial& trial, const Report& report, Context& context) const override {
+  Result<Glance> glance(const Trial& trial, const Report& report, Context& context) const override {
     STROP_TRY(const auto worker, open(trial, report, context));
     STROP_TRY(const auto samples,
               score(*worker, std::min(kGlanceSamples, questions_.count), nullptr, report, context));
     for (Metric& metric : measure::summarise(samples, task_, {}, {.resamples = 100})) {
-      if (metric.metric == distance()) return metric;
+      if (metric.metric == distance())
+        return Glance{std::move(metric), worker->session().info().run_options};
     }
     return Error{ErrorCode::backend, "[measure] the outputs gave nothing to compare"};
   }

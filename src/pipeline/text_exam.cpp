@@ -95,17 +95,18 @@ class TextExam : public Exam {
     return measure_quality(trial, inputs_, record_, report, context);
   }
 
-  Result<Metric> glance(const Trial& trial, const Report& report, Context& context) const override {
+  Result<Glance> glance(const Trial& trial, const Report& report, Context& context) const override {
     const EvaluationText front = front_of(inputs_.text);
     STROP_TRY(const auto record, make_quality_reference(reference_, front, report, context));
     STROP_TRY(const auto worker, open(trial, report, context));
     STROP_TRY(auto reader, measure::ReferenceReader::open(record));
     STROP_TRY(const auto samples, measure::score(*worker->session().decoder(), front.evaluation,
                                                  reader, nullptr, context.stop()));
-    return Metric{.metric = distance(),
-                  .unit = "nats",
-                  .value = measure::mean(samples.kl),
-                  .samples = static_cast<std::uint32_t>(samples.size())};
+    return Glance{{.metric = distance(),
+                   .unit = "nats",
+                   .value = measure::mean(samples.kl),
+                   .samples = static_cast<std::uint32_t>(samples.size())},
+                  worker->session().info().run_options};
   }
 
  private:
@@ -134,7 +135,8 @@ measure::Contestant continuation(const std::string& name, WorkerSession& worker,
 Result<std::unique_ptr<Exam>> make_text_exam(const Trial& baseline, const Trial& reference,
                                              const Report& report, Context& context) {
   QualityInputs inputs;
-  STROP_TRY(inputs.text, read_evaluation_text(*baseline.artifact, context));
+  STROP_TRY(inputs.text,
+            read_evaluation_text(*baseline.artifact, report.model->context_length, context));
   STROP_TRY(auto record, make_quality_reference(reference, inputs.text, report, context));
   STROP_CHECK(record_original(reference, report, context));
   STROP_TRY(inputs.tasks, read_evaluation_tasks(reference, report, context));

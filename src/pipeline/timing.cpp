@@ -4,6 +4,7 @@
 #include <array>
 #include <span>
 
+#include "core/files.h"
 #include "measure/climate.h"
 #include "measure/memory.h"
 
@@ -58,7 +59,44 @@ Result<void> add_further_metrics(Measurement& measurement, const Trial& trial,
   return {};
 }
 
-// What the series of one contestant and its worker say.
+// Every contestant's requests say whose they are, so that an error of the rounds has a culprit.
+// number: absent for one that the others cannot do without.
+Contestant watched(Contestant one, std::optional<std::size_t> number,
+                   std::optional<std::size_t>& asked) {
+  one.request = [number, &asked, request = std::move(one.request)] {
+    asked = number;
+    return request();
+  };
+  return one;
+}
+
+// What the worker itself tells: how long it took to load, and its memory at the highest.
+Result<void> add_worker_metrics(Measurement& measurement, WorkerSession& worker, const Exam& exam,
+                                const std::string& name, Context& context) {
+  const double load_seconds = worker.session().info().load_seconds;
+  std::vector<Metric> metrics = measure::load_metrics(std::span(&load_seconds, 1));
+  const os::Memory peak = worker.process().memory_peak().at_peak;
+  const measure::MemorySample sample{
+      .anonymous = peak.anonymous, .shared = peak.shared, .file = peak.file};
+  if (sample.total() > 0) {
+    for (Metric& metric : measure::memory_metrics(std::span(&sample, 1), exam.context()))
+      metrics.push_back(std::move(metric));
+  }
+  STROP_TRY(const fs::path folder, context.samples_folder());
+  STROP_CHECK(write_whole(folder / name, Json{{"load_seconds", load_seconds},
+                                              {"anonymous_bytes", sample.anonymous},
+                                              {"shared_bytes", sample.shared},
+                                              {"file_bytes", sample.file}}
+                                                 .dump() +
+                                             "\n"));
+  for (Metric& metric : metrics) {
+    metric.samples_path = str("samples/", name);
+    measurement.metrics.push_back(std::move(metric));
+  }
+  return {};
+}
+
+// What the series of one contestant say.
 Measurement measurement_of(const Trial& trial, WorkerSession& worker, const Timing& timing,
                            std::size_t index, const std::string& samples_path, const Exam& exam,
                            std::span<const measure::Climate> climate, const Report& report) {
@@ -73,18 +111,10 @@ Measurement measurement_of(const Trial& trial, WorkerSession& worker, const Timi
   }
   measurement.metrics = exam.request_metrics(timing.series[index].requests);
   measurement.not_measured = measure::lacking_percentiles(measurement.metrics);
-  const double load_seconds = worker.session().info().load_seconds;
-  for (Metric& metric : measure::load_metrics(std::span(&load_seconds, 1)))
-    measurement.metrics.push_back(std::move(metric));
-  const os::Memory peak = worker.process().memory_peak().at_peak;
-  const measure::MemorySample sample{
-      .anonymous = peak.anonymous, .shared = peak.shared, .file = peak.file};
-  if (sample.total() > 0) {
-    for (Metric& metric : measure::memory_metrics(std::span(&sample, 1), exam.context()))
-      measurement.metrics.push_back(std::move(metric));
-  }
+  const bool slowed = !measure::climate_warning(measurement.conditions).empty();
   for (Metric& metric : measurement.metrics) {
-    if (metric.samples_path.empty()) metric.samples_path = samples_path;
+    metric.noisy |= slowed;
+    metric.samples_path = samples_path;
   }
   return measurement;
 }
@@ -97,27 +127,68 @@ Trial with_preset(const Trial& trial, const RunPreset& preset) {
   return tried;
 }
 
-}  // namespace
+// Trials that are open at once.
+struct Field {
+  std::vector<Trial> trials;
+  std::vector<std::unique_ptr<WorkerSession>> workers;  // of each trial
+  void take_out(std::size_t number) {
+    trials.erase(trials.begin() + static_cast<std::ptrdiff_t>(number));
+    workers.erase(workers.begin() + static_cast<std::ptrdiff_t>(number));
+  }
+};
 
-Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>& presets,
-                                const Exam& exam, const Report& report, Context& context) {
-  Screened result;
-  std::vector<Trial> alive;
-  std::vector<std::unique_ptr<WorkerSession>> workers;
+// The trial with each preset; those that do not open go to `failed`.
+Result<Field> opened(const Trial& trial, const std::vector<RunPreset>& presets,
+                     const Report& report, Context& context, std::vector<Trial>& failed) {
+  Field field;
   for (const RunPreset& preset : presets) {
     const Stopwatch watch;
     Trial tried = with_preset(trial, preset);
     auto worker = open(tried, report, context);
     tried.wall_seconds = watch.seconds();  // what came before is the chosen one's
     if (worker) {
-      alive.push_back(std::move(tried));
-      workers.push_back(*std::move(worker));
+      field.trials.push_back(std::move(tried));
+      field.workers.push_back(*std::move(worker));
     } else {
       if (ends_the_run(worker.error())) return std::move(worker).error();
       mark_failed(tried, worker.error());
-      result.others.push_back(std::move(tried));
+      failed.push_back(std::move(tried));
     }
   }
+  return field;
+}
+
+// A few requests of each; one that fails goes to `failed` and the others are asked again. Empty
+// when there is nothing left to compare.
+Result<Timing> screening_of(Field& field, const Exam& exam, Context& context,
+                            std::vector<Trial>& failed) {
+  while (field.trials.size() > 1) {
+    std::optional<std::size_t> asked;
+    std::vector<Contestant> contestants;
+    for (std::size_t i = 0; i < field.trials.size(); ++i)
+      contestants.push_back(watched(exam.contestant(label(field.trials[i]), *field.workers[i],
+                                                    Exam::Length::screening, context.stop()),
+                                    i, asked));
+    auto timing = measure::time_rounds(
+        contestants, {.warm_up = 1, .min_rounds = kScreenRounds, .max_rounds = kScreenRounds},
+        measure::steady_clock(), nullptr, context.stop());
+    if (timing) return timing;
+    if (!asked || ends_the_run(timing.error())) return std::move(timing).error();
+    mark_failed(field.trials[*asked], timing.error());
+    failed.push_back(std::move(field.trials[*asked]));
+    field.take_out(*asked);
+  }
+  return Timing{};
+}
+
+}  // namespace
+
+Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>& presets,
+                                const Exam& exam, const Report& report, Context& context) {
+  Screened result;
+  STROP_TRY(Field field, opened(trial, presets, report, context, result.others));
+  STROP_TRY(const Timing timing, screening_of(field, exam, context, result.others));
+  std::vector<Trial>& alive = field.trials;
   if (alive.empty()) {
     result.chosen = std::move(result.others.front());
     result.chosen.wall_seconds += trial.wall_seconds;
@@ -125,23 +196,13 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
     return result;
   }
   std::size_t best = 0;
-  std::vector<double> seconds(alive.size(), 0);
   if (alive.size() > 1) {
-    std::vector<Contestant> contestants;
-    for (std::size_t i = 0; i < alive.size(); ++i)
-      contestants.push_back(
-          exam.contestant(label(alive[i]), *workers[i], Exam::Length::screening, context.stop()));
-    const measure::TimingOptions options{
-        .warm_up = 1, .min_rounds = kScreenRounds, .max_rounds = kScreenRounds};
-    STROP_TRY(const Timing timing,
-              measure::time_rounds(contestants, options, measure::steady_clock(), nullptr,
-                                   context.stop()));
+    std::vector<double> speed(alive.size(), 0);
     for (std::size_t i = 0; i < alive.size(); ++i) {
       for (const measure::Request& request : timing.series[i].requests)
         alive[i].wall_seconds += measure::request_seconds(request);
-      seconds[i] = measure::speedup(timing, i).value;
-      if (i > 0 && seconds[i] > kWorthIt && seconds[i] > (best == 0 ? 1.0 : seconds[best]))
-        best = i;
+      speed[i] = measure::speedup(timing, i).value;
+      if (i > 0 && speed[i] > kWorthIt && speed[i] > (best == 0 ? 1.0 : speed[best])) best = i;
     }
     STROP_TRY(const std::string path, write_series(timing,
                                                    str("screen-", trial.recipe.backend, "-",
@@ -152,11 +213,11 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
       alive[i].status = TrialStatus::dominated;
       std::ostringstream reason;
       reason.precision(3);
-      reason << alive[best].run_preset << " was " << seconds[best] / seconds[i]
-             << " times as fast in " << kScreenRounds << " screening requests";
+      reason << alive[best].run_preset << " was " << speed[best] / speed[i] << " times as fast in "
+             << kScreenRounds << " screening requests";
       alive[i].reason = reason.str();
       alive[i].measurement =
-          measurement_of(alive[i], *workers[i], timing, i, path, exam, {}, report);
+          measurement_of(alive[i], *field.workers[i], timing, i, path, exam, {}, report);
       std::erase_if(alive[i].measurement->metrics,
                     [](const Metric& metric) { return metric.metric != "request_time"; });
       result.others.push_back(alive[i]);
@@ -171,6 +232,7 @@ Result<Controlled> time_control(const Trial& baseline, const Exam& exam, double 
                                 const Report& report, Context& context) {
   STROP_TRY(const auto first, open(baseline, report, context));
   STROP_TRY(const auto second, open(baseline, report, context));
+  measure::flush_writes(context.store().root());
   const auto load = measure::machine_load();
   const std::vector<Contestant> contestants{
       exam.contestant("baseline", *first, Exam::Length::full, context.stop()),
@@ -189,13 +251,14 @@ Result<Controlled> time_control(const Trial& baseline, const Exam& exam, double 
   Controlled result{
       .control = measure::control_of(timing, "request_time"),
       .baseline = measurement_of(baseline, *first, timing, 0, path, exam, climate, report)};
+  STROP_CHECK(add_worker_metrics(result.baseline, *first, exam, "control-worker.json", context));
   STROP_CHECK(add_further_metrics(result.baseline, baseline, *first, exam, context));
   return result;
 }
 
-Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> trials,
-                                      const Exam& exam, double max_seconds, const Report& report,
-                                      Context& context) {
+Result<std::vector<Trial>> time_group(const std::string& name, const Trial& baseline,
+                                      std::vector<Trial> trials, const Exam& exam,
+                                      double max_seconds, const Report& report, Context& context) {
   const Stopwatch watch;
   STROP_TRY(const auto base, open(baseline, report, context));
   std::vector<std::unique_ptr<WorkerSession>> workers;
@@ -211,25 +274,21 @@ Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> 
     timed.push_back(i);
   }
   while (!timed.empty()) {
+    std::optional<std::size_t> asked;
     std::vector<Contestant> contestants{
-        exam.contestant("baseline", *base, Exam::Length::full, context.stop())};
-    std::optional<std::size_t> culprit;
-    for (std::size_t k = 0; k < timed.size(); ++k) {
-      Contestant one =
-          exam.contestant(label(trials[timed[k]]), *workers[k], Exam::Length::full, context.stop());
-      one.request = [&culprit, k, request = one.request]() {
-        auto answer = request();
-        if (!answer) culprit = k;
-        return answer;
-      };
-      contestants.push_back(std::move(one));
-    }
+        watched(exam.contestant("baseline", *base, Exam::Length::full, context.stop()), {}, asked)};
+    for (std::size_t k = 0; k < timed.size(); ++k)
+      contestants.push_back(watched(
+          exam.contestant(label(trials[timed[k]]), *workers[k], Exam::Length::full, context.stop()),
+          k, asked));
+    measure::flush_writes(context.store().root());
     const auto load = measure::machine_load();
     const measure::Climate before = measure::read_climate(kSys);
     const auto timing = measure::time_rounds(
         contestants, {.target_half_width = kGroupHalfWidth, .max_seconds = max_seconds},
         measure::steady_clock(), load.get(), context.stop());
-    if (!timing && !culprit && !ends_the_run(timing.error())) {
+    if (!timing && ends_the_run(timing.error())) return timing.error();
+    if (!timing && !asked) {
       // The baseline failed this time: what was scored stays, without a speed.
       for (std::size_t index : timed) {
         trials[index].status = TrialStatus::not_tried;
@@ -238,22 +297,26 @@ Result<std::vector<Trial>> time_group(const Trial& baseline, std::vector<Trial> 
       return trials;
     }
     if (!timing) {
-      if (ends_the_run(timing.error())) return timing.error();
-      mark_failed(trials[timed[*culprit]], timing.error());
-      workers.erase(workers.begin() + static_cast<std::ptrdiff_t>(*culprit));
-      timed.erase(timed.begin() + static_cast<std::ptrdiff_t>(*culprit));
+      mark_failed(trials[timed[*asked]], timing.error());
+      workers.erase(workers.begin() + static_cast<std::ptrdiff_t>(*asked));
+      timed.erase(timed.begin() + static_cast<std::ptrdiff_t>(*asked));
       continue;
     }
     const std::array climate{before, measure::read_climate(kSys)};
     STROP_TRY(const std::string path,
-              write_series(*timing, str("timing-", trials[timed.front()].id, ".json"), context));
+              write_series(*timing, str("timing-", name, ".json"), context));
     for (std::size_t k = 0; k < timed.size(); ++k) {
       Trial& trial = trials[timed[k]];
-      trial.measurement =
+      Measurement measured =
           measurement_of(trial, *workers[k], *timing, k + 1, path, exam, climate, report);
-      trial.measurement->metrics.push_back(measure::speedup_metric(*timing, k + 1, exam.context()));
-      trial.measurement->metrics.back().samples_path = path;
-      STROP_CHECK(add_further_metrics(*trial.measurement, trial, *workers[k], exam, context));
+      Metric speedup = measure::speedup_metric(*timing, k + 1, exam.context());
+      speedup.noisy |= !measure::climate_warning(measured.conditions).empty();
+      speedup.samples_path = path;
+      measured.metrics.push_back(std::move(speedup));
+      STROP_CHECK(add_worker_metrics(measured, *workers[k], exam,
+                                     str("timing-", name, "-worker-", k + 1, ".json"), context));
+      STROP_CHECK(add_further_metrics(measured, trial, *workers[k], exam, context));
+      trial.measurement = std::move(measured);
       trial.status = TrialStatus::ok;
       trial.wall_seconds += watch.seconds() / static_cast<double>(timed.size());
     }

@@ -1,6 +1,7 @@
 #include "pipeline/validate.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -25,11 +26,15 @@ constexpr std::uint32_t kStreams = 4;
 constexpr double kStressSeconds = 60;     // what the gate asks for
 constexpr double kSoakShare = 0.1;        // of the whole budget
 constexpr double kComparisonShare = 0.1;  // likewise
+constexpr double kLeastLoadSeconds = 1;
 constexpr double kEnergySeconds = 8;
 constexpr std::uint32_t kMostPairs = 200;
 constexpr std::size_t kKlBlock = 32;       // tokens that count as one draw
 constexpr std::size_t kMostValidated = 2;  // artifacts
 constexpr std::uint64_t kMaxSamples = 512ull << 20;
+
+constexpr std::array kUnderLoad{"stress_errors", "stress_slowdown", "stress_growth",
+                                "soak_memory_growth", "soak_latency_growth"};
 
 // Metrics that only this file adds.
 bool is_validation(const std::string& metric) {
@@ -125,7 +130,8 @@ Result<void> compare_with_baseline(Trial& trial, const Trial& baseline, const Ex
     if (pair.candidate != pair.baseline) time.add(pair.candidate < pair.baseline);
   }
   const auto distances = stored_distances(trial, exam, context);
-  const auto limit = divergence_limit(trial.recipe, exam.distance(), report.goal, rules);
+  const auto limit =
+      divergence_limit(trial.recipe, exam.distance(), report.goal, rules, measurement.run_options);
   if (!distances || !limit) {
     not_measured(
         measurement, "ab_test",
@@ -227,6 +233,11 @@ Result<void> stress(Trial& trial, const Exam& exam, double seconds, const Report
   const auto errors = static_cast<double>(traffic.errors.size());
   MetricContext at = exam.context();
   at.concurrency = kStreams;
+  measurement.metrics.push_back({.metric = "stress_seconds",
+                                 .unit = "s",
+                                 .value = traffic.seconds,
+                                 .samples = static_cast<std::uint32_t>(traffic.served.size()),
+                                 .samples_path = path});
   // One error is one too many, however short the test; none proves something after a minute only.
   measurement.metrics.push_back(
       {.metric = "stress_errors",
@@ -237,9 +248,6 @@ Result<void> stress(Trial& trial, const Exam& exam, double seconds, const Report
        .samples = static_cast<std::uint32_t>(traffic.served.size() + traffic.errors.size()),
        .samples_path = path,
        .noisy = too_short});
-  if (too_short)
-    not_measured(measurement, "stress_errors",
-                 str("lasted ", seconds, " s, the gate asks for ", kStressSeconds, " s"));
   measure::TrafficFigures figures =
       measure::traffic_figures(traffic, at, !runs_on_tensors(*report.model));
   const auto p95 =
@@ -282,6 +290,13 @@ Result<void> soak(Trial& trial, const Exam& exam, double seconds, const Report& 
                                  .value = traffic.seconds,
                                  .samples = static_cast<std::uint32_t>(traffic.served.size()),
                                  .samples_path = path});
+  if (!traffic.errors.empty()) {
+    // What still answered does not show that the engine lasts.
+    for (const char* name : {"soak_memory_growth", "soak_latency_growth"})
+      not_measured(measurement, name,
+                   str(traffic.errors.size(), " requests failed: ", traffic.errors.front()));
+    return {};
+  }
   const auto memory = settled(served.memory);
   if (const auto growth = measure::growth(memory))
     measurement.metrics.push_back(grown("soak_memory_growth", *growth, memory.size(), path, false));
@@ -312,7 +327,9 @@ Result<void> check_files(Trial& trial, const Report& report, Context& context) {
 Result<void> energy(Trial& trial, const Exam& exam, const Report& report, Context& context) {
   Measurement& measurement = *trial.measurement;
   std::erase_if(measurement.not_measured,
-                [](const Unmeasured& one) { return one.metric == "energy_per_token"; });
+                [metric = energy_metric(exam.context())](const Unmeasured& one) {
+                  return one.metric == metric;
+                });
   STROP_TRY(const auto worker, open(trial, report, context));
   const auto contestant = exam.contestant("energy", *worker, Exam::Length::full, context.stop());
   add_energy(measurement, contestant, exam.context(), kEnergySeconds, context.stop());
@@ -347,12 +364,17 @@ Result<Trial> validated(Trial trial, const Trial& baseline, const Exam& exam,
                                  report, context);
   }));
   const double seconds = scale >= 1 ? kStressSeconds : std::floor(kStressSeconds * scale);
+  const double soaked = kSoakShare * budget * scale;
+  if (std::min(seconds, soaked) < kLeastLoadSeconds) {
+    for (const char* name : kUnderLoad)
+      not_measured(*trial.measurement, name, "no time of the budget was left for load");
+    return trial;
+  }
   STROP_CHECK(part(trial, "stress_errors", str(seconds, " s at ", kStreams, " streams"), context,
                    [&] { return stress(trial, exam, seconds, report, context); }));
-  STROP_CHECK(part(trial, "soak_memory_growth", "over time", context, [&] {
-    return soak(trial, exam, kSoakShare * budget * scale, report, context);
-  }));
-  STROP_CHECK(part(trial, "energy_per_token", "its energy", context,
+  STROP_CHECK(part(trial, "soak_memory_growth", "over time", context,
+                   [&] { return soak(trial, exam, soaked, report, context); }));
+  STROP_CHECK(part(trial, energy_metric(exam.context()), "its energy", context,
                    [&] { return energy(trial, exam, report, context); }));
   return trial;
 }

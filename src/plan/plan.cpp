@@ -246,6 +246,20 @@ Error impossible_limit(const std::vector<Candidate>& candidates, const Goal& goa
                "Take a larger target or a smaller model.");
 }
 
+// A decoder has no positions for tokens beyond its context.
+Result<void> check_workload(const Workload& workload, const Model& model) {
+  const std::uint64_t wanted = std::uint64_t{workload.prompt_tokens} + workload.new_tokens;
+  if (model.kind != ModelKind::llm || !model.context_length || wanted <= *model.context_length)
+    return {};
+  return Error{
+      .code = ErrorCode::invalid_input,
+      .message = str("[plan] a request of ", workload.prompt_tokens, " + ", workload.new_tokens,
+                     " tokens does not fit the model's context of ", *model.context_length, "."),
+      .hint = "Give fewer tokens with --prompt-tokens and --new-tokens.",
+      .field = "prompt-tokens",
+      .value = std::to_string(workload.prompt_tokens)};
+}
+
 // What the step lacks here; empty: nothing.
 std::string lack_of(const Step& step, const std::map<std::string, std::string>& missing_workers,
                     const std::string& no_calibration) {
@@ -340,6 +354,7 @@ Result<Plan> make_plan(const Goal& goal, const Model& model, const Target& targe
   const Assessment assessment =
       without_missing(asked, missing_workers, no_calibration, made.not_tried);
   STROP_CHECK(check_goal(goal, assessment, rules));
+  STROP_CHECK(check_workload(goal.workload, model));
   const std::vector<BackendFit> usable = usable_fits(goal, assessment, rules, made.not_tried);
   if (usable.empty()) return nothing_can_run(made.not_tried);
 

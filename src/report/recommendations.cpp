@@ -130,8 +130,9 @@ std::optional<Recommendation> tuning_or_quantisation(const Summary& summary) {
 Recommendation deployment(const Trial& trial, bool of_text) {
   std::string text;
   if (trial.artifact)
-    text += "Ship " + trial.artifact->entry + " (" + trial.artifact->format + ") with " +
-            (of_text ? "its tokenizer and " : "") + "golden outputs. ";
+    text += "Copy the whole folder " + trial.artifact->folder + ": " + trial.artifact->entry +
+            " (" + trial.artifact->format + ") with " + (of_text ? "its tokenizer and " : "") +
+            "golden outputs, which strop verify checks where it arrives. ";
   text += "Run it on " + trial.recipe.backend;
   if (trial.measurement) text += " " + trial.measurement->conditions.engine_version;
   std::vector<std::string> options;

@@ -1,8 +1,9 @@
 #include "report/repeat.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <set>
+#include <string_view>
 
 #include "report/figures.h"
 #include "report/terminal_writer.h"
@@ -26,18 +27,45 @@ std::string name_of_number(const Metric& metric) {
     name += str(" at ", *context.position_begin, "-", *context.position_end);
   if (context.depth) name += str(" at depth ", *context.depth);
   if (context.concurrency) name += str(" of ", *context.concurrency, " at once");
+  if (context.batch) name += str(" at batch ", *context.batch);
   return name;
 }
 
-// These follow the machine's minutes; the paired speed is what a run claims.
-bool is_absolute_time(const Metric& metric) {
-  return metric.unit == "s" || metric.unit == "ms" || metric.unit == "tokens/s";
+template <std::size_t N>
+bool is_one_of(const std::array<std::string_view, N>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// What a figure is made of says what another value of it means.
+enum class Origin {
+  clock,   // times, rates, energy: they follow the machine's minutes
+  memory,  // of processes
+  answers  // sizes, quality, counts, and the paired speed, which is what a run claims
+};
+
+Origin origin_of(const Metric& metric) {
+  constexpr std::array<std::string_view, 6> kUnits{"s",         "ms",         "tokens/s",
+                                                   "samples/s", "requests/s", "J"};
+  constexpr std::array<std::string_view, 5> kOfTimes{"inter_token_variation", "inference_variation",
+                                                     "stress_slowdown", "soak_latency_growth",
+                                                     "ab_test"};
+  constexpr std::array<std::string_view, 2> kGrowth{"stress_growth", "soak_memory_growth"};
+  if (is_one_of(kUnits, metric.unit) || is_one_of(kOfTimes, metric.metric)) return Origin::clock;
+  const bool of_memory = metric.unit == "bytes" || is_one_of(kGrowth, metric.metric);
+  return of_memory ? Origin::memory : Origin::answers;
 }
 
 bool meet(const Interval& a, const Interval& b) { return a.low <= b.high && b.low <= a.high; }
 
-// Memory of a process differs by some pages from start to start.
+// Memory of a process differs by some pages from start to start, its smallest parts too.
 constexpr double kPages = 0.02;
+constexpr double kFewBytes = 1 << 20;
+
+bool within_pages(const Metric& before, const Metric& now) {
+  // Growth is a share of the memory as it is.
+  const double most = before.unit == "bytes" ? std::max(kPages * before.value, kFewBytes) : kPages;
+  return std::abs(now.value - before.value) <= most;
+}
 
 Sameness sameness(const Metric& before, const Metric& now) {
   const bool both_infinite = !std::isfinite(before.value) && !std::isfinite(now.value);
@@ -45,9 +73,19 @@ Sameness sameness(const Metric& before, const Metric& now) {
   if (before.interval && now.interval && meet(*before.interval, *now.interval))
     return Sameness::same;
   if (before.noisy || now.noisy) return Sameness::noisy;
-  if (before.unit == "bytes" && std::abs(now.value - before.value) <= kPages * before.value)
-    return Sameness::same;
-  return is_absolute_time(before) ? Sameness::moved : Sameness::changed;
+  const Origin origin = origin_of(before);
+  if (origin == Origin::memory && within_pages(before, now)) return Sameness::same;
+  return origin == Origin::clock ? Sameness::moved : Sameness::changed;
+}
+
+// The clock decides how many inferences make a request.
+MetricContext without_inferences(MetricContext context) {
+  context.inferences.reset();
+  return context;
+}
+
+bool is_same_number(const Metric& a, const Metric& b) {
+  return a.metric == b.metric && without_inferences(a.context) == without_inferences(b.context);
 }
 
 class Differences {
@@ -118,7 +156,7 @@ void compare_files(const PinnedTrial& before, const PinnedTrial& now, Difference
 
 void compare_numbers(const PinnedTrial& before, const PinnedTrial& now, Differences& differences) {
   const auto same_number = [](const Metric& a) {
-    return [&a](const Metric& b) { return a.metric == b.metric && a.context == b.context; };
+    return [&a](const Metric& b) { return is_same_number(a, b); };
   };
   for (const Metric& metric : before.numbers) {
     const Metric* other = find(now.numbers, same_number(metric));
@@ -138,7 +176,10 @@ void compare_numbers(const PinnedTrial& before, const PinnedTrial& now, Differen
 }
 
 bool breaks_the_repeat(const NumberChange& change) {
-  return change.sameness == Sameness::changed || change.sameness == Sameness::missing;
+  // How many requests there are, and so which percentiles, the clock decides.
+  if (change.sameness == Sameness::missing)
+    return !change.before || origin_of(*change.before) != Origin::clock;
+  return change.sameness == Sameness::changed;
 }
 
 std::string word_of(Sameness sameness) {
@@ -242,8 +283,10 @@ std::string repeat_text(const Repeat& repeat, const TerminalStyle& style) {
                 {"is", true, 10},
                 {"", false, 9}},
                rows);
-  writer.line("moved: a time or a rate beyond its interval; these follow the machine's minutes",
-              TerminalPaint::dim);
+  writer.paragraph(
+      "moved: what a clock or a counter of energy told, beyond its interval; these follow the "
+      "machine's minutes, and so does how many of them there are",
+      TerminalPaint::dim);
   return writer.take();
 }
 

@@ -6,7 +6,8 @@
 
 namespace strop {
 
-// Pure. Trials are matched by id, numbers by metric and context.
+// Pure. Trials are matched by id, numbers by metric and context but for how many inferences make a
+// request, which the clock decides.
 Repeat repeat_of(const LockFile& before, const LockFile& now);
 
 // Ends in a newline.

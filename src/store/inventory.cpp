@@ -44,14 +44,20 @@ std::string last_use(const Store& store, const std::string& id) {
   return error ? "" : as_date(time);
 }
 
+// Of a run, of a report that was made stage by stage, or of measurements for one.
+bool is_run_folder(const fs::path& folder) {
+  std::error_code error;
+  return fs::exists(folder / "run.json", error) || fs::exists(folder / "report.json", error) ||
+         fs::exists(folder / "samples", error);
+}
+
 // Run folders that note_use recorded and that are still run folders.
 std::vector<std::string> needed_by(const Store& store, const std::string& id) {
   std::vector<std::string> folders;
   for (const fs::path& file : sorted_entries(store.root() / "uses" / id)) {
     if (file.extension() != ".run") continue;
     const auto folder = read_text(file, 64u << 10);
-    std::error_code error;
-    if (folder && fs::exists(fs::path(*folder) / "run.json", error)) folders.push_back(*folder);
+    if (folder && is_run_folder(*folder)) folders.push_back(*folder);
   }
   return folders;
 }

@@ -20,7 +20,7 @@ std::string line_of(const JournalRecord& record) {
       {"key", record.key},
       {"name", record.name},
       {"seconds", record.seconds},
-      {"value", record.value}}.dump();
+      {"value", record.value}}.dump(-1, ' ', false, Json::error_handler_t::replace);
   return str(sum_of(body), " ", body, "\n");
 }
 

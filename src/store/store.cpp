@@ -19,12 +19,13 @@ namespace {
 
 constexpr const char* kManifest = "artifact.json";
 
-Result<Artifact> read_manifest(const fs::path& folder) {
-  STROP_TRY(const std::string text, read_text(folder / kManifest, 16u << 20));
-  STROP_TRY(const Json json, parse_json(text, (folder / kManifest).string()));
-  STROP_TRY(Artifact artifact, decode<Artifact>(json, (folder / kManifest).string()));
-  artifact.folder = folder.string();
-  return artifact;
+Result<void> check_inside(const std::string& file, const char* field, const fs::path& manifest) {
+  if (stays_inside(file)) return {};
+  return Error{.code = ErrorCode::corrupt,
+               .message = str("[store] ", manifest.string(),
+                              ": each file must lie in the artifact's folder"),
+               .field = field,
+               .value = file};
 }
 
 // The sizes alone: a power loss cuts files, and reading all of them at every use would be slow.
@@ -38,6 +39,7 @@ bool has_stated_sizes(const Artifact& artifact) {
 
 // Sizes and digests of what the build wrote.
 Result<void> complete(Artifact& artifact, const fs::path& folder) {
+  STROP_CHECK(refuse_links(folder));
   artifact.total_bytes = 0;
   for (ArtifactFile& file : artifact.files) {
     if (!stays_inside(file.path)) {
@@ -56,7 +58,7 @@ Result<void> complete(Artifact& artifact, const fs::path& folder) {
                    .value = file.path};
     }
     file.bytes = static_cast<std::uint64_t>(status.st_size);
-    STROP_TRY(file.sha256, sha256_file(folder / file.path));
+    STROP_TRY(file.sha256, sha256_file(folder / file.path, Links::refused));
     artifact.total_bytes += file.bytes;
   }
   if (!stays_inside(artifact.entry))
@@ -68,6 +70,18 @@ Result<void> complete(Artifact& artifact, const fs::path& folder) {
 }
 
 }  // namespace
+
+Result<Artifact> read_manifest(const fs::path& folder) {
+  const fs::path manifest = folder / kManifest;
+  STROP_TRY(const std::string text, read_text(manifest, 16u << 20));
+  STROP_TRY(const Json json, parse_json(text, manifest.string()));
+  STROP_TRY(Artifact artifact, decode<Artifact>(json, manifest.string()));
+  STROP_CHECK(check_inside(artifact.entry, "entry", manifest));
+  for (const ArtifactFile& file : artifact.files)
+    STROP_CHECK(check_inside(file.path, "files", manifest));
+  artifact.folder = folder.string();
+  return artifact;
+}
 
 Result<fs::path> Store::default_root() {
   if (const char* place = std::getenv("STROP_STORE"); place && *place) return fs::path(place);
@@ -148,7 +162,8 @@ Result<Artifact> Store::make(const std::string& id,
     artifact.id = id;
     artifact.folder.clear();
     STROP_CHECK(complete(artifact, work));
-    STROP_CHECK(write_whole(work / kManifest, encode(artifact).dump(2)));
+    STROP_CHECK(write_whole(work / kManifest,
+                            encode(artifact).dump(2, ' ', false, Json::error_handler_t::replace)));
     STROP_CHECK(publish_folder(work, folder_of(id)));
     return manifest(id);
   }();
@@ -195,7 +210,7 @@ Result<void> Store::note_use(const std::string& id, const StoreUse& use) {
 Result<void> Store::verify(const Artifact& artifact) const {
   for (const ArtifactFile& file : artifact.files) {
     const fs::path path = fs::path(artifact.folder) / file.path;
-    STROP_TRY(const std::string digest, sha256_file(path));
+    STROP_TRY(const std::string digest, sha256_file(path, Links::refused));
     if (digest != file.sha256) {
       return Error{
           .code = ErrorCode::corrupt,
@@ -226,11 +241,11 @@ Result<std::string> Store::digest(const fs::path& file) {
 Result<std::string> Store::digest_tree(const fs::path& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) return digest(path);
+  STROP_TRY(const auto entries, entries_below(path));
   std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(path, error)) {
+  for (const auto& entry : entries) {
     if (entry.is_regular_file(error)) files.push_back(entry.path());
   }
-  if (error) return file_error("list", path, error.value());
   return digest_named(path, std::move(files));
 }
 

@@ -21,6 +21,10 @@ struct StoreUse {
   std::filesystem::path run_folder;  // empty: none, so that nothing keeps it from being removed
 };
 
+// The artifact as the manifest in its folder states it; corrupt when that names a file outside of
+// the folder.
+Result<Artifact> read_manifest(const std::filesystem::path& folder);
+
 class Store {
  public:
   // Creates the folder when there is none. Default place: STROP_STORE, else the user's cache

@@ -339,8 +339,10 @@ Result<void> remove(const std::string& name, const fs::path& root) {
 std::optional<std::uint64_t> disk_use(const fs::path& folder) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) return std::nullopt;
+  const auto entries = entries_below(folder);
+  if (!entries) return std::nullopt;
   std::uint64_t bytes = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(folder, error)) {
+  for (const auto& entry : *entries) {
     struct stat status {};
     if (::lstat(entry.path().c_str(), &status) == 0)
       bytes += static_cast<std::uint64_t>(status.st_blocks) * 512;

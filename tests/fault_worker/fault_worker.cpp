@@ -2,10 +2,14 @@
 // (for open and later calls) says how. Tests show that each fault ends as an Error with its cause
 // and touches nothing else.
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +33,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint32_t kVocabulary = 64;
+constexpr int kForeignDescriptor = 177;  // that tests leave open in the main program
 
 // Faults that any call may show; returns when the name is not one of them.
 void misbehave(const std::string& fault) {
@@ -95,6 +100,35 @@ void misbehave(const std::string& fault) {
 
 std::string outcome(bool denied) { return denied ? "denied" : "ALLOWED"; }
 
+// The exit code of a child that does only this.
+int in_child(int (*work)()) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(work());
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+bool cannot_change_mode(const std::filesystem::path& path) {
+  struct stat before {};
+  struct stat after {};
+  ::stat(path.c_str(), &before);
+  ::chmod(path.c_str(), before.st_mode ^ S_IXOTH);
+  ::stat(path.c_str(), &after);
+  return before.st_mode == after.st_mode;
+}
+
+// A child that goes on when its parent is gone, and holds a lock as long as it does.
+void leave_child(const std::filesystem::path& folder) {
+  const int lock = ::open((folder / "alive").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ::flock(lock, LOCK_EX);
+  if (::fork() != 0) ::_exit(7);
+  ::setsid();
+  ::close(kWorkerSocket);
+  ::sleep(60);
+  ::_exit(0);
+}
+
 // What a hostile model's code would try. Each line: attempt=denied or attempt=ALLOWED.
 std::vector<std::string> escape_attempts(const Workspace& workspace) {
   std::vector<std::string> lines;
@@ -122,14 +156,26 @@ std::vector<std::string> escape_attempts(const Workspace& workspace) {
   tried("io_uring", ::syscall(SYS_io_uring_setup, 1, nullptr) < 0 && errno == EPERM);
   tried("keyctl", ::syscall(SYS_keyctl, 0, 0) < 0 && errno == EPERM);
   tried("bpf", ::syscall(SYS_bpf, 0, nullptr, 0) < 0 && errno == EPERM);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::execl("/bin/sh", "sh", "-c", "true", static_cast<char*>(nullptr));
-    ::_exit(42);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  tried("exec_shell", WIFEXITED(status) && WEXITSTATUS(status) == 42);
+  const std::filesystem::path beside = workspace.dir.parent_path();
+  tried("chmod", cannot_change_mode(beside));
+  tried("chown", ::chown(beside.c_str(), ::getuid(), ::getgid()) < 0 && errno == EPERM);
+  tried("setxattr",
+        ::syscall(SYS_setxattr, beside.c_str(), "user.strop", "x", 1, 0) < 0 && errno == EPERM);
+  const long cloned = ::syscall(SYS_clone, static_cast<long>(CLONE_NEWUSER | SIGCHLD), nullptr,
+                                nullptr, nullptr, nullptr);
+  if (cloned == 0) ::_exit(0);
+  tried("user_namespace", cloned < 0 && errno == EPERM);
+  tried("clone3", ::syscall(SYS_clone3, nullptr, 0) < 0 && errno == ENOSYS);
+  rlimit limit{};
+  tried("limits_of_parent",
+        ::prlimit(::getppid(), RLIMIT_NOFILE, nullptr, &limit) < 0 && errno == EPERM);
+  tried("inherited_descriptor", ::fcntl(kForeignDescriptor, F_GETFD) < 0);
+  tried("new_session", in_child([] { return ::setsid() < 0 ? 42 : 0; }) == 42);
+  tried("new_group", in_child([] { return ::setpgid(0, 0) < 0 ? 42 : 0; }) == 42);
+  tried("exec_shell", in_child([] {
+                        ::execl("/bin/sh", "sh", "-c", "true", static_cast<char*>(nullptr));
+                        return 42;
+                      }) == 42);
   const bool can_write_own = !cannot_open((workspace.dir / "own").c_str(), O_WRONLY | O_CREAT);
   lines.push_back(std::string("write_own_workspace=") + (can_write_own ? "works" : "BROKEN"));
   return lines;
@@ -144,6 +190,7 @@ class FaultDecoder : public DecoderSession {
     info_.cpu_variant = "none";
   }
   const SessionInfo& info() const override { return info_; }
+  void note(std::string text) { info_.notes.push_back(std::move(text)); }
 
   Result<void> evaluate(SequenceId, std::span<const TokenId> ids,
                         std::span<const std::uint32_t> wanted, const RowSink& sink) override {
@@ -173,7 +220,11 @@ class FaultDecoder : public DecoderSession {
       std::this_thread::sleep_for(100us);
       generation.ids.push_back(fault_ == "foreign_ids" ? 1'000'000
                                                        : static_cast<TokenId>(i % kVocabulary));
-      generation.seconds.push_back(fault_ == "time_backwards" ? 1.0 - 0.001 * i : 0.0001 * (i + 1));
+      generation.seconds.push_back(fault_ == "time_backwards" ? 1.0 - 0.001 * i
+                                   : fault_ == "no_time"      ? 1e-320
+                                   : fault_ == "time_stands"  ? 0.0001
+                                   : fault_ == "long_time"    ? 3600.0 * (i + 1)
+                                                              : 0.0001 * (i + 1));
     }
     return generation;
   }
@@ -256,6 +307,7 @@ class FaultBackend : public Backend {
   Result<Artifact> build(const Model& model, const Recipe& recipe, std::size_t,
                          const Workspace& workspace) const override {
     misbehave(recipe.name);
+    if (recipe.name == "orphan") leave_child(workspace.dir);
     if (recipe.name == "wait_for_stop") {
       while (!workspace.stop.stop_requested()) std::this_thread::sleep_for(1ms);
       return Error{.code = ErrorCode::cancelled, .message = "stopped as asked"};
@@ -280,11 +332,20 @@ class FaultBackend : public Backend {
     std::getline(file, fault);
     if (!(file >> vocabulary)) vocabulary = kVocabulary;
     if (options.contains("fault")) fault = options.at("fault");
-    if (fault == "tensors") return std::unique_ptr<Session>(std::make_unique<EchoTensors>(0.25));
+    if (fault == "tensors") return std::unique_ptr<Session>(std::make_unique<EchoTensors>(1e-6));
     if (fault == "tensors_in_no_time")
       return std::unique_ptr<Session>(std::make_unique<EchoTensors>(-1));
+    if (fault == "tensors_at_once")
+      return std::unique_ptr<Session>(std::make_unique<EchoTensors>(1e-320));
+    if (fault == "tensors_too_long")
+      return std::unique_ptr<Session>(std::make_unique<EchoTensors>(3600));
     if (fault.starts_with("open:")) misbehave(fault.substr(5));
-    return std::unique_ptr<Session>(std::make_unique<FaultDecoder>(fault, vocabulary));
+    auto session = std::make_unique<FaultDecoder>(fault, vocabulary);
+    if (fault == "look_around") {
+      for (const char* name : {"fault.txt", "secret", "link"})
+        session->note(str(name, "=", outcome(!std::ifstream(artifact.folder + "/" + name))));
+    }
+    return std::unique_ptr<Session>(std::move(session));
   }
 };
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SHORT_REQUESTS = ["--prompt-tokens", "32", "--new-tokens", "8"]  # where times are not what is tested
 
 
@@ -38,6 +39,30 @@ def artifact_digests(folder):
             name = f"{trial['recipe']['backend']}/{trial['recipe']['name']}/{file['path']}"
             digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return digests
+
+
+def metrics_of(trial):
+    """Metrics of the whole text by name, not of a part of it."""
+    return {metric["metric"]: metric for metric in trial["measurement"]["metrics"]
+            if not {"position_begin", "domain", "sequence"} & set(metric.get("context", {}))}
+
+
+def quantised(report):
+    """Artifacts that were made smaller and measured."""
+    return [t for t in report["trials"] if t["role"] == "candidate" and t["status"] == "ok" and not t["recipe"].get("lossless")]
+
+
+def scored_ids(folder, trial):
+    """What stands for the ids that the trial was scored on: the original's own loss at each, as the trial's raw samples have it."""
+    return json.loads((folder / metrics_of(trial)["kl_mean"]["samples_path"]).read_text())["nll_reference"]
+
+
+def magika_samples(model, folder):
+    """This repository's own files of several kinds, each labelled by what its name stands for: data for magika's ONNX file."""
+    done = subprocess.run([REPOSITORY / "tests/support/magika_samples", model.parent, REPOSITORY, folder], capture_output=True, text=True)
+    if done.returncode != 0:
+        fail(f"samples: {done.stderr}")
+    return folder
 
 
 def changed(before, after):

@@ -142,8 +142,10 @@ def external_files(source):
 def companions(source, workspace):
     """What lies beside the model travels with it: the tokenizer, and what says how a decoder is run."""
     left_out = external_files(source) | {source.name, "artifact.json"}
-    names = sorted(str(path.relative_to(source.parent)) for path in source.parent.rglob("*") if path.is_file())
-    brought = [name for name in names if name not in left_out]
+    found = sorted(path for path in source.parent.rglob("*") if protocol.is_own(path, source.parent))
+    names = [path.relative_to(source.parent) for path in found]
+    # The records of what the source computed are not those of what is made here.
+    brought = [str(name) for name in names if str(name) not in left_out and name.parts[0] != "golden"]
     for name in brought:
         protocol.bring(source.parent / name, workspace / name)
     return brought
@@ -177,7 +179,8 @@ def moved(made, workspace):
     names = sorted(path.name for path in made.glob("*") if path.name.startswith(ENTRY))
     for name in names:
         shutil.move(made / name, workspace / name)
-        os.chmod(workspace / name, 0o644)
+        with open(workspace / name, "rb") as file:
+            os.fchmod(file.fileno(), 0o644)  # by a path it would have no effect: docs/protocol.md
     return names
 
 

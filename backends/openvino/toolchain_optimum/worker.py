@@ -105,7 +105,7 @@ class Optimum(protocol.Backend):
         openvino.save_model(model, workspace / "openvino_model.xml", compress_to_fp16=False)
         files = ["openvino_model.xml", "openvino_model.bin"]
         for name in TOKENIZER:
-            if (source / name).is_file():
+            if protocol.is_own(source / name, source):
                 protocol.bring(source / name, workspace / "tokenizer" / name)
                 files.append(f"tokenizer/{name}")
         return protocol.artifact(f"optimum-intel {importlib.metadata.version('optimum-intel')}", "openvino_ir", "openvino_model.xml",

@@ -259,11 +259,16 @@ def samples(request):
     return sorted(path for path in pathlib.Path(folder).iterdir() if path.suffix == ".npz" and path.stem.isdigit())
 
 
+def is_own(path, folder):
+    """Whether it is a file of the folder, and no link to another place."""
+    return path.is_file() and path.resolve().is_relative_to(folder.resolve())
+
+
 def bring(source, target):
-    """A link where the file system has them, else a copy."""
+    """A hard link where the file system has them, else a copy."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        os.link(source, target)
+        os.link(source.resolve(), target)
     except OSError:
         shutil.copyfile(source, target)
 
@@ -274,9 +279,9 @@ BESIDE = ("vocab.gguf", "tokenizer.json", "tokenizer_config.json", "special_toke
 
 def bring_tokenizer(source, workspace, without=()):
     """The tokenizer beside the input travels with the artifact; the names of its files. without: files of those names stay."""
-    names = [pathlib.Path(name) for name in BESIDE if name not in without and (source / name).is_file()]
+    names = [pathlib.Path(name) for name in BESIDE if name not in without and is_own(source / name, source)]
     if (source / "tokenizer").is_dir():
-        names += [pathlib.Path("tokenizer") / path.name for path in sorted((source / "tokenizer").iterdir()) if path.is_file()]
+        names += [pathlib.Path("tokenizer") / path.name for path in sorted((source / "tokenizer").iterdir()) if is_own(path, source)]
     for name in names:
         bring(source / name, workspace / name)
     return [str(name) for name in names]

@@ -178,6 +178,16 @@ TEST_CASE("arrays that do not fit the model are refused by file, name and value"
   refused(with(header + std::string(24, '\0')), kRows, {"x is f64"});
 }
 
+TEST_CASE("one number has no rows, whatever the model says of its rank") {
+  const TemporaryFolder folder;
+  folder.write("d.npz", zip({{"x.npy", floats({})}}));
+  folder.write("data.json", R"({"each": "row"})");
+  const std::vector<Port> any{{.name = "x", .type = "f32", .any_rank = true}};
+  const std::vector<Port> none{{.name = "x", .type = "f32", .shape = {}}};
+  refused(folder.path(), any, {"d.npz", "one number"});
+  refused(folder.path(), none, {"d.npz", "one number"});
+}
+
 TEST_CASE("npz files that are no npz files") {
   const TemporaryFolder folder;
   const std::string whole = zip({{"x.npy", floats({50, 3})}});

@@ -168,7 +168,7 @@ struct Outcome {
 std::string gate_refusal(const Trial& trial, double kl) {
   auto& lab = Lab::get();
   const auto rules = taken(load_gate_rules(lab.context().where().share / "plan" / "gates.json"));
-  const auto limit = divergence_limit(trial.recipe, "kl_mean", lab.report.goal, rules);
+  const auto limit = divergence_limit(trial.recipe, "kl_mean", lab.report.goal, rules, {});
   REQUIRE(limit);
   return kl > *limit ? "[gate] conversion" : "";
 }
@@ -726,7 +726,7 @@ TEST_CASE("slow: 10,000 cases of sound artifacts are recorded and none is refuse
   int refused = 0, cases = 0;
   for (const Lab::Sound* sound : {&lab.f32, &lab.q8_0}) {
     const double from_original =
-        divergence_limit(sound->trial.recipe, "kl_mean", lab.report.goal, rules).value();
+        divergence_limit(sound->trial.recipe, "kl_mean", lab.report.goal, rules, {}).value();
     for (const RunOptions& options : sound_options()) {
       Trial trial = sound->trial;
       trial.run_options = options;

@@ -189,6 +189,25 @@ TEST_CASE("a network in int8 answers nearly as in f32, by a graph of fused pairs
   }
 }
 
+TEST_CASE("a product whose bias has another length than its channels stays as it is") {
+  const test::TemporaryFolder folder;
+  for (const std::int64_t length : {1, 4, 9}) {
+    formats::OnnxWriter writer;
+    REQUIRE(writer.begin(folder.path() / "model.onnx"));
+    writer.opset("", 17);
+    writer.input({"x", OnnxType::f32, {"n", std::int64_t{3}, std::int64_t{8}, std::int64_t{8}}});
+    writer.output({"y", OnnxType::f32, {"n", std::int64_t{8}, std::int64_t{6}, std::int64_t{6}}});
+    const auto weight = writer.tensor("w", OnnxType::f32, {8, 3, 3, 3});
+    REQUIRE(writer.append(weight, bytes_of(drawn(216, 1, 1))));
+    const auto bias = writer.tensor("b", OnnxType::f32, {length});
+    REQUIRE(writer.append(bias, bytes_of(drawn(static_cast<std::size_t>(length), 2, 1))));
+    writer.add({"Conv", {"x", "w", "b"}, {"y"}});
+    REQUIRE(writer.finish());
+    const auto graph = taken(formats::OnnxGraph::open(folder.path() / "model.onnx"));
+    CHECK(plan_static(graph).products.empty());
+  }
+}
+
 TEST_CASE("static quantisation refuses what it cannot do, by name") {
   const test::TemporaryFolder folder;
   const fs::path model = network(folder.path() / "f32"),

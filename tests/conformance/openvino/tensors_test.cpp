@@ -5,6 +5,7 @@
 
 #include "core/hash.h"
 #include "demo_model.h"
+#include "formats/model_file.h"
 #include "formats/onnx_writer.h"
 
 namespace {
@@ -133,8 +134,9 @@ Artifact converted(const std::string& name, std::map<std::string, std::string> p
   recipe.steps.push_back({"openvino", Operation::convert, std::move(params)});
   const auto source = graph();
   const Model input{.path = (fs::path(source.folder) / source.entry).string(), .format = "onnx"};
-  auto artifact =
-      taken(WorkerBackend(STROP_OPENVINO_WORKER, {}).build(input, recipe, 0, {.dir = folder}));
+  const auto beside = taken(files_of_model(input.path, input));
+  auto artifact = taken(WorkerBackend(STROP_OPENVINO_WORKER, {})
+                            .build(input, recipe, 0, {.dir = folder, .beside = beside}));
   artifact.folder = folder.string();
   return artifact;
 }

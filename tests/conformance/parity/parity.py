@@ -1,6 +1,8 @@
 """Artifacts in their frameworks' own runtimes: each goes on after a prompt as our session goes on.
 
-Usage: parity.py llama_cpp|mlx|onnxruntime|openvino FOLDER [PROGRAM KERNELS]
+Usage: parity.py llama_cpp FOLDER PROGRAM KERNELS
+       parity.py mlx FOLDER [generated]
+       parity.py onnxruntime|openvino FOLDER
 
 FOLDER is what the test conformance-parity made: artifacts, and in expected.json the ids that our session chose, with the gap
 between its two best logits at each. The runtime may take another id only where that gap is below NEAR_TIE: such a place is
@@ -66,22 +68,30 @@ def llama_cpp(artifact, program, kernels):
         yield case, ids_in(case, done.stdout.removeprefix(case["prompt"]).removesuffix("\n"))
 
 
-def mlx(artifact):
-    """Our ids evaluated at once, mlx-lm's own choice at each place; one text is really generated, as that is slow here."""
+def mlx(artifact, how="evaluated"):
+    """Our ids evaluated at once, mlx-lm's own choice at each place, and one short text really generated, as that is slow here.
+    `generated`: every text is, in full."""
     import mlx.core as mx
     import mlx_lm
 
     model, tokenizer = mlx_lm.load(artifact["folder"])
     model.set_dtype(mx.float32)  # as our worker computes on a CPU: MLX's kernels there sum in the type they compute in
+
+    def evaluated(case):
+        ids = case["prompt_ids"] + case["ids"][:-1]
+        return mx.argmax(model(mx.array([ids]))[0, len(case["prompt_ids"]) - 1:], axis=-1).tolist()
+
+    def generated(case):
+        return [step.token for step in mlx_lm.stream_generate(model, tokenizer, case["prompt_ids"], max_tokens=len(case["ids"]))]
+
     for case in artifact["cases"]:
         if tokenizer.encode(case["prompt"]) != case["prompt_ids"]:
             fail(f"mlx-lm's tokenizer gives {tokenizer.encode(case['prompt'])} for {case['prompt']!r}")
-        ids = case["prompt_ids"] + case["ids"][:-1]
-        logits = model(mx.array([ids]))[0, len(case["prompt_ids"]) - 1:]
-        yield case, mx.argmax(logits, axis=-1).tolist()
-    case = artifact["cases"][0]
-    short = case | {"ids": case["ids"][:8], "gaps": case["gaps"][:8]}
-    yield short, [step.token for step in mlx_lm.stream_generate(model, tokenizer, case["prompt_ids"], max_tokens=8)]
+        yield case, generated(case) if how == "generated" else evaluated(case)
+    if how == "evaluated":
+        case = artifact["cases"][0]
+        short = case | {"ids": case["ids"][:8], "gaps": case["gaps"][:8]}
+        yield short, generated(short)
 
 
 def onnxruntime(artifact):

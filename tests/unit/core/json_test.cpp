@@ -41,6 +41,15 @@ TEST_CASE("a report with every part survives the round trip") {
   CHECK(*back == report);
 }
 
+TEST_CASE("words that are not UTF-8 do not keep a report from being written") {
+  Report report;
+  report.model.emplace().provenance = "caf\xe9";
+  const auto back = report_from_json(to_json(report));
+  REQUIRE(back);
+  CHECK(back->model->provenance == "caf\xEF\xBF\xBD");
+  CHECK(parse_json(to_json(Error{.message = "\xff", .value = "\xc3"}), "x"));
+}
+
 TEST_CASE("absent values are left out") {
   const Json json = encode(Metric{.metric = "x"});
   CHECK_FALSE(json.contains("interval"));

@@ -168,10 +168,26 @@ TEST_CASE("a control that is missing or too wide for the claim makes the speed n
   const Trial fast = trial({metric("speedup", 3, Interval{2.9, 3.1})});
   CHECK(gate(judged(fast, {}, {}), "speed")->verdict == Verdict::noisy);
   Control wide = kSame;
-  wide.interval = {0.6, 1.4};
+  wide.interval = {0.3, 1.7};  // a third of the 1.9 that the interval's low end claims is 0.63
   CHECK(gate(judged(fast, {}, {wide}), "speed")->verdict == Verdict::noisy);
-  wide.interval = {0.7, 1.3};
+  wide.interval = {0.4, 1.6};
   CHECK(gate(judged(fast, {}, {wide}), "speed")->verdict == Verdict::pass);
+}
+
+TEST_CASE("whatever the control, a lower threshold never has a worse verdict") {
+  const Trial fast = trial({metric("speedup", 2.5, Interval{2.4, 2.6})});
+  for (const double half_width : {0.01, 0.025, 0.2, 0.46, 0.5}) {
+    Control control = kSame;
+    control.interval = {1 - half_width, 1 + half_width};
+    bool passed = true;
+    for (double threshold = 0.5; threshold < 3; threshold += 0.05) {
+      Goal goal;
+      goal.thresholds.speedup = threshold;
+      const bool passes = gate(judged(fast, goal, {control}), "speed")->verdict == Verdict::pass;
+      CHECK_FALSE_MESSAGE((passes && !passed), half_width, " at ", threshold);
+      passed = passes;
+    }
+  }
 }
 
 TEST_CASE("a noisy metric is a noisy verdict") {
@@ -289,15 +305,21 @@ TEST_CASE("models of tensors are judged by their own metrics, under the same nam
 }
 
 TEST_CASE("a foreign framework's answers are held against the same tolerance") {
-  Recipe recipe{.bits_per_weight = 8};
-  CHECK(within_tolerance(recipe, metric("noise_ratio", 0.2), rules()) == Verdict::pass);
-  CHECK(within_tolerance(recipe, metric("noise_ratio", 0.3), rules()) == Verdict::fail);
-  CHECK(within_tolerance(recipe, metric("kl_mean", 0.05), rules()) == Verdict::pass);
-  CHECK(within_tolerance(recipe, metric("kl_mean", 0.3), rules()) == Verdict::fail);
-  CHECK(within_tolerance(recipe, metric("speedup", 9), rules()) == Verdict::not_measured);
+  const auto within = [](const Metric& distance, const Goal& goal = {}) {
+    return within_tolerance({.bits_per_weight = 8}, distance, goal, rules(), {});
+  };
+  CHECK(within(metric("noise_ratio", 0.2)) == Verdict::pass);
+  CHECK(within(metric("noise_ratio", 0.3)) == Verdict::fail);
+  CHECK(within(metric("kl_mean", 0.05)) == Verdict::pass);
+  CHECK(within(metric("kl_mean", 0.3)) == Verdict::fail);
+  CHECK(within(metric("speedup", 9)) == Verdict::not_measured);
   Metric few = metric("noise_ratio", 0.363);  // one answer of four turned
   few.interval = Interval{0, 1.45};
-  CHECK(within_tolerance(recipe, few, rules()) == Verdict::noisy);
+  CHECK(within(few) == Verdict::noisy);
   few.interval = Interval{0.3, 1.45};
-  CHECK(within_tolerance(recipe, few, rules()) == Verdict::fail);
+  CHECK(within(few) == Verdict::fail);
+
+  Goal stricter;
+  stricter.thresholds.conversion_kl = 0.01;
+  CHECK(within(metric("kl_mean", 0.05), stricter) == Verdict::fail);
 }

@@ -16,7 +16,8 @@ RatioEvidence timed(double ratio, double low, double high, double control = 0.00
   return {.ratio = ratio,
           .interval = Interval{low, high},
           .control = Interval{1 - control, 1 + control},
-          .timed = true};
+          .timed = true,
+          .pairs = 20};
 }
 
 Finding mirrored(Finding finding) {
@@ -55,6 +56,27 @@ TEST_CASE("a time without a control that supports it decides nothing") {
   CHECK(judge(evidence, Better::lower, 0.05) == Finding::undecided);
   CHECK(reason_for(Finding::undecided, evidence, Better::lower, 0.05, "request time")
             .find("differs from itself") != std::string::npos);
+}
+
+TEST_CASE("a time from fewer than six pairs decides nothing, however clear it looks") {
+  RatioEvidence evidence = timed(0.5, 0.48, 0.52);
+  for (std::uint32_t pairs = 0; pairs < kLeastPairs; ++pairs) {
+    evidence.pairs = pairs;
+    CHECK(judge(evidence, Better::lower, 0.05) == Finding::undecided);
+  }
+  CHECK(reason_for(Finding::undecided, evidence, Better::lower, 0.05, "load time")
+            .find("needs 6 pairs, and there were 5") != std::string::npos);
+  evidence.pairs = kLeastPairs;
+  CHECK(judge(evidence, Better::lower, 0.05) == Finding::better);
+}
+
+TEST_CASE("a time that others disturbed decides nothing, neither a difference nor none") {
+  for (RatioEvidence evidence : {timed(0.5, 0.48, 0.52), timed(1, 0.99, 1.01)}) {
+    evidence.disturbed = true;
+    CHECK(judge(evidence, Better::lower, 0.05) == Finding::undecided);
+    CHECK(reason_for(Finding::undecided, evidence, Better::lower, 0.05, "request time")
+              .find("others used the machine") != std::string::npos);
+  }
 }
 
 TEST_CASE("sizes are exact and need no control") {

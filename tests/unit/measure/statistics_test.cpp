@@ -99,6 +99,23 @@ TEST_CASE("the interval of a median takes the order statistics of the sign test"
   CHECK_FALSE(quantile_interval(ten, 0.99));
 }
 
+TEST_CASE("so few samples that none keep the confidence say which one they do keep") {
+  // All five lie on one side of the median with probability 2 / 2^5.
+  const std::vector<double> five{3, 1, 5, 2, 4};
+  CHECK(bootstrap_median(five).interval == Interval{1, 5, 0.9375});
+  CHECK(bootstrap_median(std::vector<double>{2}).interval == Interval{2, 2, 0});
+  CHECK(bootstrap_median(std::vector<double>{1, 2, 3, 4, 5, 6}).interval == Interval{1, 6, 0.95});
+}
+
+TEST_CASE("a ratio of rounds that stopped at a narrow interval is less sure than a plain one") {
+  const auto a = log_normal(16, 0.1, 13), b = log_normal(16, 0.1, 14);
+  const Estimate plain = paired_ratio(a, b), stopped = stopped_ratio(a, b);
+  CHECK(stopped.value == plain.value);
+  CHECK(stopped.interval.low < plain.interval.low);
+  CHECK(stopped.interval.high > plain.interval.high);
+  CHECK(stopped.interval.confidence == 0.95);
+}
+
 TEST_CASE("intervals hold the truth as often as they say") {
   CHECK(coverage(1, [](auto seed) { return *quantile_interval(log_normal(25, 0.5, seed), 0.5); }) >=
         93);

@@ -92,6 +92,62 @@ TEST_CASE("a number changed when the intervals do not meet") {
   }
 }
 
+TEST_CASE("what a number is made of says whether another value is a change") {
+  const auto again = [](const Metric& before, double value) {
+    LockFile first = lock_file(), now = lock_file();
+    first.trials[0].numbers.push_back(before);
+    now.trials[0].numbers.push_back(before);
+    now.trials[0].numbers.back().value = value;
+    return of(repeat_of(first, now), before.metric);
+  };
+  SUBCASE("times, rates and energy move") {
+    CHECK(again(metric("soak_seconds", "s", 1), 1.5) == Sameness::moved);
+    CHECK(again(metric("request_latency_p50", "ms", 1), 1.5) == Sameness::moved);
+    CHECK(again(metric("decode_rate", "tokens/s", 1), 1.5) == Sameness::moved);
+    CHECK(again(metric("batch_throughput", "samples/s", 1), 1.5) == Sameness::moved);
+    CHECK(again(metric("request_rate", "requests/s", 1), 1.5) == Sameness::moved);
+    CHECK(again(metric("energy_per_inference", "J", 1), 1.5) == Sameness::moved);
+  }
+  SUBCASE("so does what is made of times, in whatever unit") {
+    for (const char* name :
+         {"inter_token_variation", "inference_variation", "stress_slowdown", "soak_latency_growth"})
+      CHECK(again(metric(name, "ratio", 0.1), 0.11) == Sameness::moved);
+    CHECK(again(metric("ab_test", "error", 0.01), 0.02) == Sameness::moved);
+  }
+  SUBCASE("quality and counts are equal or changed") {
+    CHECK(again(metric("cosine_worst", "ratio", 0.99), 0.99) == Sameness::same);
+    CHECK(again(metric("cosine_worst", "ratio", 0.99), 0.9900001) == Sameness::changed);
+    CHECK(again(metric("kl_store_error", "nats", 1e-4), 1.1e-4) == Sameness::changed);
+    CHECK(again(metric("stress_errors", "requests", 0), 1) == Sameness::changed);
+    CHECK(again(metric("security_findings", "findings", 0), 1) == Sameness::changed);
+  }
+  SUBCASE("memory has some pages of play, also where it is a share or a small part") {
+    CHECK(again(metric("soak_memory_growth", "ratio", 0.001), 0.015) == Sameness::same);
+    CHECK(again(metric("soak_memory_growth", "ratio", 0.001), 0.05) == Sameness::changed);
+    CHECK(again(metric("peak_memory_shared", "bytes", 0), 4096 * 100) == Sameness::same);
+    CHECK(again(metric("peak_memory_shared", "bytes", 0), 5e6) == Sameness::changed);
+  }
+}
+
+TEST_CASE("numbers that are there by the clock's leave are missed by nobody") {
+  LockFile first = lock_file(), now = lock_file();
+  SUBCASE("a percentile of too few requests, a batch that was not tried") {
+    first.trials[0].numbers.push_back(metric("inter_token_latency_p99", "ms", 9));
+    first.trials[0].numbers.push_back(metric("batch_throughput", "samples/s", 90));
+    first.trials[0].numbers.back().context.batch = 64u;
+    const Repeat repeat = repeat_of(first, now);
+    CHECK(of(repeat, "inter_token_latency_p99") == Sameness::missing);
+    CHECK(of(repeat, "batch_throughput at batch 64") == Sameness::missing);
+    CHECK(repeat.repeated);
+  }
+  SUBCASE("another number of inferences in a request is the same figure") {
+    for (LockFile* lock : {&first, &now})
+      for (Metric& number : lock->trials[0].numbers)
+        number.context.inferences = lock == &first ? 7u : 8u;
+    CHECK(repeat_of(first, now).numbers.empty());
+  }
+}
+
 TEST_CASE("each input that differs is named") {
   const auto only = [](const auto& change) {
     LockFile now = lock_file();

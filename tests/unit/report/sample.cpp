@@ -305,10 +305,11 @@ Report tensor_report() {
   }
   const Metric near{.metric = "noise_ratio", .unit = "ratio", .value = 0.012, .samples = 4};
   const Metric far{.metric = "noise_ratio", .unit = "ratio", .value = 1.5, .samples = 4};
-  out.matrix = {{out.trials[2].id, "llama_cpp", near, Verdict::pass, ""},
-                {out.trials[2].id, "openvino", far, Verdict::fail, ""},
-                {out.trials[3].id, "llama_cpp", near, Verdict::pass, ""},
-                {out.trials[3].id, "openvino", {}, Verdict::not_measured, "does not open gguf"}};
+  out.matrix = {
+      {out.trials[2].id, "llama_cpp", {}, near, Verdict::pass, ""},
+      {out.trials[2].id, "openvino", {}, far, Verdict::fail, ""},
+      {out.trials[3].id, "llama_cpp", {}, near, Verdict::pass, ""},
+      {out.trials[3].id, "openvino", {}, {}, Verdict::not_measured, "does not open gguf"}};
   return out;
 }
 

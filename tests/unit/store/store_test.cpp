@@ -1,8 +1,10 @@
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "core/hash.h"
 #include "core/lock.h"
@@ -100,6 +102,71 @@ TEST_CASE("an artifact may not name files outside of its folder or links") {
     artifact->files.push_back({.path = "link"});
     return artifact;
   }));
+}
+
+TEST_CASE("an artifact may hold no link and no pipe, and none leads our writing away") {
+  const Folder folder;
+  auto store = Store::open(folder.path / "store");
+  REQUIRE(store);
+  const fs::path victim = folder.path / "victim", elsewhere = folder.path / "elsewhere";
+  std::ofstream(victim) << "precious";
+  fs::create_directories(elsewhere);
+  const std::string aside = str(".artifact.json.", ::getpid(), ".part");
+  const std::vector<std::function<void(const fs::path&)>> plants{
+      [&](const fs::path& where) { fs::create_symlink(victim, where / aside); },
+      [&](const fs::path& where) { fs::create_symlink(victim, where / "artifact.json"); },
+      [&](const fs::path& where) { fs::create_directory_symlink(elsewhere, where / "golden"); },
+      [&](const fs::path& where) { REQUIRE(::mkfifo((where / "pipe").c_str(), 0600) == 0); }};
+  for (const auto& plant : plants) {
+    const auto made = store->artifact("abc", [&](const fs::path& where) {
+      plant(where);
+      return write_one(where);
+    });
+    REQUIRE_FALSE(made);
+    CHECK(made.error().code == ErrorCode::corrupt);
+    CHECK_FALSE(store->has("abc"));
+  }
+  CHECK(text_of(victim) == "precious");
+  CHECK(fs::is_empty(elsewhere));
+}
+
+TEST_CASE("a manifest that names a file outside of its folder is corrupt") {
+  const Folder folder;
+  auto store = Store::open(folder.path);
+  REQUIRE(store);
+  const auto artifact = store->artifact("abc", write_one);
+  REQUIRE(artifact);
+  const fs::path manifest = fs::path(artifact->folder) / "artifact.json";
+  const Json right = Json::parse(text_of(manifest));
+  for (const char* outside : {"../model.bin", "/etc/passwd", "a/../../b", ""}) {
+    for (const char* place : {"/entry", "/files/0/path"}) {
+      CAPTURE(outside);
+      CAPTURE(place);
+      Json wrong = right;
+      wrong[Json::json_pointer(place)] = outside;
+      std::ofstream(manifest, std::ios::trunc) << wrong.dump();
+      const auto read = store->manifest("abc");
+      REQUIRE_FALSE(read);
+      CHECK(read.error().code == ErrorCode::corrupt);
+    }
+  }
+  std::ofstream(manifest, std::ios::trunc) << right.dump();
+  CHECK(store->manifest("abc"));
+}
+
+TEST_CASE("verify neither waits for a pipe nor follows a link") {
+  const Folder folder;
+  auto store = Store::open(folder.path / "store");
+  REQUIRE(store);
+  const auto artifact = store->artifact("abc", write_one);
+  REQUIRE(artifact);
+  const fs::path file = fs::path(artifact->folder) / "model.bin";
+  fs::rename(file, folder.path / "same");
+  fs::create_symlink(folder.path / "same", file);
+  CHECK_FALSE(store->verify(*artifact));
+  fs::remove(file);
+  REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
+  CHECK_FALSE(store->verify(*artifact));
 }
 
 TEST_CASE("a changed file is found by verify") {
