@@ -24,6 +24,8 @@ std::string raw(const std::vector<T>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
 }
 
+// The operators are those of which optimizers of graphs know the fused forms: GELU and scores
+// divide, the mask is unsqueezed twice and cast afterwards.
 class EncoderGraph {
  public:
   EncoderGraph(OnnxWriter& writer, const EncoderSource& source, const Workspace& workspace)
@@ -66,27 +68,28 @@ class EncoderGraph {
     const std::int64_t heads = config_.heads, head_width = config_.head_width;
     integers("split_heads", {0, 0, heads, head_width});
     integers("join_heads", {0, 0, heads * head_width});
-    integers("axes_of_heads_and_rows", {1, 2});
     integers("axis_1", {1});
+    integers("axis_2", {2});
     integers("axis_last", {-1});
     for (const auto& [name, value] :
          {std::pair{"index_0", std::int64_t{0}}, {"index_1", std::int64_t{1}}})
       writer_.constant(name, OnnxType::i64, {}, raw(std::vector<std::int64_t>{value}));
     floats("one", 1);
     floats("half", 0.5f);
-    floats("root_half", std::sqrt(0.5f));
+    floats("root_2", std::sqrt(2.0f));
     floats("masked", kMasked);
-    floats("score_scale", 1.0f / std::sqrt(static_cast<float>(head_width)));
+    floats("score_divisor", std::sqrt(static_cast<float>(head_width)));
     floats("least", 1e-12f);
     floats("least_tokens", 1e-9f);
   }
 
   // 0 where attention may look, kMasked where not: [batch, 1, 1, sequence].
   void mask() {
-    writer_.add({"Cast", {"attention_mask"}, {"mask_f32"}, {{"to", std::int64_t{1}}}});
+    writer_.add({"Unsqueeze", {"attention_mask", "axis_1"}, {"mask_of_heads"}});
+    writer_.add({"Unsqueeze", {"mask_of_heads", "axis_2"}, {"mask_of_rows"}});
+    writer_.add({"Cast", {"mask_of_rows"}, {"mask_f32"}, {{"to", std::int64_t{1}}}});
     writer_.add({"Sub", {"one", "mask_f32"}, {"hidden_mask"}});
-    writer_.add({"Mul", {"hidden_mask", "masked"}, {"mask_rows"}});
-    writer_.add({"Unsqueeze", {"mask_rows", "axes_of_heads_and_rows"}, {"mask_bias"}});
+    writer_.add({"Mul", {"hidden_mask", "masked"}, {"mask_bias"}});
   }
 
   Result<Stacked> tensor(const std::string& name, const std::vector<std::uint64_t>& shape) {
@@ -163,7 +166,7 @@ class EncoderGraph {
                                     : std::vector<std::int64_t>{0, 2, 1, 3}}}});
     }
     writer_.add({"MatMul", {out("query_heads"), out("key_heads")}, {out("products")}});
-    writer_.add({"Mul", {out("products"), "score_scale"}, {out("scores")}});
+    writer_.add({"Div", {out("products"), "score_divisor"}, {out("scores")}});
     writer_.add({"Add", {out("scores"), "mask_bias"}, {out("masked_scores")}});
     writer_.add({"Softmax", {out("masked_scores")}, {out("shares")}, {{"axis", std::int64_t{-1}}}});
     writer_.add({"MatMul", {out("shares"), out("value_heads")}, {out("attended_heads")}});
@@ -185,7 +188,7 @@ class EncoderGraph {
     const std::string input = stream_;
     const std::uint64_t width = config_.width, inner = config_.feed_forward;
     STROP_CHECK(linear(source + "intermediate.dense", width, inner, input, own + "inner"));
-    writer_.add({"Mul", {own + "inner", "root_half"}, {own + "inner_scaled"}});
+    writer_.add({"Div", {own + "inner", "root_2"}, {own + "inner_scaled"}});
     writer_.add({"Erf", {own + "inner_scaled"}, {own + "erf"}});
     writer_.add({"Add", {own + "erf", "one"}, {own + "erf_1"}});
     writer_.add({"Mul", {own + "inner", own + "erf_1"}, {own + "twice"}});
@@ -201,7 +204,8 @@ class EncoderGraph {
     writer_.output(
         {"sentence_embedding", OnnxType::f32, {"batch_size", std::int64_t{config_.width}}});
     const OnnxAttribute flat{"keepdims", std::int64_t{0}};
-    writer_.add({"Unsqueeze", {"mask_f32", "axis_last"}, {"mask_column"}});
+    writer_.add({"Unsqueeze", {"attention_mask", "axis_last"}, {"mask_of_tokens"}});
+    writer_.add({"Cast", {"mask_of_tokens"}, {"mask_column"}, {{"to", std::int64_t{1}}}});
     writer_.add({"Mul", {stream_, "mask_column"}, {"kept"}});
     writer_.add({"ReduceSum", {"kept", "axis_1"}, {"kept_sum"}, {flat}});
     writer_.add({"ReduceSum", {"mask_column", "axis_1"}, {"tokens"}, {flat}});
@@ -209,7 +213,9 @@ class EncoderGraph {
     const std::string mean = source_.pooling.normalise ? "mean" : "sentence_embedding";
     writer_.add({"Div", {"kept_sum", "some_tokens"}, {mean}});
     if (!source_.pooling.normalise) return;
-    writer_.add({"ReduceL2", {"mean", "axis_last"}, {"length_of_mean"}});
+    writer_.add({"Mul", {"mean", "mean"}, {"squares"}});
+    writer_.add({"ReduceSum", {"squares", "axis_last"}, {"square_of_length"}});
+    writer_.add({"Sqrt", {"square_of_length"}, {"length_of_mean"}});
     writer_.add({"Max", {"length_of_mean", "least"}, {"some_length"}});
     writer_.add({"Div", {"mean", "some_length"}, {"sentence_embedding"}});
   }

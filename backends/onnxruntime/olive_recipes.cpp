@@ -17,12 +17,10 @@ constexpr const char* kMostSamples = "128";
 std::vector<Recipe> with_activations(const Step& first) {
   return {quantised("olive_dynamic", 8, first, {{"method", "dynamic"}},
                     "8 bits, activations rounded as they come"),
-          quantised("olive_static", 8, first,
-                    {{"method", "static"},
-                     {"calibrate_method", "MinMax"},
-                     {"per_channel", "on"},
-                     {"calibration", kMostSamples}},
-                    "weights and activations in int8, ranges measured on calibration samples")};
+          quantised(
+              "olive_static", 8, first,
+              {{"method", "static"}, {"calibrate_method", "MinMax"}, {"calibration", kMostSamples}},
+              "weights and activations in int8, ranges measured on calibration samples")};
 }
 
 }  // namespace
@@ -52,6 +50,8 @@ std::vector<Recipe> olive_decoder_recipes() {
                     "4 bits with zero points fitted to the weights, blocks of 32"),
           quantised("olive_rtn_int4", 5, f32, {{"method", "rtn"}, {"bits", "4"}},
                     "4 bits, rounded to the nearest, blocks of 32"),
+          quantised("olive_rtn_int8", 9, f32, {{"method", "rtn"}, {"bits", "8"}},
+                    "8 bits, rounded to the nearest, blocks of 32"),
           gptq};
 }
 

@@ -79,7 +79,9 @@ class Listener(logging.Handler):
         text = record.getMessage().splitlines()[0] if record.getMessage() else ""
         if record.levelno >= logging.ERROR:
             cause = record.exc_info[1] if record.exc_info else None
-            self.problems.append(f"{text}: {cause}" if cause else text)
+            while cause is not None:  # Olive wraps what its pass met
+                text, cause = f"{text}: {cause}", cause.__cause__
+            self.problems.append(text)
         self.count += 1
         self.task.report(self.count / (self.count + 10), text[:200])  # how many lines come is not known
 
