@@ -181,6 +181,18 @@ Result<Timing> screening_of(Field& field, const Exam& exam, Context& context,
   return Timing{};
 }
 
+// ratio: how many times as fast the chosen one was.
+std::string why_screened_out(const std::string& chosen, double ratio) {
+  std::ostringstream reason;
+  reason.precision(3);
+  if (ratio >= 1)
+    reason << chosen << " was " << ratio << " times as fast";
+  else
+    reason << "only " << 1 / ratio << " times as fast as " << chosen;
+  reason << " in " << kScreenRounds << " screening requests";
+  return reason.str();
+}
+
 }  // namespace
 
 Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>& presets,
@@ -211,11 +223,7 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
     for (std::size_t i = 0; i < alive.size(); ++i) {
       if (i == best) continue;
       alive[i].status = TrialStatus::dominated;
-      std::ostringstream reason;
-      reason.precision(3);
-      reason << alive[best].run_preset << " was " << speed[best] / speed[i] << " times as fast in "
-             << kScreenRounds << " screening requests";
-      alive[i].reason = reason.str();
+      alive[i].reason = why_screened_out(alive[best].run_preset, speed[best] / speed[i]);
       alive[i].measurement =
           measurement_of(alive[i], *field.workers[i], timing, i, path, exam, {}, report);
       std::erase_if(alive[i].measurement->metrics,
