@@ -247,7 +247,7 @@ void write_recommendation(Writer& writer, const Report& report, const Summary& s
   if (!report.front->why.empty()) writer.field("", report.front->why);
   if (const auto& artifact = summary.recommended->trial->artifact;
       artifact && !artifact->folder.empty())
-    writer.field("Artifact", artifact->folder);
+    writer.place("Artifact", artifact->folder);
   if (summary.recommended->trial->measurement) {
     for (const Ceiling& ceiling : summary.recommended->trial->measurement->ceilings)
       writer.field("Ceiling", ceiling_text(ceiling));

@@ -71,6 +71,11 @@ void TerminalWriter::field(std::string_view label, std::string_view text, Termin
   }
 }
 
+void TerminalWriter::place(std::string_view label, std::string_view path) {
+  raw(painted(padded(cut(label, kLabelWidth), kLabelWidth, false), TerminalPaint::bold) +
+      shown(path));
+}
+
 void TerminalWriter::table(const std::vector<TerminalColumn>& columns,
                            const std::vector<std::vector<TerminalCell>>& rows) {
   std::vector<std::size_t> widths;

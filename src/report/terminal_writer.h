@@ -37,6 +37,8 @@ class TerminalWriter {
   // As many lines as it needs.
   void paragraph(std::string_view text, TerminalPaint paint = TerminalPaint::plain);
   void raw(std::string text);
+  // "label       path", however long, so that it can be copied.
+  void place(std::string_view label, std::string_view path);
   // "label       text", wrapped under itself.
   void field(std::string_view label, std::string_view text,
              TerminalPaint label_paint = TerminalPaint::bold,
