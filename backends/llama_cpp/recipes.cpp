@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "core/half.h"
+#include "formats/model_file.h"
+
 namespace strop::llama_cpp {
 namespace {
 
@@ -50,13 +53,6 @@ Recipe unquantised(const std::string& name, const std::string& type, double bits
           .note = note};
 }
 
-// Bits per weight of a file whose type has no row in the tables.
-double bits_of(const Model& model) {
-  if (!model.parameter_count || *model.parameter_count == 0) return 16;
-  return 8.0 * static_cast<double>(model.weight_bytes) /
-         static_cast<double>(*model.parameter_count);
-}
-
 Recipe quantised(const QuantisedType& type, const std::string& base, const Model& model) {
   const bool whole_rows = !model.width || *model.width % 256 == 0;
   return {.name = type.name,
@@ -72,11 +68,9 @@ Recipe quantised(const QuantisedType& type, const std::string& base, const Model
 std::vector<Recipe> recipes_for_file(const Model& model) {
   constexpr const char* kAsItIs = "auto";
   std::vector<Recipe> recipes{
-      unquantised("original", kAsItIs, bits_of(model), "the file as it is")};
-  const bool is_float =
-      model.precision == "f32" || model.precision == "f16" || model.precision == "bf16";
-  for (const auto& type : kTypes)
-    if (is_float) recipes.push_back(quantised(type, kAsItIs, model));
+      unquantised("original", kAsItIs, stored_bits_per_weight(model), "the file as it is")};
+  if (!is_float(model.precision)) return recipes;
+  for (const auto& type : kTypes) recipes.push_back(quantised(type, kAsItIs, model));
   return recipes;
 }
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/half.h"
 #include "decoder.h"
 #include "formats/mlx.h"
 #include "formats/safetensors.h"
@@ -50,8 +51,6 @@ Error misshapen(const std::string& name, const std::string& rule) {
                .hint = "The folder is damaged, or its config.json is of another model.",
                .field = name};
 }
-
-bool is_float(const std::string& type) { return type == "f32" || type == "f16" || type == "bf16"; }
 
 // The tensor's bytes in MLX's memory.
 mx::array array_of(const SafeTensor& tensor) {

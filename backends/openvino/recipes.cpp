@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "core/half.h"
 #include "core/units.h"
+#include "formats/model_file.h"
 
 namespace strop::openvino {
 namespace {
@@ -119,17 +121,6 @@ bool fits(const Compression& how, const Model& model) {
   return how.group == 0 || !model.width || *model.width % how.group == 0;
 }
 
-bool is_float(const std::string& precision) {
-  return precision == "f32" || precision == "f16" || precision == "bf16";
-}
-
-// Bits per weight of a file as it is.
-double bits_of(const Model& model) {
-  if (!model.parameter_count || *model.parameter_count == 0) return kScaleBits;
-  return 8.0 * static_cast<double>(model.weight_bytes) /
-         static_cast<double>(*model.parameter_count);
-}
-
 bool contains(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
@@ -162,7 +153,8 @@ Recipe quantised_graph(const Model& model, const std::string& name,
 
 std::vector<Recipe> recipes_for(const Model& model) {
   if (model.format == "gguf" && !is_float(model.precision)) {
-    Recipe original = recipe(model, "original", "", bits_of(model), "the file as it is");
+    Recipe original =
+        recipe(model, "original", "", stored_bits_per_weight(model), "the file as it is");
     original.lossless = true;
     return {original};
   }

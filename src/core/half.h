@@ -1,10 +1,17 @@
-// Numbers of 16 bits, made floats: IEEE 754 binary16 (f16), and bf16, the upper half of a float.
+// The floats that models store, and those of 16 bits made floats: IEEE 754 binary16 (f16), and
+// bf16, the upper half of a float.
 #pragma once
 
 #include <bit>
 #include <cstdint>
+#include <string_view>
 
 namespace strop {
+
+// As the formats name them, all readable by from_bf16, from_f16 or as they are.
+constexpr bool is_float(std::string_view type) {
+  return type == "f32" || type == "f16" || type == "bf16";
+}
 
 constexpr float from_bf16(std::uint16_t bits) {
   return std::bit_cast<float>(std::uint32_t{bits} << 16);

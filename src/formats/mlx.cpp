@@ -1,5 +1,6 @@
 #include "formats/mlx.h"
 
+#include "core/half.h"
 #include "core/json.h"
 #include "formats/checked.h"
 #include "formats/mapped_file.h"
@@ -44,10 +45,6 @@ Error broken(const std::string& tensor, const std::string& rule) {
                .field = tensor};
 }
 
-bool is_scale_type(const std::string& type) {
-  return type == "f32" || type == "f16" || type == "bf16";
-}
-
 // Nothing when the module is stored whole.
 std::optional<AffineGrid> grid_of(const MlxQuantization& quantization, const std::string& module) {
   const auto own = quantization.modules.find(module);
@@ -62,7 +59,7 @@ Result<MlxMatrix> read_matrix(const MlxQuantization& quantization, const Safeten
   if (!weight || !biases) return broken(scales.name, "has no weight or no biases beside it");
   const auto grid = grid_of(quantization, module);
   if (!grid) return broken(scales.name, "is of a module that config.json calls not quantised");
-  if (!is_scale_type(scales.type) || biases->type != scales.type || biases->shape != scales.shape ||
+  if (!is_float(scales.type) || biases->type != scales.type || biases->shape != scales.shape ||
       scales.shape.size() != 2)
     return broken(scales.name, "must be f32, f16 or bf16 of two dimensions, like its biases");
   if (weight->type != "u32" || weight->shape.size() != 2 || weight->shape[0] != scales.shape[0])

@@ -249,6 +249,12 @@ Result<Model> read_model(const fs::path& path) {
   return not_a_model(path, "the folder has no config.json");
 }
 
+double stored_bits_per_weight(const Model& model) {
+  if (!model.parameter_count || *model.parameter_count == 0) return 16;
+  return 8.0 * static_cast<double>(model.weight_bytes) /
+         static_cast<double>(*model.parameter_count);
+}
+
 Result<std::vector<fs::path>> files_of_model(const fs::path& file, const Model& model) {
   std::vector<fs::path> files{file};
   if (model.format == "onnx") {

@@ -13,6 +13,9 @@ namespace strop {
 // byte of the weights.
 Result<Model> read_model(const std::filesystem::path& path);
 
+// Mean of a weight as it is stored; 16 where the parameters were not counted.
+double stored_bits_per_weight(const Model& model);
+
 // Of a model that is a file: it, and those beside it that keep its weights (external data of ONNX,
 // the .bin of OpenVINO IR).
 Result<std::vector<std::filesystem::path>> files_of_model(const std::filesystem::path& file,

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
+#include "core/half.h"
+
 namespace strop::formats {
 namespace {
 
 bool is_channels(std::int64_t dimension) {
   return dimension == 1 || dimension == 3 || dimension == 4;
 }
-
-bool is_float(const std::string& type) { return type == "f32" || type == "f16" || type == "bf16"; }
 
 // Height and width are large or any size; channels are few.
 bool is_image(const Port& port) {

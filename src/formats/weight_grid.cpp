@@ -32,8 +32,6 @@ double farthest(const EvenGrid& grid, std::span<const float> values) {
   return most;
 }
 
-bool is_float(std::string_view type) { return type == "f32" || type == "f16" || type == "bf16"; }
-
 float element(std::string_view type, const char* at) {
   if (type == "f32") {
     float value = 0;

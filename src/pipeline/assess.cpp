@@ -23,10 +23,8 @@ Result<Target> find_target(Context& context) {
 }
 
 // Numbers of one machine must not stand beside those of another.
-Result<void> check_same_machine(const Target& first, Context& context) {
-  if (!context.request().target.empty()) return {};
-  STROP_TRY(const Target now, probe_machine(context.store().root()));
-  if (now.id == first.id) return {};
+Result<void> check_same_machine(const Target& first, const Target& now, const Context& context) {
+  if (!context.request().target.empty() || now.id == first.id) return {};
   return Error{.code = ErrorCode::invalid_input,
                .message = str("[assess] ", context.request().out,
                               " holds a run begun on another machine: its processor, memory or "
@@ -60,10 +58,11 @@ Result<void> assess_stage(Report& report, Context& context) {
   STROP_TRY(report.model, read_whole_model(context));
   // The first look at the target stays that of the run: free memory and storage change while it
   // goes on.
+  STROP_TRY(const Target now, find_target(context));
   STROP_TRY(report.target,
             context.step<Target>(stage, "target", {{"target", context.request().target}},
-                                 [&] { return find_target(context); }));
-  STROP_CHECK(check_same_machine(*report.target, context));
+                                 [&]() -> Result<Target> { return now; }));
+  STROP_CHECK(check_same_machine(*report.target, now, context));
   const Json inputs{
       {"model", report.model->id}, {"target", report.target->id}, {"goal", encode(report.goal)}};
   STROP_TRY(const auto fits,

@@ -11,7 +11,7 @@
 #include "measure/speed.h"
 #include "pipeline/artifact_source.h"
 #include "pipeline/exam.h"
-#include "pipeline/golden_opening.h"
+#include "pipeline/golden.h"
 
 namespace fs = std::filesystem;
 

@@ -7,7 +7,7 @@
 namespace strop::pipeline {
 
 // Both opened in fresh workers, in rounds with the first once more as the control. An artifact that
-// has drifted from the golden record beside it is an error (golden_opening.h).
+// has drifted from the golden record beside it is an error (golden.h).
 Result<Contrast> contrast_artifacts(const std::string& first, const std::string& second,
                                     double margin, Context& context);
 

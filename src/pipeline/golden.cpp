@@ -1,6 +1,7 @@
 #include "pipeline/golden.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 
 #include "assess/machine.h"
@@ -21,11 +22,10 @@ namespace {
 
 bool is_quick(const GoldenRows& rows) { return rows.name != "deep"; }
 
-Error drifted(const Trial& trial, const GoldenCheck& check, const fs::path& where) {
+Error drifted(const std::string& subject, const GoldenCheck& check, const fs::path& where) {
   return {
       .code = ErrorCode::backend,
-      .message = str("[golden] ", trial.recipe.backend, " ", trial.recipe.name, ": ", check.what,
-                     " differs from ",
+      .message = str("[golden] ", subject, ": ", check.what, " differs from ",
                      check.record.empty() ? std::string("its own evaluation")
                                           : "the record " + (where / check.record).string(),
                      ": ", check.reason, "."),
@@ -88,6 +88,20 @@ Result<void> check_outputs(const Record& record, bool only_quick, Session& sessi
     STROP_CHECK(judge(generation));
   }
   return {};
+}
+
+// As much as an opening has time for. subject: what was opened, in the error's words.
+Result<void> check_against(const Record& record, const std::string& subject,
+                           const Artifact& artifact, Session& session, Context& context) {
+  const Judge judge = [&](const GoldenCheck& check) -> Result<void> {
+    if (check.verdict == Verdict::fail) return drifted(subject, check, record.folder);
+    return {};
+  };
+  STROP_CHECK(check_outputs(record, true, session, judge, context.stop()));
+  if (record.golden.rows.empty() || !context.first_time("tokenizer of " + artifact.id)) return {};
+  STROP_TRY(const GoldenCheck tokenizer,
+            check_tokenizer(record.file, record.golden, artifact, context));
+  return judge(tokenizer);
 }
 
 // The original's record with this artifact's limit. Its files first: what a record names is always
@@ -159,16 +173,29 @@ Result<void> check_opened(const Trial& trial, const RunOptions& asked, Session& 
   STROP_TRY(const auto record,
             record_for(trial, asked, session.info().run_options, now, report, context));
   if (!record) return {};
-  const Judge judge = [&](const GoldenCheck& check) -> Result<void> {
-    if (check.verdict == Verdict::fail) return drifted(trial, check, record->folder);
-    return {};
-  };
-  STROP_CHECK(check_outputs(*record, true, session, judge, context.stop()));
-  if (record->golden.rows.empty() || !context.first_time("tokenizer of " + trial.artifact->id))
-    return {};
-  STROP_TRY(const GoldenCheck tokenizer,
-            check_tokenizer(record->file, record->golden, *trial.artifact, context));
-  return judge(tokenizer);
+  return check_against(*record, str(trial.recipe.backend, " ", trial.recipe.name), *trial.artifact,
+                       session, context);
+}
+
+Result<void> check_beside(const Artifact& artifact, const RunOptions& asked,
+                          const std::string& engine_version, WorkerSession& worker,
+                          Context& context) {
+  std::error_code error;
+  const fs::path folder = artifact.folder;
+  // Without a manifest the folder is no artifact's, and its records may be of something else.
+  if (!fs::exists(folder / kManifest, error)) return {};
+  const fs::path beside = folder / kGoldenFolder;
+  STROP_TRY(auto record,
+            first_record(std::array{beside / (own_name(artifact.backend, asked) + ".json"),
+                                    original_of(beside)}));
+  if (!record || record->golden.rows.empty()) return {};
+  STROP_TRY(const Target here, probe_machine(context.store().root()));
+  Session& session = worker.session();
+  record->made_here =
+      made_here(record->golden, here.id, engine_version, session.info().cpu_variant);
+  record->limit = record->stated_limit();
+  return check_against(*record, str((folder / artifact.entry).string(), " in ", artifact.backend),
+                       artifact, session, context);
 }
 
 Result<void> attach_records(const Trial& trial, double distance, WorkerSession& worker,
@@ -245,8 +272,8 @@ Result<void> check_record(const fs::path& file, const Golden& golden, const RunO
   Session& session = worker->session();
   const bool repeats = made_here(golden, here.id, context.worker(backend).info().version,
                                  session.info().cpu_variant);
-  const Record record{file.parent_path(), name, golden,
-                      repeats ? golden.limit : golden.limit_elsewhere, repeats};
+  Record record{.folder = file.parent_path(), .file = name, .golden = golden, .made_here = repeats};
+  record.limit = record.stated_limit();
   const bool fits =
       golden.rows.empty() ? session.tensors() != nullptr : session.decoder() != nullptr;
   if (!fits)

@@ -27,6 +27,12 @@ Result<void> record_original(const Trial& reference, const GoldenInputs& inputs,
 Result<void> check_opened(const Trial& trial, const RunOptions& asked, Session& session,
                           const Conditions& now, const Report& report, Context& context);
 
+// The same outside of a run, of a decoder, with the records beside the artifact alone and the
+// limits that they state.
+Result<void> check_beside(const Artifact& artifact, const RunOptions& asked,
+                          const std::string& engine_version, WorkerSession& worker,
+                          Context& context);
+
 // Writes both records beside the artifact, whose id does not change. For one whose distance from
 // the original (kl_mean in nats, or noise_ratio) is what its precision explains: beyond that,
 // nothing is written.

@@ -1,6 +1,6 @@
 #include "pipeline/golden_records.h"
 
-#include <array>
+#include <vector>
 
 #include "core/files.h"
 #include "core/json.h"
@@ -61,33 +61,38 @@ bool made_here(const Golden& golden, const std::string& target_id, const std::st
          golden.conditions.cpu_variant == cpu_variant;
 }
 
+Result<std::optional<Record>> first_record(std::span<const fs::path> files) {
+  std::error_code error;
+  for (const fs::path& file : files) {
+    if (!fs::exists(file, error)) continue;
+    auto golden = read_record(file);
+    // Left by another version of Strop; a run writes a new one.
+    if (!golden && golden.error().code == ErrorCode::unsupported) continue;
+    if (!golden) return std::move(golden).error();
+    return std::optional(Record{file.parent_path(), file.filename().string(), *std::move(golden)});
+  }
+  return std::optional<Record>();
+}
+
 Result<std::optional<Record>> record_for(const Trial& trial, const RunOptions& asked,
                                          const RunOptions& in_force, const Conditions& now,
                                          const Report& report, Context& context) {
   const fs::path beside = fs::path(trial.artifact->folder) / kGoldenFolder;
-  const std::string own = own_name(trial.recipe.backend, asked) + ".json";
   const std::string original = str(kOriginalRecord, ".json");
-  std::error_code error;
-  for (const auto& [folder, file] :
-       std::array{std::pair{beside, own}, std::pair{beside, original},
-                  std::pair{context.out() / kGoldenFolder, original}}) {
-    if (folder == kGoldenFolder || !fs::exists(folder / file, error)) continue;  // no run folder
-    auto golden = read_record(folder / file);
-    // Left by another version of Strop; this run writes a new one.
-    if (!golden && golden.error().code == ErrorCode::unsupported) continue;
-    if (!golden) return std::move(golden).error();
-    Record record{folder, file, *std::move(golden)};
-    record.made_here =
-        made_here(record.golden, report.target->id, now.engine_version, now.cpu_variant);
-    if (record.golden.kind == GoldenKind::own) {
-      record.limit = record.made_here ? record.golden.limit : record.golden.limit_elsewhere;
-    } else {
-      STROP_TRY(record.limit,
-                tolerance_of(trial.recipe, metric_of_record(record.golden), in_force, context));
-    }
-    return std::optional(std::move(record));
+  std::vector<fs::path> files{beside / (own_name(trial.recipe.backend, asked) + ".json"),
+                              beside / original};
+  if (!context.out().empty()) files.push_back(context.out() / kGoldenFolder / original);
+  STROP_TRY(auto record, first_record(files));
+  if (!record) return record;
+  record->made_here =
+      made_here(record->golden, report.target->id, now.engine_version, now.cpu_variant);
+  if (record->golden.kind == GoldenKind::own) {
+    record->limit = record->stated_limit();
+  } else {
+    STROP_TRY(record->limit,
+              tolerance_of(trial.recipe, metric_of_record(record->golden), in_force, context));
   }
-  return std::optional<Record>();
+  return record;
 }
 
 }  // namespace strop::pipeline

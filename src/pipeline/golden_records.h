@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "pipeline/contestant.h"
@@ -35,7 +36,13 @@ struct Record {
   Golden golden;
   double limit = 0;  // that holds here
   bool made_here = false;
+  // Of an own record: its numbers repeat where it was made.
+  double stated_limit() const { return made_here ? golden.limit : golden.limit_elsewhere; }
 };
+
+// The first of these files that is there and of this version, its limit not yet set; none is no
+// error.
+Result<std::optional<Record>> first_record(std::span<const std::filesystem::path> files);
 
 // What an artifact is held against when it is opened with these options asked for and those in
 // force: its own record for what was asked, else the original's beside it, else the original's of

@@ -17,7 +17,7 @@
 #include "measure/random.h"
 #include "pipeline/artifact_source.h"
 #include "pipeline/exam.h"
-#include "pipeline/golden_opening.h"
+#include "pipeline/golden.h"
 #include "pipeline/streams.h"
 
 namespace fs = std::filesystem;

@@ -9,7 +9,7 @@
 
 namespace strop::pipeline {
 
-// An artifact that has drifted from the golden record beside it is an error (golden_opening.h), and
+// An artifact that has drifted from the golden record beside it is an error (golden.h), and
 // so is a stop, whatever was measured until then.
 Result<LoadOutcome> load_artifact(const std::string& name, const LoadRequest& load,
                                   Context& context);

@@ -137,14 +137,19 @@ Result<Trial> optimized(const PlannedTrial& planned, const Report& report, Conte
 
 }  // namespace
 
+Result<void> note_use(const Artifact& artifact, const Recipe& recipe, const Report& report,
+                      Context& context) {
+  return context.store().note_use(
+      artifact.id, {.model = std::filesystem::path(report.model->path).filename().string(),
+                    .recipe = str(recipe.backend, " ", recipe.name),
+                    .run_folder = context.out()});
+}
+
 Result<Artifact> artifact_of(const Recipe& recipe, const Report& report, Context& context) {
   STROP_TRY(const CalibrationSet calibration, calibration_for(recipe, report, context));
   STROP_TRY(Artifact artifact,
             artifact_after(recipe.steps.size(), recipe, *report.model, calibration, context));
-  STROP_CHECK(context.store().note_use(
-      artifact.id, {.model = std::filesystem::path(report.model->path).filename().string(),
-                    .recipe = str(recipe.backend, " ", recipe.name),
-                    .run_folder = context.out()}));
+  STROP_CHECK(note_use(artifact, recipe, report, context));
   artifact.recipe_id = recipe.id;
   artifact.backend = recipe.backend;
   return artifact;

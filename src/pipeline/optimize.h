@@ -14,4 +14,8 @@ namespace strop::pipeline {
 // samples.
 Result<Artifact> artifact_of(const Recipe& recipe, const Report& report, Context& context);
 
+// The store keeps the artifact as long as the run folder is there.
+Result<void> note_use(const Artifact& artifact, const Recipe& recipe, const Report& report,
+                      Context& context);
+
 }  // namespace strop::pipeline

@@ -10,6 +10,7 @@
 #include "formats/model_file.h"
 #include "pipeline/evaluation_text.h"
 #include "pipeline/lock_file.h"
+#include "pipeline/optimize.h"
 #include "pipeline/samples.h"
 #include "pipeline/stages.h"
 #include "pipeline/tasks.h"
@@ -152,11 +153,7 @@ Result<void> write_reports(const Report& report, const fs::path& out) {
 // is there.
 Result<void> note_uses(const Report& report, Context& context) {
   for (const Trial& trial : report.trials)
-    if (trial.artifact)
-      STROP_CHECK(context.store().note_use(
-          trial.artifact->id, {.model = fs::path(report.model->path).filename().string(),
-                               .recipe = str(trial.recipe.backend, " ", trial.recipe.name),
-                               .run_folder = context.out()}));
+    if (trial.artifact) STROP_CHECK(note_use(*trial.artifact, trial.recipe, report, context));
   return {};
 }
 
