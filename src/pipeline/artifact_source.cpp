@@ -169,8 +169,6 @@ Result<std::string> digest_of_model(const fs::path& path, const Model& model, Co
   return context.store().digest_files(path.parent_path(), std::move(files));
 }
 
-Result<Artifact> read_manifest(const fs::path& folder) { return strop::read_manifest(folder); }
-
 Result<Artifact> artifact_at(const std::string& name, Context& context) {
   const std::size_t colon = name.find(':');
   std::error_code error;

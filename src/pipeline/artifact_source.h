@@ -11,15 +11,10 @@
 
 namespace strop::pipeline {
 
-inline constexpr const char* kManifest = "artifact.json";
-
 // One digest for everything that a model is made of: its folder, or its file with the files of its
 // weights.
 Result<std::string> digest_of_model(const std::filesystem::path& path, const Model& model,
                                     Context& context);
-
-// The manifest in an artifact's folder; the artifact lies where it is read from.
-Result<Artifact> read_manifest(const std::filesystem::path& folder);
 
 // "NAME", or "WORKER:NAME" to choose the engine. Without a manifest beside it, format and engine
 // come from the file itself and share/measure/engines.json. Fails with not_found when nothing of

@@ -331,7 +331,7 @@ Result<GoldenReport> verify(const std::string& folder, const RunRequest& request
                             Observer& observer, std::stop_token stop) {
   std::error_code error;
   const fs::path path = fs::weakly_canonical(folder, error);
-  if (!fs::exists(path / pipeline::kManifest, error))
+  if (!fs::exists(path / kManifest, error))
     return Error{.code = ErrorCode::not_found,
                  .message = str("[golden] ", folder, " is no artifact: it has no artifact.json"),
                  .hint = "Give an artifact's folder, as report.json names it.",

@@ -17,8 +17,6 @@ namespace fs = std::filesystem;
 namespace strop {
 namespace {
 
-constexpr const char* kManifest = "artifact.json";
-
 Result<void> check_inside(const std::string& file, const char* field, const fs::path& manifest) {
   if (stays_inside(file)) return {};
   return Error{.code = ErrorCode::corrupt,

@@ -21,6 +21,8 @@ struct StoreUse {
   std::filesystem::path run_folder;  // empty: none, so that nothing keeps it from being removed
 };
 
+inline constexpr const char* kManifest = "artifact.json";  // beside an artifact's files
+
 // The artifact as the manifest in its folder states it; corrupt when that names a file outside of
 // the folder.
 Result<Artifact> read_manifest(const std::filesystem::path& folder);
