@@ -24,6 +24,10 @@ class Goal:
     def __str__(self):
         return "-".join(f"{bound:g}" for bound in (self.low, self.high) if bound is not None)
 
+    def claimed(self):
+        """How far from sameness the nearest side of the goal lies."""
+        return min(abs(1 - bound) for bound in (self.low, self.high) if bound is not None)
+
     def holds(self, interval):
         """Do both ends of the interval meet it?"""
         return ((self.low is None or interval.low >= self.low) and
@@ -37,10 +41,11 @@ class Goal:
 
 
 class Metric:
-    """A ratio that is judged. tolerance: the half-width its A/A control may have."""
+    """A ratio that is judged. tolerance: the half-width its A/A control may have, a third of what is claimed unless given."""
 
-    def __init__(self, name, goal, tolerance):
-        self.name, self.goal, self.tolerance = name, goal, tolerance
+    def __init__(self, name, goal, tolerance=None):
+        self.name, self.goal = name, goal
+        self.tolerance = goal.claimed() / 3 if tolerance is None else tolerance
 
 
 class Interval:

@@ -6,7 +6,7 @@ import unittest
 
 import paired
 
-CLAIM = paired.Metric("rate", paired.Goal(0.95, 1.05), 0.05 / 3)
+CLAIM = paired.Metric("rate", paired.Goal(0.95, 1.05))
 
 
 def rounds(count, peer, noise, seed=7):
@@ -33,6 +33,11 @@ class Verdicts(unittest.TestCase):
 
     def test_a_wide_control_is_noisy_even_at_ratio_one(self):
         self.assertEqual(paired.Finding(CLAIM, rounds(8, 1.0, 0.2)).verdict(), "noisy")
+
+    def test_the_control_may_be_as_wide_as_a_third_of_what_is_claimed(self):
+        self.assertAlmostEqual(CLAIM.tolerance, 0.05 / 3)
+        self.assertAlmostEqual(paired.Metric("seconds", paired.Goal(None, 0.4)).tolerance, 0.2)
+        self.assertAlmostEqual(paired.Metric("seconds", paired.Goal(None, 1), 0.1).tolerance, 0.1)
 
     def test_a_control_away_from_one_is_noisy(self):
         drifting = rounds(12, 1.0, 0.001)

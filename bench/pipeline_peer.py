@@ -86,8 +86,9 @@ def onnxruntime(folder, text, out, count, threads):
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     session = runtime.InferenceSession(str(folder / "model.onnx"), options)
-    past = {value.name: numpy.zeros((1, value.shape[1], 0, value.shape[3]), numpy.float32)
-            for value in session.get_inputs() if value.name.startswith("past_key_values.")}
+    decoder = json.loads((folder / "genai_config.json").read_text(encoding="utf-8"))["model"]["decoder"]
+    nothing = numpy.zeros((1, decoder["num_key_value_heads"], 0, decoder["head_size"]), numpy.float32)
+    past = {value.name: nothing for value in session.get_inputs() if value.name.startswith("past_key_values.")}
 
     def rows_of(ids):
         feed = {"input_ids": numpy.array([ids], numpy.int64), "attention_mask": numpy.ones((1, len(ids)), numpy.int64)}

@@ -17,7 +17,7 @@ TEXT = tools.ROOT / "share" / "text" / "evaluation"
 
 
 def metrics():
-    return [paired.Metric(f"{kind}.{name}", paired.Goal(1 - claim, 1 + claim), claim / 3)
+    return [paired.Metric(f"{kind}.{name}", paired.Goal(1 - claim, 1 + claim))
             for kind in KINDS for name, claim in CLAIMS.items()]
 
 

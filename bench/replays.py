@@ -14,8 +14,8 @@ QUICK = 0.5  # of llama-bench's default time, for an answer to 2 % on quiet seri
 
 
 def metrics():
-    return ([paired.Metric(name, paired.Goal(1, None), 0) for name in SHARES] +
-            [paired.Metric("quick", paired.Goal(None, 1), 0)])
+    return ([paired.Metric(name, paired.Goal(1, None)) for name in SHARES] +
+            [paired.Metric("quick", paired.Goal(None, 1))])
 
 
 class Comparison:
