@@ -13,7 +13,7 @@
 namespace strop::cli {
 namespace {
 
-constexpr std::uintmax_t kMaxBytes = 64 * 1024;
+constexpr std::uintmax_t kMaxBytes = std::uintmax_t{64} * 1024;
 constexpr std::string_view kFlag = "--config";
 
 // None also of a --config at the end, which the parser refuses.

@@ -58,7 +58,7 @@ bool is_of_words(const CLI::ParseError& error) {
 // What stands in the place of a verb or a flag and is none; empty: nothing.
 std::string mistyped(const std::vector<std::string>& known, bool has_verb, int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
-    const std::string typed = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
+    std::string typed = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
     const bool in_place = typed.starts_with("--") || (i == 1 && !has_verb);
     if (in_place && std::find(known.begin(), known.end(), typed) == known.end()) return typed;
   }

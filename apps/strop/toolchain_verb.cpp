@@ -24,8 +24,8 @@ struct Invocation {
 std::string show_bytes(std::uint64_t bytes) { return str(bytes >> 20, " MiB"); }
 
 void print_toolchain(const ToolchainInfo& info) {
-  constexpr std::array words{"not installed", "installed", "broken"};
-  std::cout << info.name << ": " << words.at(static_cast<std::size_t>(info.state))
+  constexpr std::array kWords{"not installed", "installed", "broken"};
+  std::cout << info.name << ": " << kWords.at(static_cast<std::size_t>(info.state))
             << (info.problem.empty() ? "" : ": " + info.problem) << "\n  " << info.title << ": "
             << info.purpose << "\n";
   if (info.disk_bytes)

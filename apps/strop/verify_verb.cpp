@@ -21,9 +21,9 @@ struct Invocation {
 };
 
 void print(const GoldenReport& report) {
-  constexpr std::array words{"ok", "DRIFT", "not checked", "not checked"};
+  constexpr std::array kWords{"ok", "DRIFT", "not checked", "not checked"};
   for (const GoldenCheck& check : report.checks)
-    std::cout << words.at(static_cast<std::size_t>(check.verdict)) << ": " << check.what
+    std::cout << kWords.at(static_cast<std::size_t>(check.verdict)) << ": " << check.what
               << (check.record.empty() ? "" : " (" + check.record + ")") << ": "
               << printable(check.reason) << "\n";
   std::cout << (report.passed ? "The artifact computes what it did when it passed.\n"

@@ -204,7 +204,7 @@ QuantizedBlock best_block(std::span<const float> block, const BlockFormat& forma
   const QuantizedBlock made{best.cc > 0 ? best.xc / best.cc : 0, best.zero_point};
   // Sums in single precision cannot tell differences as small as this; count them then.
   if (best.gain() - first.gain() < kCloseCall * best.gain()) {
-    std::array<std::uint8_t, kMaxBlock> buffer;
+    std::array<std::uint8_t, kMaxBlock> buffer{};
     const auto others = std::span(buffer).first(block.size());
     const QuantizedBlock other = round_to_nearest(block, format, others);
     if (squared_error(block, others, other) < squared_error(block, codes, made)) {

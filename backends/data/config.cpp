@@ -303,15 +303,15 @@ std::string in_words(const std::vector<Port>& ports) {
 }
 
 std::string in_words(const ImagePlan& plan) {
-  constexpr const char* fits[] = {"stretched", "cropped", "padded"};
-  constexpr const char* channels[] = {"rgb", "bgr", "gray"};
+  constexpr const char* kFits[] = {"stretched", "cropped", "padded"};
+  constexpr const char* kChannels[] = {"rgb", "bgr", "gray"};
   std::string text = str("Images become ", plan.input, ": ", plan.width, " x ", plan.height, ", ",
-                         fits[static_cast<int>(plan.fit)]);
+                         kFits[static_cast<int>(plan.fit)]);
   if (plan.shorter > 0) text += str(" from a shorter side of ", plan.shorter);
   if (plan.fit == Fitting::pad)
     text += str(" with ", +plan.pad, plan.pad_centred ? "" : " at the right and below");
   text += str(plan.antialias ? ", antialiased" : ", bilinear", ", ",
-              channels[static_cast<int>(plan.channels)],
+              kChannels[static_cast<int>(plan.channels)],
               plan.layout == Layout::nchw ? ", nchw" : ", nhwc", ", (pixel * ", number(plan.scale),
               " - [", numbers(plan.mean), "]) / [", numbers(plan.deviation), "].");
   return text;

@@ -12,7 +12,7 @@
 namespace strop::data {
 namespace {
 
-constexpr std::size_t kMaxLine = 64 * 1024;
+constexpr std::size_t kMaxLine = std::size_t{64} * 1024;
 constexpr std::size_t kMaxBoxes = 10'000;  // of one sample
 constexpr std::uint64_t kMaxJson = 64ull << 20;
 constexpr double kMaxValue = 1e12;

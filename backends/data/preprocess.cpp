@@ -142,7 +142,7 @@ std::vector<float> resized(const Image& image, std::uint32_t width, std::uint32_
       float sum[3] = {0, 0, 0};
       const std::uint8_t* pixel = row + across[x].first * 3;
       for (const float weight : across[x].weights) {
-        for (int c = 0; c < 3; ++c) sum[c] += weight * pixel[c];
+        for (int c = 0; c < 3; ++c) sum[c] += weight * static_cast<float>(pixel[c]);
         pixel += 3;
       }
       std::copy(sum, sum + 3, out);

@@ -208,7 +208,7 @@ class Maker {
   Result<void> make_constants() {
     for (const auto& [name, value] : config_.constants) {
       const auto port = std::find_if(request_.inputs.begin(), request_.inputs.end(),
-                                     [&](const Port& one) { return one.name == name; });
+                                     [&name = name](const Port& one) { return one.name == name; });
       if (port == request_.inputs.end())
         return refuse("data.json", "constants." + name,
                       str(name, " must be an input of the model, ", in_words(request_.inputs)),

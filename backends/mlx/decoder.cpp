@@ -18,7 +18,7 @@ mx::array product(const mx::array& x, const Matrix& matrix) {
 }
 
 mx::array rows_of(const Matrix& matrix, const mx::array& rows) {
-  const auto weight = mx::take(matrix.weight, rows, 0);
+  auto weight = mx::take(matrix.weight, rows, 0);
   if (!matrix.scales) return weight;
   return mx::dequantize(weight, mx::take(*matrix.scales, rows, 0),
                         mx::take(*matrix.biases, rows, 0), whole(matrix.grid.group),

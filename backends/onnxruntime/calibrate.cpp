@@ -29,6 +29,7 @@ class ObserveKernel {
         static_cast<std::size_t>(Ort::ConstKernelInfo(info).GetAttribute<std::int64_t>("index"));
     histogram_ = &histograms->at(index);
   }
+  // The name is the library's. NOLINTNEXTLINE(readability-identifier-naming)
   void Compute(OrtKernelContext* given) {
     const Ort::KernelContext context(given);
     const auto input = context.GetInput(0);

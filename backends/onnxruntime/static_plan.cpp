@@ -96,10 +96,9 @@ class Planner {
     const OnnxGraphNode& node = graph_.nodes()[index];
     if (!node.domain.empty() || node.inputs.empty()) return;
     const auto is_rounded = [&](const std::string& name) { return plan_.rounded.contains(name); };
-    if (node.op == "Add" && std::all_of(node.inputs.begin(), node.inputs.end(), is_rounded)) {
-      plan_.carriers.insert(index);
-      round(index);
-    } else if (node.op == "GlobalAveragePool" && is_rounded(node.inputs[0])) {
+    const bool adds =
+        node.op == "Add" && std::all_of(node.inputs.begin(), node.inputs.end(), is_rounded);
+    if (adds || (node.op == "GlobalAveragePool" && is_rounded(node.inputs[0]))) {
       plan_.carriers.insert(index);
       round(index);
     } else if (node.op == "MaxPool" && node.outputs.size() == 1 && is_rounded(node.inputs[0])) {

@@ -34,7 +34,7 @@ constexpr std::int64_t kChannelOpset = 13;
 constexpr const char* kMicrosoft = "com.microsoft";
 constexpr float kLargestCode = 127;
 // Biases are kept below this many of their own steps, with room to add to.
-constexpr float kMostBias = 1 << 30;
+constexpr float kMostBias = 0x1p30F;
 
 Error refused(const std::string& field, const std::string& rule, const std::string& value) {
   return {ErrorCode::invalid_input,

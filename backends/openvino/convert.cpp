@@ -29,7 +29,7 @@ Result<ModelPtr> read_gguf(const fs::path& gguf) {
     ov::frontend::FrontEndManager manager;
     const auto frontend = manager.load_by_framework("gguf");
     frontend->add_extension(std::make_shared<ov::frontend::DecoderTransformationExtension>(
-        [](ModelPtr model) { return gguf_pass::GGUFMakeStateful().run_on_model(model); }));
+        [](const ModelPtr& model) { return gguf_pass::GGUFMakeStateful().run_on_model(model); }));
     return frontend->convert(frontend->load(gguf.string()));
   });
 }

@@ -31,12 +31,12 @@ Recipe recipe(const Model& model, const std::string& name, const std::string& qu
 
 // One of NNCF's weight compressions, on the IR of the 16-bit weights. Groups of 0: one per row.
 struct Compression {
-  const char* name;
-  const char* mode;
-  std::uint32_t group;
-  double ratio;  // of the linear layers that get 4 bits; the others get 8
-  double offset_bits;
-  const char* note;
+  const char* name = nullptr;
+  const char* mode = nullptr;
+  std::uint32_t group = 0;
+  double ratio = 0;  // of the linear layers that get 4 bits; the others get 8
+  double offset_bits = 0;
+  const char* note = nullptr;
   std::array<const char*, 2> methods = {};  // that fit to calibration samples
 };
 

@@ -64,7 +64,7 @@ struct Scaled {
 std::optional<Scaled> scaled(const ov::Output<ov::Node>& output) {
   const auto product = producer<v1::Multiply>(output);
   if (!product) return std::nullopt;
-  for (const std::size_t side : {0, 1}) {
+  for (const std::size_t side : {0U, 1U}) {
     const auto constant = producer<v0::Constant>(product->input_value(side));
     if (constant) return Scaled{constant->cast_vector<double>(), product->input_value(1 - side)};
   }
@@ -345,7 +345,7 @@ Result<std::uint32_t> rope_table_rows(const ov::Model& model) {
 Result<std::uint32_t> most_positions(const ov::Model& model) {
   const std::vector<std::string> place{"strop", "context_length"};
   if (!model.has_rt_info(place)) return rope_table_rows(model);
-  const auto text = model.get_rt_info<std::string>(place);
+  const auto& text = model.get_rt_info<std::string>(place);
   std::uint32_t positions = 0;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, positions);

@@ -16,7 +16,7 @@ constexpr SequenceId kSequences = 8;
 constexpr std::size_t kChunk = 512;
 
 template <class T>
-ov::Tensor tensor_of(ov::element::Type type, ov::Shape shape, const std::vector<T>& values) {
+ov::Tensor tensor_of(ov::element::Type type, const ov::Shape& shape, const std::vector<T>& values) {
   ov::Tensor tensor(type, shape);
   std::copy(values.begin(), values.end(), tensor.data<T>());
   return tensor;

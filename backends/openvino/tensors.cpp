@@ -93,7 +93,7 @@ class OpenVinoTensorSession final : public TensorSession {
 
  private:
   static Tensor copied(const std::string& name, const ov::Tensor& from) {
-    const auto shape = from.get_shape();
+    const auto& shape = from.get_shape();
     Tensor tensor{.name = name,
                   .type = *our_type(from.get_element_type()),
                   .shape = {shape.begin(), shape.end()},

@@ -45,8 +45,8 @@ void rotate(std::span<float> heads, const Weights& weights, std::uint32_t positi
       const double angle =
           position * std::pow(double{shape.rope_base}, -2.0 * pair / shape.head_width) / factor;
       const auto c = static_cast<float>(std::cos(angle)), s = static_cast<float>(std::sin(angle));
-      float& x = heads[begin + 2 * pair];
-      float& y = heads[begin + 2 * pair + 1];
+      float& x = heads[begin + std::size_t{2} * pair];
+      float& y = heads[begin + std::size_t{2} * pair + 1];
       const float turned = x * c - y * s;
       y = x * s + y * c;
       x = turned;

@@ -73,12 +73,12 @@ Result<WordPiece> read_word_piece(const formats::GgufFile& file) {
   if (!longest || *longest > 1'000'000) return lacks("strop.tokenizer.longest_word");
   rules.fold = *fold == 1;
   rules.longest_word = static_cast<std::uint32_t>(*longest);
-  constexpr std::int64_t control = 3;
+  constexpr std::int64_t kControl = 3;
   std::vector<std::string> pieces;
   std::vector<std::pair<std::string, TokenId>> special;
   for (std::size_t id = 0; id < tokens->strings.size(); ++id) {
     pieces.emplace_back(tokens->strings[id]);
-    if (types->integer(id) == control && !pieces.back().empty())
+    if (types->integer(id) == kControl && !pieces.back().empty())
       special.emplace_back(pieces.back(), static_cast<TokenId>(id));
   }
   return WordPiece(rules, pieces, std::move(special));

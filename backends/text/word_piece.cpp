@@ -43,9 +43,9 @@ int order_of(char32_t c) {
 void append_folded(char32_t c, std::u32string& out) {
   if (c >= 0xAC00 && c <= 0xD7A3) {  // Hangul, by Unicode's arithmetic
     const char32_t index = c - 0xAC00;
-    out += 0x1100 + index / 588;
-    out += 0x1161 + index % 588 / 28;
-    if (index % 28 != 0) out += 0x11A7 + index % 28;
+    out += static_cast<char32_t>(0x1100 + index / 588);
+    out += static_cast<char32_t>(0x1161 + index % 588 / 28);
+    if (index % 28 != 0) out += static_cast<char32_t>(0x11A7 + index % 28);
     return;
   }
   const auto after =
@@ -55,7 +55,7 @@ void append_folded(char32_t c, std::u32string& out) {
   for (auto run = after; run != std::begin(kFolds) && after - run < 2;) {
     --run;
     if (c > run->last || (c - run->first) % run->step != 0) continue;
-    out += run->to + (c - run->first) / run->step * run->change;
+    out += static_cast<char32_t>(run->to + (c - run->first) / run->step * run->change);
     return;
   }
   const auto found =
@@ -113,8 +113,8 @@ void append_utf8(char32_t c, std::string& out) {
     return;
   }
   const int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-  constexpr unsigned lead[] = {0, 0xC0, 0xE0, 0xF0};
-  out += static_cast<char>(lead[more] | c >> (6 * more));
+  constexpr unsigned kLead[] = {0, 0xC0, 0xE0, 0xF0};
+  out += static_cast<char>(kLead[more] | c >> (6 * more));
   for (int k = more - 1; k >= 0; --k) out += static_cast<char>(0x80 | (c >> (6 * k) & 0x3F));
 }
 

@@ -31,7 +31,7 @@ std::uint64_t cache_bytes(const Model& model, const Goal& goal) {
   if (model.kind != ModelKind::llm || !model.layer_count || !model.width) return 0;
   const std::uint64_t tokens =
       goal.workload.prompt_tokens + std::uint64_t{goal.workload.new_tokens};
-  return 2 * 2 * tokens * *model.layer_count * *model.width;
+  return 4 * tokens * *model.layer_count * *model.width;
 }
 
 std::optional<std::uint64_t> memory_estimate(const Model& model, const Goal& goal) {

@@ -91,9 +91,9 @@ struct Reader {
     const auto found = object.find(name);
     const std::string inner = path.empty() ? name : path + "." + name;
     if (found == object.end()) {
-      constexpr bool may_be_absent =
+      constexpr bool kMayBeAbsent =
           IsOptional<T>::value || IsVector<T>::value || std::is_same_v<T, std::string>;
-      if (!may_be_absent && missing.empty()) missing = inner;
+      if (!kMayBeAbsent && missing.empty()) missing = inner;
       return;
     }
     if constexpr (IsOptional<T>::value) {
@@ -131,7 +131,7 @@ void read(const Json& json, T& value, const std::string& path) {
         json.is_string() ? from_name<T>(json.get_ref<const std::string&>()) : std::nullopt;
     if (!found) {
       std::string words;
-      for (std::string_view word : EnumNames<T>::names)
+      for (std::string_view word : EnumNames<T>::kNames)
         words += str(words.empty() ? "" : ", ", word);
       throw Mismatch{path, "must be one of " + words, shown(json)};
     }
@@ -149,7 +149,7 @@ void read(const Json& json, T& value, const std::string& path) {
     value = json.get<std::string>();
   } else if constexpr (std::is_same_v<T, RunOptions>) {
     if (!json.is_object()) throw Mismatch{path, "must be an object of strings", shown(json)};
-    for (const auto& [key, item] : json.items()) read(item, value[key], path + "." + key);
+    for (const auto& [key, item] : json.items()) read(item, value[key], str(path, ".", key));
   } else if constexpr (IsVector<T>::value) {
     if (!json.is_array()) throw Mismatch{path, "must be an array", shown(json)};
     value.clear();
@@ -164,7 +164,7 @@ void read(const Json& json, T& value, const std::string& path) {
     fields(reader, value);
     for (const auto& [key, _] : json.items()) {
       if (!reader.known.contains(key))
-        throw Mismatch{path.empty() ? key : path + "." + key, "is not a known field", ""};
+        throw Mismatch{path.empty() ? key : str(path, ".", key), "is not a known field", ""};
     }
     // After the unknown ones: a misspelled name is both.
     if (!reader.missing.empty()) throw Mismatch{reader.missing, "is required", "nothing"};
@@ -191,7 +191,7 @@ struct SchemaWriter {
 template <class T>
 Json schema_of() {
   if constexpr (std::is_enum_v<T>) {
-    return {{"enum", EnumNames<T>::names}};
+    return {{"enum", EnumNames<T>::kNames}};
   } else if constexpr (std::is_same_v<T, bool>) {
     return {{"type", "boolean"}};
   } else if constexpr (std::is_floating_point_v<T>) {
@@ -303,12 +303,12 @@ Json schema() {
 
 template <class E>
 std::string_view name_of(E value) {
-  return EnumNames<E>::names.at(static_cast<std::size_t>(value));
+  return EnumNames<E>::kNames.at(static_cast<std::size_t>(value));
 }
 
 template <class E>
 std::optional<E> from_name(std::string_view name) {
-  const auto& names = EnumNames<E>::names;
+  const auto& names = EnumNames<E>::kNames;
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end()) return std::nullopt;
   return static_cast<E>(found - names.begin());

@@ -16,7 +16,7 @@ bool all_finite(std::span<const float> row) {
 // Lanes let the compiler use vectors.
 TokenId argmax(std::span<const float> row) {
   constexpr std::size_t kLanes = 16;
-  std::array<float, kLanes> lanes;
+  std::array<float, kLanes> lanes{};
   lanes.fill(std::numeric_limits<float>::lowest());
   const std::size_t whole = row.size() - row.size() % kLanes;
   for (std::size_t i = 0; i < whole; i += kLanes)

@@ -92,7 +92,7 @@ Result<MessageReader::State> MessageReader::poll(std::chrono::milliseconds wait,
       if (errno == EINTR) return State::nothing_yet;
       return gone(errno);
     }
-    std::array<char, 64 * 1024> chunk{};
+    std::array<char, std::size_t{64} * 1024> chunk{};
     const ssize_t got = ::recv(fd_, chunk.data(), chunk.size(), MSG_DONTWAIT);
     if (got == 0 || (got < 0 && errno == ECONNRESET)) return State::closed;
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;

@@ -76,37 +76,37 @@ Ruleset landlock_rules(const Spawn& spawn) {
   const std::size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
   rules.fd.reset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, size, 0)));
   if (!rules.fd) return rules;
-  constexpr std::uint64_t read = kFsReadFile | kFsReadDir;
+  constexpr std::uint64_t kRead = kFsReadFile | kFsReadDir;
   // The system's libraries, and what run times ask about processor and memory.
   for (const char* path :
        {"/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/zoneinfo", "/etc/ld.so.cache",
         "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/proc/cpuinfo", "/proc/meminfo",
         "/proc/stat", "/proc/sys/vm", "/sys/devices/system", "/sys/fs/cgroup", "/dev/urandom",
         "/dev/random", "/dev/zero"}) {
-    rules.allow(path, read);
+    rules.allow(path, kRead);
   }
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  rules.allow("/proc", read);  // the sanitizer looks up its own stack there
+  rules.allow("/proc", kRead);  // the sanitizer looks up its own stack there
 #endif
-  rules.allow("/dev/null", read | kFsWriteFile);
+  rules.allow("/dev/null", kRead | kFsWriteFile);
   for (const char* loader : {"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"})
-    rules.allow(loader, read | kFsExecute);
+    rules.allow(loader, kRead | kFsExecute);
   // The program itself and the engines beside it: PREFIX/libexec/strop/worker uses PREFIX/lib; in a
   // build tree the engines' SDKs lie in the folder sdk beside PREFIX.
   const fs::path prefix = spawn.program.parent_path().parent_path().parent_path();
-  rules.allow(spawn.program.parent_path(), read | kFsExecute);
-  rules.allow(prefix / "lib", read);
-  rules.allow(prefix / "share" / "strop", read);
-  rules.allow(prefix.parent_path() / "sdk", read);
-  for (const fs::path& path : spawn.confinement.read) rules.allow(path, read);
-  for (const fs::path& path : spawn.confinement.execute) rules.allow(path, read | kFsExecute);
+  rules.allow(spawn.program.parent_path(), kRead | kFsExecute);
+  rules.allow(prefix / "lib", kRead);
+  rules.allow(prefix / "share" / "strop", kRead);
+  rules.allow(prefix.parent_path() / "sdk", kRead);
+  for (const fs::path& path : spawn.confinement.read) rules.allow(path, kRead);
+  for (const fs::path& path : spawn.confinement.execute) rules.allow(path, kRead | kFsExecute);
   for (const fs::path& path : spawn.confinement.write)
     rules.allow(path, rules.handled & ~kFsExecute);
   return rules;
 }
 
 // Deny list: what an engine never needs, and what Landlock does not decide.
-constexpr auto denied_calls = std::to_array<unsigned>(
+constexpr auto kDeniedCalls = std::to_array<unsigned>(
     {SYS_socket, SYS_socketpair, SYS_connect, SYS_bind, SYS_listen, SYS_accept, SYS_accept4,
      SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_mount, SYS_umount2, SYS_unshare,
      SYS_setns, SYS_pivot_root, SYS_chroot, SYS_bpf, SYS_perf_event_open, SYS_userfaultfd,
@@ -125,7 +125,7 @@ constexpr auto denied_calls = std::to_array<unsigned>(
 
 // Landlock does not decide about modes. Programs that copy a file set its mode afterwards, and must
 // not fail there: such a call is answered as done, and nothing is.
-constexpr auto ignored_calls = std::to_array<unsigned>({
+constexpr auto kIgnoredCalls = std::to_array<unsigned>({
 #ifdef SYS_chmod
     SYS_chmod,
 #endif
@@ -170,8 +170,8 @@ std::vector<sock_filter> seccomp_filter() {
     answer(SECCOMP_RET_ERRNO | EPERM);
     answer(SECCOMP_RET_ALLOW);
   };
-  for (unsigned call : denied_calls) answer_to(call, SECCOMP_RET_ERRNO | EPERM);
-  for (unsigned call : ignored_calls) answer_to(call, SECCOMP_RET_ERRNO);
+  for (unsigned call : kDeniedCalls) answer_to(call, SECCOMP_RET_ERRNO | EPERM);
+  for (unsigned call : kIgnoredCalls) answer_to(call, SECCOMP_RET_ERRNO);
   // Its flags lie in memory that no filter sees; the C library goes on with clone.
   answer_to(SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS);
   deny_with(SYS_clone, kNamespaces);

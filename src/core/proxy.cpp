@@ -15,7 +15,7 @@ constexpr std::chrono::seconds kShort{30};
 constexpr std::chrono::seconds kSelfTest{180};  // of every CPU variant, the first time
 constexpr std::size_t kMaxIdsPerCall = 4096;
 constexpr std::size_t kMaxTextPerCall =
-    128 * 1024;  // six times that when escaped still fits a message
+    std::size_t{128} * 1024;  // six times that when escaped still fits a message
 
 // What a worker says that something took is at least this, and no longer than its call took by our
 // own clock, but for rounding.

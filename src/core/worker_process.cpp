@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kLastWords = 8 * 1024;
+constexpr std::size_t kLastWords = std::size_t{8} * 1024;
 constexpr std::chrono::milliseconds kCancelGrace{2000};
 
 // How long one call may still take.

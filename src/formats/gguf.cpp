@@ -387,34 +387,34 @@ void put_key(std::string& out, const std::string& key, GgufType type) {
 
 }  // namespace
 
-void GgufWriter::add(std::string key, std::string_view text) {
+void GgufWriter::add(const std::string& key, std::string_view text) {
   put_key(metadata_, key, GgufType::string);
   put_text(metadata_, text);
   ++metadata_count_;
 }
-void GgufWriter::add(std::string key, std::uint32_t value) {
+void GgufWriter::add(const std::string& key, std::uint32_t value) {
   put_key(metadata_, key, GgufType::u32);
   put(metadata_, value);
   ++metadata_count_;
 }
-void GgufWriter::add(std::string key, float value) {
+void GgufWriter::add(const std::string& key, float value) {
   put_key(metadata_, key, GgufType::f32);
   put(metadata_, value);
   ++metadata_count_;
 }
-void GgufWriter::add(std::string key, bool value) {
+void GgufWriter::add(const std::string& key, bool value) {
   put_key(metadata_, key, GgufType::boolean);
   put<std::uint8_t>(metadata_, value ? 1 : 0);
   ++metadata_count_;
 }
-void GgufWriter::add(std::string key, const std::vector<std::string>& values) {
+void GgufWriter::add(const std::string& key, const std::vector<std::string>& values) {
   put_key(metadata_, key, GgufType::array);
   put(metadata_, static_cast<std::uint32_t>(GgufType::string));
   put<std::uint64_t>(metadata_, values.size());
   for (const std::string& value : values) put_text(metadata_, value);
   ++metadata_count_;
 }
-void GgufWriter::add(std::string key, const std::vector<std::int32_t>& values) {
+void GgufWriter::add(const std::string& key, const std::vector<std::int32_t>& values) {
   put_key(metadata_, key, GgufType::array);
   put(metadata_, static_cast<std::uint32_t>(GgufType::i32));
   put<std::uint64_t>(metadata_, values.size());

@@ -100,13 +100,15 @@ class GgufFile {
 // before data.
 class GgufWriter {
  public:
-  void add(std::string key, std::string_view text);
-  void add(std::string key, const char* text) { add(std::move(key), std::string_view(text)); }
-  void add(std::string key, std::uint32_t value);
-  void add(std::string key, float value);
-  void add(std::string key, bool value);
-  void add(std::string key, const std::vector<std::string>& values);
-  void add(std::string key, const std::vector<std::int32_t>& values);
+  void add(const std::string& key, std::string_view text);
+  void add(const std::string& key, const char* text) {
+    add(std::move(key), std::string_view(text));
+  }
+  void add(const std::string& key, std::uint32_t value);
+  void add(const std::string& key, float value);
+  void add(const std::string& key, bool value);
+  void add(const std::string& key, const std::vector<std::string>& values);
+  void add(const std::string& key, const std::vector<std::int32_t>& values);
   // One entry as it stands in another file: its key, type and value.
   void add_bytes(std::string_view entry);
   // Every key of the file as it stands there.

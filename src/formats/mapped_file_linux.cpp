@@ -80,10 +80,13 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::release(std::string_view part) const {
+  // The whole pages inside of it.
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) & ~(page - 1);
-  const auto end = (reinterpret_cast<std::uintptr_t>(part.data()) + part.size()) & ~(page - 1);
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  const auto address = reinterpret_cast<std::uintptr_t>(part.data());
+  const std::uintptr_t before = (page - address % page) % page;
+  if (before >= part.size()) return;
+  const std::uintptr_t bytes = (part.size() - before) / page * page;
+  if (bytes > 0) ::madvise(const_cast<char*>(part.data()) + before, bytes, MADV_DONTNEED);
 }
 
 }  // namespace strop::formats

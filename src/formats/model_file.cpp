@@ -48,16 +48,16 @@ ModelKind kind_of(const std::string& architecture) {
     const char* part;
     ModelKind kind;
   };
-  constexpr std::array patterns{Pattern{"VisionModel", ModelKind::vision},
-                                Pattern{"ForConditionalGeneration", ModelKind::multimodal},
-                                Pattern{"ForCausalLM", ModelKind::llm},
-                                Pattern{"ImageClassification", ModelKind::vision},
-                                Pattern{"ObjectDetection", ModelKind::vision},
-                                Pattern{"Audio", ModelKind::audio},
-                                Pattern{"Speech", ModelKind::audio},
-                                Pattern{"BertModel", ModelKind::embedding},
-                                Pattern{"MaskedLM", ModelKind::embedding}};
-  for (const Pattern& pattern : patterns) {
+  constexpr std::array kPatterns{Pattern{"VisionModel", ModelKind::vision},
+                                 Pattern{"ForConditionalGeneration", ModelKind::multimodal},
+                                 Pattern{"ForCausalLM", ModelKind::llm},
+                                 Pattern{"ImageClassification", ModelKind::vision},
+                                 Pattern{"ObjectDetection", ModelKind::vision},
+                                 Pattern{"Audio", ModelKind::audio},
+                                 Pattern{"Speech", ModelKind::audio},
+                                 Pattern{"BertModel", ModelKind::embedding},
+                                 Pattern{"MaskedLM", ModelKind::embedding}};
+  for (const Pattern& pattern : kPatterns) {
     if (architecture.find(pattern.part) != std::string::npos) return pattern.kind;
   }
   return ModelKind::other;

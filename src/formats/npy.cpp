@@ -151,8 +151,9 @@ std::string npy_header(ElementType type, const std::vector<std::int64_t>& shape)
   if (shape.size() == 1) dimensions.pop_back();
   std::string text = str("{'descr': '", npy_descr(type), "', 'fortran_order': False, 'shape': (",
                          dimensions, "), }");
-  constexpr std::size_t before = 10, alignment = 64;
-  text.resize((before + text.size() + 1 + alignment - 1) / alignment * alignment - before - 1, ' ');
+  constexpr std::size_t kBefore = 10, kAlignment = 64;
+  text.resize((kBefore + text.size() + 1 + kAlignment - 1) / kAlignment * kAlignment - kBefore - 1,
+              ' ');
   text += '\n';
   std::string header(kMagic);
   header += '\1';

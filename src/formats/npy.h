@@ -21,7 +21,7 @@ struct NpyHeader {
 };
 
 // The longest header that is read, its first bytes included.
-constexpr std::size_t kMaxNpyHeader = 64 * 1024;
+constexpr std::size_t kMaxNpyHeader = std::size_t{64} * 1024;
 
 // Of versions 1 to 3. `bytes` may go on with the data; `what` names the array in errors.
 Result<NpyHeader> read_npy_header(std::string_view bytes, const std::string& what);

@@ -167,11 +167,11 @@ class Reader {
     return static_cast<std::uint16_t>(number(offset, 2));
   }
 
-  Error corrupt(std::string field, std::uint64_t offset, const std::string& rule) const {
+  Error corrupt(const std::string& field, std::uint64_t offset, const std::string& rule) const {
     return Error{.code = ErrorCode::corrupt,
                  .message = str("[formats] ", what_, ": ", field, " at byte ", offset, " ", rule),
                  .hint = "The file is damaged or not one of Strop's own samples.",
-                 .field = std::move(field),
+                 .field = field,
                  .offset = offset};
   }
 

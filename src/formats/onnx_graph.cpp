@@ -107,18 +107,17 @@ Result<void> OnnxGraph::read_graph(std::string_view bytes) {
   for (Field field;;) {
     STROP_TRY(const bool more, message.next(field));
     if (!more) return {};
-    if (field.wire != 2) {
-      graph_rest_.push_back(field.encoded);
-    } else if (field.number == 1) {
+    const auto number = field.wire == 2 ? field.number : 0;
+    if (number == 1) {
       STROP_TRY(OnnxGraphNode node, read_node(field.bytes));
       nodes_.push_back(std::move(node));
-    } else if (field.number == 5) {
+    } else if (number == 5) {
       STROP_TRY(auto named, read_tensor(field.bytes));
       if (!constants_.insert(std::move(named)).second)
         return corrupt("initializer", "two constants have one name");
-    } else if (field.number == 11 || field.number == 12) {
+    } else if (number == 11 || number == 12) {
       STROP_TRY(OnnxPort port, read_port(field.bytes));
-      (field.number == 11 ? inputs_ : outputs_).push_back(std::move(port));
+      (number == 11 ? inputs_ : outputs_).push_back(std::move(port));
     } else {
       graph_rest_.push_back(field.encoded);
     }

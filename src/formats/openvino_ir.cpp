@@ -167,15 +167,15 @@ std::string type_word(std::string_view text) { return repaired_utf8(text.substr(
 
 // The five entities that XML has without a DTD.
 std::string unescaped(std::string_view text) {
-  constexpr std::array<std::pair<std::string_view, char>, 5> entities{
+  constexpr std::array<std::pair<std::string_view, char>, 5> kEntities{
       {{"&lt;", '<'}, {"&gt;", '>'}, {"&amp;", '&'}, {"&quot;", '"'}, {"&apos;", '\''}}};
   std::string plain;
   while (!text.empty()) {
-    const auto found = std::find_if(entities.begin(), entities.end(), [&](const auto& entity) {
+    const auto found = std::find_if(kEntities.begin(), kEntities.end(), [&](const auto& entity) {
       return text.starts_with(entity.first);
     });
-    plain += found == entities.end() ? text[0] : found->second;
-    text.remove_prefix(found == entities.end() ? 1 : found->first.size());
+    plain += found == kEntities.end() ? text[0] : found->second;
+    text.remove_prefix(found == kEntities.end() ? 1 : found->first.size());
   }
   return plain;
 }
@@ -278,7 +278,7 @@ class PortWalk {
 
   // FP32 of a port, f32 of a layer.
   static std::string precision_word(std::string_view precision) {
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 13> words{
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kWords{
         {{"FP32", "f32"},
          {"FP16", "f16"},
          {"BF16", "bf16"},
@@ -292,7 +292,7 @@ class PortWalk {
          {"U32", "u32"},
          {"U64", "u64"},
          {"BOOL", "boolean"}}};
-    for (const auto& [word, ours] : words) {
+    for (const auto& [word, ours] : kWords) {
       if (word == precision) return std::string(ours);
     }
     return "other";

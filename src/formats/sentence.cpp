@@ -28,10 +28,10 @@ bool is_true(const Json& json, const std::string& key) {
 
 // Files without a limit of their own say 1e30.
 std::uint32_t limit(const Json& json, const char* key) {
-  constexpr std::uint64_t most = 1u << 20;
+  constexpr std::uint64_t kMost = 1u << 20;
   if (!json.is_object()) return 0;
   const Json value = json.value(key, Json());
-  return value.is_number_unsigned() && value.get<std::uint64_t>() <= most
+  return value.is_number_unsigned() && value.get<std::uint64_t>() <= kMost
              ? value.get<std::uint32_t>()
              : 0;
 }

@@ -93,7 +93,7 @@ bool look_at(const WeightMatrix& matrix, Seen& seen) {
 }  // namespace
 
 std::optional<EvenGrid> even_grid(std::span<const float> values) {
-  std::array<float, kMostValues> buffer;
+  std::array<float, kMostValues> buffer{};
   const auto sorted = std::span(buffer).first(values.size());
   std::copy(values.begin(), values.end(), sorted.begin());
   if (!std::all_of(sorted.begin(), sorted.end(), [](float value) { return std::isfinite(value); }))

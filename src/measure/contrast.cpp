@@ -124,8 +124,8 @@ Estimate unpaired_ratio(std::span<const double> numerator, std::span<const doubl
 }
 
 Finding overall(std::span<const Difference> differences) {
-  constexpr std::array ranked{Finding::worse, Finding::undecided, Finding::better};
-  for (Finding finding : ranked) {
+  constexpr std::array kRanked{Finding::worse, Finding::undecided, Finding::better};
+  for (Finding finding : kRanked) {
     for (const Difference& difference : differences)
       if (difference.finding == finding) return finding;
   }

@@ -158,18 +158,4 @@ Control control_of(const Timing& timing, const std::string& metric, const Resamp
           .contains_one = ratio.interval.low <= 1 && 1 <= ratio.interval.high};
 }
 
-bool supports(const Control& control, double claimed_gain) {
-  const double half_width = (control.interval.high - control.interval.low) / 2;
-  return control.contains_one && half_width <= std::abs(claimed_gain) / 3;
-}
-
-Verdict claim(const Estimate& speedup, double ratio, const Control& control) {
-  const Interval& interval = speedup.interval;
-  const bool holds = ratio >= 1 ? interval.low >= ratio : interval.high <= ratio;
-  const bool refuted = ratio >= 1 ? interval.high < ratio : interval.low > ratio;
-  if (refuted) return Verdict::fail;
-  if (!holds) return Verdict::noisy;
-  return supports(control, ratio - 1) ? Verdict::pass : Verdict::noisy;
-}
-
 }  // namespace strop::measure

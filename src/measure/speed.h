@@ -87,14 +87,6 @@ Metric speedup_metric(const Timing& timing, std::size_t contestant, const Metric
 Control control_of(const Timing& timing, const std::string& metric,
                    const Resampling& resampling = {});
 
-// Whether the control supports a claim of this gain (0.03: 3 % faster): it contains 1 and its
-// half-width is at most a third of the claim.
-bool supports(const Control& control, double claimed_gain);
-
-// pass: the claim "at least `ratio`" (or at most, below 1) holds at the interval's bad end; noisy:
-// the interval cannot tell, or the control does not support it; else fail.
-Verdict claim(const Estimate& speedup, double ratio, const Control& control);
-
 // request_time, time_to_first_token, inter_token_latency_p50 / p95 / p99 (each only with enough
 // samples), inter_token_variation, decode_rate and prefill_rate of requests with this many prompt
 // tokens; load_time of openings. docs/metrics.md defines each.

@@ -53,21 +53,21 @@ std::vector<BackendFit> ask_workers(const Model& model, const Target& target, Co
 }  // namespace
 
 Result<void> assess_stage(Report& report, Context& context) {
-  constexpr Stage stage = Stage::assess;
+  constexpr Stage kStage = Stage::assess;
   // Not journaled: it is quick, and a changed model or machine must be seen.
   STROP_TRY(report.model, read_whole_model(context));
   // The first look at the target stays that of the run: free memory and storage change while it
   // goes on.
   STROP_TRY(const Target now, find_target(context));
   STROP_TRY(report.target,
-            context.step<Target>(stage, "target", {{"target", context.request().target}},
+            context.step<Target>(kStage, "target", {{"target", context.request().target}},
                                  [&]() -> Result<Target> { return now; }));
   STROP_CHECK(check_same_machine(*report.target, now, context));
   const Json inputs{
       {"model", report.model->id}, {"target", report.target->id}, {"goal", encode(report.goal)}};
   STROP_TRY(const auto fits,
             context.step<std::vector<BackendFit>>(
-                stage, "backends", inputs, [&]() -> Result<std::vector<BackendFit>> {
+                kStage, "backends", inputs, [&]() -> Result<std::vector<BackendFit>> {
                   return ask_workers(*report.model, *report.target, context);
                 }));
   report.assessment = assess(*report.model, *report.target, report.goal, fits);

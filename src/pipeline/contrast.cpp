@@ -299,14 +299,14 @@ void add_memory(Contrast& contrast, WorkerSession& first, WorkerSession& again,
 
 Result<Contrast> contrast_artifacts(const std::string& first, const std::string& second,
                                     double margin, Context& context) {
-  constexpr Stage stage = Stage::measure;
+  constexpr Stage kStage = Stage::measure;
   const Goal& goal = context.request().goal;
   const double budget = goal.budget.wall_seconds;
   Sides sides;
   STROP_TRY(sides.first, contender_at(first, context));
   STROP_TRY(sides.second, contender_at(second, context));
 
-  context.tell({.kind = Event::Kind::work, .stage = stage, .subject = "open both"});
+  context.tell({.kind = Event::Kind::work, .stage = kStage, .subject = "open both"});
   STROP_TRY(const Columns openings, time_openings(sides, kOpenShare * budget, context));
   STROP_TRY(const Opening one, opened(sides.first, context));
   STROP_TRY(const Opening other, opened(sides.second, context));
@@ -317,7 +317,7 @@ Result<Contrast> contrast_artifacts(const std::string& first, const std::string&
   if (text.missing.empty() && info.vocabulary_size != other_info.vocabulary_size)
     text.missing = "their rows of logits differ in width";
 
-  context.tell({.kind = Event::Kind::work, .stage = stage, .subject = "requests in turns"});
+  context.tell({.kind = Event::Kind::work, .stage = kStage, .subject = "requests in turns"});
   const std::uint32_t tokens = goal.workload.new_tokens;
   const std::vector<measure::Contestant> contestants{
       continuation("first", *one, {text.prompt}, tokens, context.stop()),
@@ -371,7 +371,7 @@ Result<Contrast> contrast_artifacts(const std::string& first, const std::string&
     const double per_token = measure::median(to_first.first) + measure::median(to_first.second);
     const double seconds = per_token / 1000 / static_cast<double>(text.prompt.size());
     const auto affords = static_cast<std::size_t>(kTextShare * budget / std::max(seconds, 1e-9));
-    StepProgress progress(context, stage, "the same text through both");
+    StepProgress progress(context, kStage, "the same text through both");
     STROP_TRY(const auto samples,
               measure::score_in_step(
                   *one->session().decoder(), *other->session().decoder(),

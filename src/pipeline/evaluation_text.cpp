@@ -13,8 +13,8 @@ namespace strop::pipeline {
 namespace {
 
 constexpr std::uint64_t kMaxTextBytes = 256ull << 20;
-constexpr std::size_t kPieceBytes = 64 * 1024;  // given to the tokenizer at once
-constexpr std::size_t kShortest = 64;           // tokens of a sequence that is worth scoring
+constexpr std::size_t kPieceBytes = std::size_t{64} * 1024;  // given to the tokenizer at once
+constexpr std::size_t kShortest = 64;  // tokens of a sequence that is worth scoring
 // Of Strop's own text, per second of the budget: about a third of the time then goes to quality.
 constexpr double kTokensPerSecond = 12.5;
 constexpr std::size_t kLeastTokens = 4000;  // a document for every position and four other kinds

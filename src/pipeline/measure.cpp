@@ -325,13 +325,9 @@ Result<void> measure_stage(Report& report, Context& context) {
   report.controls = std::move(timed_baseline.controls);
 
   std::vector<Trial> candidates, finished;
-  for (Trial& trial : report.trials) {
-    if (trial.role != Role::candidate)
-      finished.push_back(trial);
-    else if (trial.artifact)
-      candidates.push_back(trial);
-    else
-      finished.push_back(trial);
+  for (const Trial& trial : report.trials) {
+    const bool waits = trial.role == Role::candidate && trial.artifact;
+    (waits ? candidates : finished).push_back(trial);
   }
   const Trial base = *baseline;
   // Until one was measured, what the baseline took tells: scoring, and rounds with it beside.

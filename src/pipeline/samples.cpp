@@ -64,14 +64,14 @@ struct Passage {
 
 Result<Passage> passage_of_line(std::string_view line, const std::string& where) {
   auto json = parse_json(line, where);
-  constexpr const char* form =
+  constexpr const char* kForm =
       "A line is {\"text\": \"...\"}, and may have text_pair and label (docs/data.md).";
   if (!json) {
-    json.error().hint = form;
+    json.error().hint = kForm;
     return std::move(json).error();
   }
   const auto wrong = [&](const std::string& field, const std::string& rule) {
-    return refuse(str(where, ": ", field, " ", rule), form, field);
+    return refuse(str(where, ": ", field, " ", rule), kForm, field);
   };
   if (!json->is_object()) return wrong("the line", "must be an object");
   Passage passage;

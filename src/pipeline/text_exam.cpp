@@ -44,7 +44,7 @@ std::vector<std::vector<TokenId>> prompts_of(const EvaluationText& text) {
 class TextExam : public Exam {
  public:
   TextExam(Workload workload, Trial reference, QualityInputs inputs, std::filesystem::path record)
-      : workload_(std::move(workload)),
+      : workload_(workload),
         reference_(std::move(reference)),
         inputs_(std::move(inputs)),
         record_(std::move(record)) {}

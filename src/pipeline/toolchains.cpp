@@ -75,13 +75,13 @@ Result<std::string> problem_of(const Manifest& manifest, const fs::path& root,
 }
 
 Json json_of(const ToolchainInfo& info) {
-  constexpr std::array states{"not_installed", "installed", "broken"};
+  constexpr std::array kStates{"not_installed", "installed", "broken"};
   Json json{{"name", info.name},
             {"title", info.title},
             {"purpose", info.purpose},
             {"download_bytes", info.download_bytes},
             {"installed_bytes", info.installed_bytes},
-            {"state", states.at(static_cast<std::size_t>(info.state))}};
+            {"state", kStates.at(static_cast<std::size_t>(info.state))}};
   for (const auto& [name, value] :
        {std::pair("problem", &info.problem), std::pair("folder", &info.folder),
         std::pair("python", &info.python)}) {

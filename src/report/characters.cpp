@@ -22,8 +22,8 @@ constexpr std::size_t sequence_length(unsigned char lead) {
 }
 
 constexpr bool is_scalar(char32_t code, std::size_t length) {
-  constexpr std::array<char32_t, 5> smallest{0, 0, 0x80, 0x800, 0x10000};
-  return code >= smallest[length] && code <= 0x10FFFF && !(code >= 0xD800 && code <= 0xDFFF);
+  constexpr std::array<char32_t, 5> kSmallest{0, 0, 0x80, 0x800, 0x10000};
+  return code >= kSmallest[length] && code <= 0x10FFFF && !(code >= 0xD800 && code <= 0xDFFF);
 }
 
 constexpr bool within(char32_t code, char32_t first, char32_t last) {

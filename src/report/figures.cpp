@@ -78,7 +78,7 @@ Quantity seconds_quantity(double seconds) { return scaled({seconds, {}, {}, fals
 
 std::string fixed(double value, int decimals) {
   if (!std::isfinite(value)) return "not a number";
-  std::array<char, 512> buffer;
+  std::array<char, 512> buffer{};
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
                                  std::chars_format::fixed, std::clamp(decimals, 0, 12))
                        .ptr;

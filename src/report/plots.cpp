@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "report/axis.h"
 #include "report/characters.h"
@@ -67,16 +68,18 @@ Html y_axis(const Axis& axis, std::string_view title) {
 
 // A shape per framework, so that colour is never needed to tell them apart.
 Html shape(double x, double y, std::size_t framework, const std::string& style) {
-  constexpr double r = 5.5;
+  constexpr double kRadius = 5.5;
   if (framework % 4 == 1)
-    return element("circle", {{"class", style}, {"cx", px(x)}, {"cy", px(y)}, {"r", px(r)}});
+    return element("circle", {{"class", style}, {"cx", px(x)}, {"cy", px(y)}, {"r", px(kRadius)}});
   if (framework % 4 == 2)
     return element("rect", {{"class", style},
-                            {"x", px(x - r)},
-                            {"y", px(y - r)},
-                            {"width", px(2 * r)},
-                            {"height", px(2 * r)}});
-  const auto at = [&](double dx, double dy) { return px(x + dx * r) + "," + px(y + dy * r) + " "; };
+                            {"x", px(x - kRadius)},
+                            {"y", px(y - kRadius)},
+                            {"width", px(2 * kRadius)},
+                            {"height", px(2 * kRadius)}});
+  const auto at = [&](double dx, double dy) {
+    return px(x + dx * kRadius) + "," + px(y + dy * kRadius) + " ";
+  };
   const std::string points = framework % 4 == 3
                                  ? at(0, -1.2) + at(1.2, 1) + at(-1.2, 1)
                                  : at(0, -1.4) + at(1.4, 0) + at(0, 1.4) + at(-1.4, 0);
@@ -169,7 +172,7 @@ double divergence(const Row& row, const Wording& wording) {
 }
 
 struct Range {
-  double low = INFINITY, high = -INFINITY;
+  double low = std::numeric_limits<double>::infinity(), high = -low;
   void add(double value) {
     low = std::min(low, value);
     high = std::max(high, value);
@@ -229,29 +232,29 @@ Html divergence_plot(const Summary& summary, Coordinates horizontal, std::string
     y_range.add(y);
   }
   if (rows.size() < 2) return {};
-  const Axis x_axis_ =
+  const Axis x_scale =
       axis_around(std::min(0.0, x_range.low), x_range.high * 1.02, kLeft, kRight, false);
-  const Axis y_axis_ = axis_around(y_range.low, y_range.high, kBottom, kTop, true);
+  const Axis y_scale = axis_around(y_range.low, y_range.high, kBottom, kTop, true);
   std::vector<Point> points;
   for (const Row* row : rows) {
     const Coordinate x = *horizontal(*row);
     const Metric& distance = *overall(*row->trial, summary.wording->distance);
     Point point{row,
                 framework_number(summary, row->trial->recipe.backend),
-                x_axis_.at(x.value),
-                y_axis_.at(divergence(*row, *summary.wording)),
+                x_scale.at(x.value),
+                y_scale.at(divergence(*row, *summary.wording)),
                 {},
                 {}};
-    if (x.interval) point.whiskers += whisker_x(x_axis_, point.y, *x.interval);
-    if (distance.interval) point.whiskers += whisker_y(y_axis_, point.x, *distance.interval);
+    if (x.interval) point.whiskers += whisker_x(x_scale, point.y, *x.interval);
+    if (distance.interval) point.whiskers += whisker_y(y_scale, point.x, *distance.interval);
     point.words = trial_text(*row->trial) + ": " + x.words + ", " +
                   std::string(summary.wording->distance_short) + " " +
                   full_text(quantity(distance));
     points.push_back(std::move(point));
   }
   return drawing(kHeight, std::move(name),
-                 x_axis(x_axis_, kTop, kBottom, title) +
-                     y_axis(y_axis_, summary.wording->distance_axis) +
+                 x_axis(x_scale, kTop, kBottom, title) +
+                     y_axis(y_scale, summary.wording->distance_axis) +
                      front_line(points, smaller_x_is_better) + draw(points));
 }
 

@@ -138,7 +138,7 @@ Recommendation deployment(const Trial& trial, bool of_text) {
   std::vector<std::string> options;
   for (const auto& [name, value] :
        trial.measurement ? trial.measurement->run_options : trial.run_options)
-    options.push_back(name + "=" + value);
+    options.push_back(str(name, "=", value));
   text += options.empty() ? " with default options." : " with " + sentence_list(options) + ".";
   if (const Metric* memory = overall(trial, "peak_memory")) {
     Metric reserve = *memory;

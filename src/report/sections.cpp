@@ -320,7 +320,7 @@ std::string joined(const std::vector<std::string>& items) {
 
 std::string options_text(const RunOptions& options) {
   std::vector<std::string> items;
-  for (const auto& [key, value] : options) items.push_back(key + "=" + value);
+  for (const auto& [key, value] : options) items.push_back(str(key, "=", value));
   return items.empty() ? "defaults" : joined(items);
 }
 

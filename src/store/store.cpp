@@ -131,7 +131,7 @@ Result<Artifact> Store::artifact(const std::string& id,
     }
     held_->erase(id);  // a shared lock of our own, of what was removed or cut, would bar us
     STROP_TRY(Lock lock, Lock::acquire(root_ / "locks" / id, "the artifact"));
-    const auto made = make(id, build);
+    auto made = make(id, build);
     if (!made) return made;
     STROP_CHECK(lock.share());
     held_->insert_or_assign(id, std::move(lock));
@@ -155,7 +155,7 @@ Result<Artifact> Store::make(const std::string& id,
   fs::remove_all(work, error);
   fs::create_directories(work, error);
   if (error) return file_error("create", work, error.value());
-  const auto made = [&]() -> Result<Artifact> {
+  auto made = [&]() -> Result<Artifact> {
     STROP_TRY(Artifact artifact, build(work));
     artifact.id = id;
     artifact.folder.clear();

@@ -105,7 +105,7 @@ fs::path find_program(std::string_view name) {
   const char* const path = std::getenv("PATH");
   std::istringstream folders(path ? path : "");
   for (std::string folder; std::getline(folders, folder, ':');) {
-    const fs::path program = fs::path(folder) / name;
+    fs::path program = fs::path(folder) / name;
     std::error_code error;
     if (!folder.empty() && fs::is_regular_file(program, error) &&
         ::access(program.c_str(), X_OK) == 0)

@@ -109,5 +109,6 @@ endif()
 if(TARGET strop-worker-onnxruntime AND TARGET strop-worker-convert AND NOT STROP_SANITIZE)
   add_test(NAME integration.tensors
     COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/tensors" $<TARGET_FILE:strop> "${magika}" "${minilm}")
-  set_tests_properties(integration.tensors PROPERTIES RUN_SERIAL ON TIMEOUT 1800 LABELS real)
+  add_test(NAME integration.tensor_tasks COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/tensor_tasks" $<TARGET_FILE:strop>)
+  set_tests_properties(integration.tensors integration.tensor_tasks PROPERTIES RUN_SERIAL ON TIMEOUT 1800 LABELS real)
 endif()

@@ -267,21 +267,6 @@ TEST_CASE("a contestant's error, impossible times and a stop end the timing") {
   CHECK(code_of(machine.contestant("A", 1), source.get_token()) == ErrorCode::cancelled);
 }
 
-TEST_CASE("a claim needs the interval's bad end and a control three times as fine") {
-  const Control fine{.interval = {0.995, 1.005}, .contains_one = true};
-  const Control coarse{.interval = {0.97, 1.03}, .contains_one = true};
-  const Control off{.interval = {1.001, 1.005}, .contains_one = false};
-  CHECK(supports(fine, 0.03));
-  CHECK_FALSE(supports(coarse, 0.03));
-  CHECK_FALSE(supports(off, 0.5));
-  const Estimate measured{1.05, {1.04, 1.06}};
-  CHECK(claim(measured, 1.03, fine) == Verdict::pass);
-  CHECK(claim(measured, 1.03, coarse) == Verdict::noisy);
-  CHECK(claim(measured, 1.05, fine) == Verdict::noisy);
-  CHECK(claim(measured, 1.07, fine) == Verdict::fail);
-  CHECK(claim({0.9, {0.89, 0.91}}, 0.95, fine) == Verdict::pass);
-}
-
 TEST_CASE("a control is a ratio of the same thing") {
   Machine machine(4);
   machine.noise = 0.005;
