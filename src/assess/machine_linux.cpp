@@ -34,6 +34,19 @@ std::optional<std::uint64_t> number_in(const fs::path& path) {
   return std::nullopt;
 }
 
+// The value of the first line "name : value" of a file of the kernel; empty when there is none.
+std::string field_in(const fs::path& path, const std::string& name) {
+  std::ifstream lines(path);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(name)) continue;
+    const auto colon = line.find(':');
+    const auto value =
+        colon == std::string::npos ? colon : line.find_first_not_of(" \t", colon + 1);
+    return value == std::string::npos ? "" : line.substr(value);
+  }
+  return "";
+}
+
 // ---- control groups
 
 std::optional<double> cores_by_quota() {
@@ -74,15 +87,7 @@ std::uint32_t usable_cores() {
   return static_cast<std::uint32_t>(std::max(1.0, std::min<double>(affinity, std::ceil(quota))));
 }
 
-std::string cpu_field(const std::string& name) {
-  std::ifstream lines("/proc/cpuinfo");
-  for (std::string line; std::getline(lines, line);) {
-    if (!line.starts_with(name)) continue;
-    const auto colon = line.find(": ");
-    return colon == std::string::npos ? "" : line.substr(colon + 2);
-  }
-  return "";
-}
+std::string cpu_field(const std::string& name) { return field_in("/proc/cpuinfo", name); }
 
 std::string cpu_vendor(const std::string& arch) {
   static const std::map<std::string, std::string> kVendors{
@@ -143,17 +148,19 @@ std::vector<Device> accelerators() {
     if (is_whole_card(name) && pci_vendor(first_line(path / "device/vendor")) != "unknown")
       devices.push_back(accelerator(DeviceKind::gpu, path / "device", name));
   }
-  for (const fs::path& path : sorted_entries("/proc/driver/nvidia/gpus")) {
-    const bool listed = std::any_of(devices.begin(), devices.end(),
-                                    [](const Device& device) { return device.vendor == "nvidia"; });
-    if (!listed)
-      devices.push_back({.kind = DeviceKind::gpu,
-                         .vendor = "nvidia",
-                         .name = path.filename().string(),
-                         .features = {},
-                         .memory_bytes = {},
-                         .bandwidth_gbps = {},
-                         .cores = {}});
+  // NVIDIA's driver lists the cards itself, also where it has no part in the kernel's graphics.
+  const bool listed = std::any_of(devices.begin(), devices.end(),
+                                  [](const Device& device) { return device.vendor == "nvidia"; });
+  const auto cards = listed ? std::vector<fs::path>{} : sorted_entries("/proc/driver/nvidia/gpus");
+  for (const fs::path& path : cards) {
+    const std::string model = field_in(path / "information", "Model");
+    devices.push_back({.kind = DeviceKind::gpu,
+                       .vendor = "nvidia",
+                       .name = model.empty() ? path.filename().string() : model,
+                       .features = {},
+                       .memory_bytes = {},
+                       .bandwidth_gbps = {},
+                       .cores = {}});
   }
   for (const fs::path& path : sorted_entries("/sys/class/accel"))
     devices.push_back(accelerator(DeviceKind::npu, path / "device", path.filename().string()));

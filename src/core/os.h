@@ -73,7 +73,7 @@ std::vector<std::filesystem::path> control_groups(const std::string& controller)
 // control group's limit. Nothing when the kernel does not say.
 std::optional<std::uint64_t> available_memory();
 
-// CPU seconds used so far by the process and its descendants.
+// CPU seconds used so far by the process and its descendants, those that ended included.
 double cpu_seconds_of(pid_t pid);
 
 // Folder of the running program.

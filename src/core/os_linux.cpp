@@ -423,9 +423,10 @@ double cpu_seconds_of(pid_t root) {
     std::istringstream fields(text.substr(after_name + 1));
     std::string skipped;
     for (int i = 0; i < 11; ++i) fields >> skipped;  // state .. cmajflt
-    double user = 0, system = 0;
-    fields >> user >> system;
-    ticks += user + system;
+    // Its own, and of children that ended and were waited for.
+    double user = 0, system = 0, ended_user = 0, ended_system = 0;
+    fields >> user >> system >> ended_user >> ended_system;
+    ticks += user + system + ended_user + ended_system;
   }
   return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }

@@ -19,6 +19,8 @@ inline constexpr std::uint32_t kLeastPairs = 6;
 // Nats of KL up to which two things count as the same: engines that hold the same weights are so
 // near.
 inline constexpr double kSameKl = 0.001;
+// Share of the outputs' energy (40 dB) up to which two functions of tensors do.
+inline constexpr double kSameNoise = 1e-4;
 
 // What is known about one ratio second / first.
 struct RatioEvidence {

@@ -27,7 +27,7 @@ Result<void> record_original(const Trial& reference, const GoldenInputs& inputs,
 Result<void> check_opened(const Trial& trial, const RunOptions& asked, Session& session,
                           const Conditions& now, const Report& report, Context& context);
 
-// The same outside of a run, of a decoder, with the records beside the artifact alone and the
+// The same outside of a run, with the records beside the artifact alone and the
 // limits that they state.
 Result<void> check_beside(const Artifact& artifact, const RunOptions& asked,
                           const std::string& engine_version, WorkerSession& worker,

@@ -15,6 +15,8 @@ constexpr std::uint64_t kMaxRecordBytes = 4u << 20;
 
 }  // namespace
 
+fs::path original_of(const fs::path& folder) { return folder / str(kOriginalRecord, ".json"); }
+
 Result<void> write_record(const Golden& golden, const fs::path& path) {
   return write_whole(path, encode(golden).dump(1) + "\n");
 }

@@ -15,6 +15,9 @@ namespace strop::pipeline {
 inline constexpr const char* kGoldenFolder = "golden";  // beside an artifact, and in a run folder
 inline constexpr const char* kOriginalRecord = "original";  // begins the names of its files
 
+// The original's record in such a folder.
+std::filesystem::path original_of(const std::filesystem::path& folder);
+
 Result<void> write_record(const Golden& golden, const std::filesystem::path& path);
 // unsupported: a record of another version.
 Result<Golden> read_record(const std::filesystem::path& path);

@@ -18,6 +18,8 @@
 #include "pipeline/artifact_source.h"
 #include "pipeline/exam.h"
 #include "pipeline/golden.h"
+#include "pipeline/inferences.h"
+#include "pipeline/sample_questions.h"
 #include "pipeline/streams.h"
 
 namespace fs = std::filesystem;
@@ -46,9 +48,12 @@ constexpr double kCacheValueBytes = 2;  // keys and values are kept in 16 bits u
 struct Subject {
   Artifact artifact;
   std::string engine_version;
-  bool has_threads = false;  // the engine has a knob for them
-  std::vector<TokenId> prompt;
-  std::string no_text;  // why the prompt is of random ids
+  bool has_threads = false;      // the engine has a knob for them
+  std::vector<TokenId> prompt;   // of a decoder's request
+  std::vector<Tensor> sample;    // of one of a function of tensors,
+  std::uint32_t inferences = 0;  // which infers it so often; 0: a decoder
+  std::string note;              // what a reader must know of the request
+  bool of_text() const { return inferences == 0; }
 };
 
 std::uint32_t cores_of(const Context& context) {
@@ -66,16 +71,8 @@ Result<std::unique_ptr<WorkerSession>> open_one(const Subject& subject, const Ru
                                                 Context& context) {
   const Artifact& artifact = subject.artifact;
   STROP_TRY(auto worker, context.open(artifact.backend, artifact, options));
-  if (worker->session().decoder()) {
-    STROP_CHECK(check_beside(artifact, options, subject.engine_version, *worker, context));
-    return worker;
-  }
-  return Error{.code = ErrorCode::unsupported,
-               .message = str("[measure] ", artifact.backend,
-                              " opened the artifact as no decoder, and only decoders are put under "
-                              "load outside of a run"),
-               .hint = "A run in the profile production puts models of tensors under load too.",
-               .field = "kind"};
+  STROP_CHECK(check_beside(artifact, options, subject.engine_version, *worker, context));
+  return worker;
 }
 
 Result<Crew> open_crew(const Subject& subject, std::uint32_t streams, Context& context) {
@@ -83,10 +80,15 @@ Result<Crew> open_crew(const Subject& subject, std::uint32_t streams, Context& c
   return Crew::open(streams, [&] { return open_one(subject, options, context); });
 }
 
-// The goal's request of a worker.
+// The request of a worker: the goal's, or inferences of one sample.
 std::function<measure::Contestant(WorkerSession&)> asking(const Subject& subject,
                                                           Context& context) {
-  return [&subject, &context](WorkerSession& worker) {
+  return [&subject, &context](WorkerSession& worker) -> measure::Contestant {
+    if (TensorSession* const session = worker.session().tensors())
+      return {.name = subject.artifact.entry,
+              .request = [&subject, session, stop = context.stop()] {
+                return timed_inferences(*session, subject.sample, subject.inferences, stop);
+              }};
     return continuation(subject.artifact.entry, worker, {subject.prompt},
                         context.request().goal.workload.new_tokens, context.stop());
   };
@@ -200,7 +202,8 @@ Result<std::string> keep(const measure::Traffic& traffic, const std::string& nam
   return str("samples/", name);
 }
 
-MetricContext load_context(const Context& context, std::uint32_t streams) {
+MetricContext load_context(const Subject& subject, const Context& context, std::uint32_t streams) {
+  if (!subject.of_text()) return {.concurrency = streams, .inferences = subject.inferences};
   const Workload& workload = context.request().goal.workload;
   return {.prompt_tokens = workload.prompt_tokens,
           .new_tokens = workload.new_tokens,
@@ -229,8 +232,9 @@ Result<Best> closed_loops(LoadOutcome& outcome, const Subject& subject, const Lo
                    .message = str("[measure] no request was answered with ", streams, " streams",
                                   traffic.errors.empty() ? "" : ": " + traffic.errors.front())};
     STROP_TRY(const std::string path, keep(traffic, str("closed-", streams, ".json"), context));
-    measure::add(measure::traffic_figures(traffic, load_context(context, streams), true), path,
-                 outcome.measurement);
+    measure::add(measure::traffic_figures(traffic, load_context(subject, context, streams),
+                                          subject.of_text()),
+                 path, outcome.measurement);
     const double rate = static_cast<double>(traffic.served.size()) / traffic.seconds;
     if (rate > best.requests_per_second) best = {streams, rate};
   }
@@ -264,9 +268,9 @@ Result<void> open_loop(LoadOutcome& outcome, const Subject& subject, const LoadR
       measure::open_loop(server, arrivals, drain_seconds, measure::steady_clock(), context.stop());
   STROP_CHECK(check_not_stopped(context));
   STROP_TRY(const std::string path, keep(traffic, "open.json", context));
-  MetricContext at = load_context(context, best.streams);
+  MetricContext at = load_context(subject, context, best.streams);
   at.arrival_rate = rate;
-  measure::add(measure::traffic_figures(traffic, at, true), path, outcome.measurement);
+  measure::add(measure::traffic_figures(traffic, at, subject.of_text()), path, outcome.measurement);
   if (!arrivals.empty()) warn_of_lost(traffic, rate, arrivals.back() + drain_seconds, outcome);
   return {};
 }
@@ -305,22 +309,91 @@ void add_decode_rate(LoadOutcome& outcome, DecoderSession& decoder, const Subjec
        .samples = static_cast<std::uint32_t>(rates.size())});
 }
 
-Result<Subject> subject_of(const std::string& name, Context& context) {
+Result<Subject> subject_of(const std::string& name, const LoadRequest& load, Context& context) {
   Subject subject;
   STROP_TRY(subject.artifact, artifact_at(name, context));
   subject.engine_version = context.worker(subject.artifact.backend).info().version;
   STROP_TRY(const auto worker, open_one(subject, {}, context));
   const SessionInfo& info = worker->session().info();
   subject.has_threads = info.run_options.contains("threads");
+  if (TensorSession* const session = worker->session().tensors()) {
+    if (load.prompts != LoadRequest().prompts)
+      return Error{.code = ErrorCode::invalid_input,
+                   .message = str("[measure] --prompts is for language models, and ",
+                                  subject.artifact.entry, " takes tensors"),
+                   .hint = "Leave it out.",
+                   .field = "--prompts"};
+    STROP_TRY(SampleQuestions questions, questions_for(subject.artifact, context));
+    STROP_TRY(subject.sample, usual_sample(questions.count, questions.sample));
+    STROP_TRY(const auto seconds, trial_seconds(*session, subject.sample));
+    subject.inferences = inferences_of_request(measure::median(seconds));
+    subject.note = std::move(questions.warning);
+    return subject;
+  }
   const auto text = text_for(subject.artifact, context);
   if (text) {
     subject.prompt = text->prompt;
   } else {
     subject.prompt = random_ids(context.request().goal.workload.prompt_tokens, info.vocabulary_size,
                                 context.request().goal.seed);
-    subject.no_text = text.error().message;
+    subject.note = "the prompt is of random ids: " + text.error().message;
   }
   return subject;
+}
+
+// Inferences one after the other, then several samples at once.
+Result<void> time_inferences(LoadOutcome& outcome, const Subject& subject, WorkerSession& worker,
+                             double seconds, Context& context) {
+  Measurement& measurement = outcome.measurement;
+  tell(context, "one inference after the other");
+  const measure::Contestant contestant = asking(subject, context)(worker);
+  const Stopwatch watch;
+  std::vector<measure::Request> requests;
+  while (requests.size() < kMostRequests &&
+         (requests.size() < kLeastRequests + 1 || watch.seconds() < seconds)) {
+    STROP_TRY(requests.emplace_back(), contestant.request());
+  }
+  requests.erase(requests.begin());  // warm-up
+  for (Metric& metric : measure::inference_metrics(requests))
+    measurement.metrics.push_back(std::move(metric));
+  for (Unmeasured& lacking : measure::lacking_percentiles(measurement.metrics))
+    measurement.not_measured.push_back(std::move(lacking));
+  tell(context, "several samples at once");
+  const auto model = read_model(fs::path(subject.artifact.folder) / subject.artifact.entry);
+  const auto batching = [&]() -> Result<measure::Batching> {
+    if (!model) return model.error();
+    if (model->inputs.empty() || !is_batchable(*model))
+      return Error{ErrorCode::unsupported, "the model takes one sample at a time"};
+    return best_batch_of(worker, subject.sample, context.stop());
+  }();
+  if (!batching && batching.error().code == ErrorCode::cancelled) return batching.error();
+  if (!batching) {
+    measurement.not_measured.push_back({"batch_throughput", {}, batching.error().message});
+    return {};
+  }
+  for (Metric& metric : measure::batch_metrics(*batching))
+    measurement.metrics.push_back(std::move(metric));
+  return {};
+}
+
+// Times to the first token, the decode rate, sequences together.
+Result<void> time_decoder(LoadOutcome& outcome, const Subject& subject, const LoadRequest& load,
+                          DecoderSession& decoder, double budget, Context& context) {
+  STROP_CHECK(time_prompts(outcome, subject, load, decoder, kPromptShare * budget, context));
+  add_decode_rate(outcome, decoder, subject, context);
+  return time_batches(outcome, subject, decoder, kBatchShare * budget, context);
+}
+
+// What the machine would allow the model, where tokens tell.
+void hold_against_machine(LoadOutcome& outcome, const Subject& subject, Context& context) {
+  tell(context, "what the machine allows");
+  const auto machine = machine_ceilings(cores_of(context));
+  const auto model = read_model(fs::path(subject.artifact.folder) / subject.artifact.entry);
+  if (machine && model)
+    return add_ceilings(outcome.measurement, *model, model->weight_bytes, *machine);
+  for (const char* metric : {"decode_ceiling", "prefill_ceiling"})
+    outcome.measurement.not_measured.push_back(
+        {metric, {}, machine ? model.error().message : machine.error().message});
 }
 
 }  // namespace
@@ -466,7 +539,7 @@ Result<LoadOutcome> load_artifact(const std::string& name, const LoadRequest& lo
                                   Context& context) {
   const Goal& goal = context.request().goal;
   const double budget = goal.budget.wall_seconds;
-  STROP_TRY(const Subject subject, subject_of(name, context));
+  STROP_TRY(const Subject subject, subject_of(name, load, context));
   LoadOutcome outcome{
       .tool_version = std::string(version()), .name = name, .artifact = subject.artifact};
   Measurement& measurement = outcome.measurement;
@@ -476,30 +549,21 @@ Result<LoadOutcome> load_artifact(const std::string& name, const LoadRequest& lo
   std::vector<measure::Climate> climate{measure::read_climate(kSys)};
   {
     STROP_TRY(const auto worker, open_one(subject, options_of(subject, 1, context), context));
-    DecoderSession& decoder = *worker->session().decoder();
-    const SessionInfo& info = decoder.info();
-    measurement.run_options = info.run_options;
+    measurement.run_options = worker->session().info().run_options;
     measurement.conditions = conditions_of(*worker, subject.engine_version, goal.seed);
     measurement.conditions.threads = cores_of(context);
-    STROP_CHECK(time_prompts(outcome, subject, load, decoder, kPromptShare * budget, context));
-    add_decode_rate(outcome, decoder, subject, context);
-    STROP_CHECK(time_batches(outcome, subject, decoder, kBatchShare * budget, context));
+    if (DecoderSession* const decoder = worker->session().decoder()) {
+      STROP_CHECK(time_decoder(outcome, subject, load, *decoder, budget, context));
+    } else {
+      STROP_CHECK(time_inferences(outcome, subject, *worker, kPromptShare * budget, context));
+    }
     tell(context, "energy");
-    add_energy(measurement, asking(subject, context)(*worker), load_context(context, 1),
+    add_energy(measurement, asking(subject, context)(*worker), load_context(subject, context, 1),
                kEnergyShare * budget, context.stop());
     STROP_CHECK(check_not_stopped(context));
   }
   climate.push_back(measure::read_climate(kSys));
-  tell(context, "what the machine allows");
-  const auto machine = machine_ceilings(cores_of(context));
-  const auto model = read_model(fs::path(subject.artifact.folder) / subject.artifact.entry);
-  if (machine && model) {
-    add_ceilings(measurement, *model, model->weight_bytes, *machine);
-  } else {
-    for (const char* metric : {"decode_ceiling", "prefill_ceiling"})
-      measurement.not_measured.push_back(
-          {metric, {}, machine ? model.error().message : machine.error().message});
-  }
+  if (subject.of_text()) hold_against_machine(outcome, subject, context);
   STROP_TRY(const Best best, closed_loops(outcome, subject, load, kClosedShare * budget, context));
   climate.push_back(measure::read_climate(kSys));
   STROP_CHECK(open_loop(outcome, subject, load, best, kOpenShare * budget, context));
@@ -518,8 +582,7 @@ Result<LoadOutcome> load_artifact(const std::string& name, const LoadRequest& lo
   if (const std::string warning = measure::climate_warning(measurement.conditions);
       !warning.empty())
     outcome.warnings.push_back(warning);
-  if (!subject.no_text.empty())
-    outcome.warnings.push_back(str("the prompt is of random ids: ", subject.no_text));
+  if (!subject.note.empty()) outcome.warnings.push_back(subject.note);
   return outcome;
 }
 

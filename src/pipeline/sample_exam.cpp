@@ -4,10 +4,10 @@
 #include <cmath>
 #include <limits>
 
-#include "measure/batching.h"
 #include "measure/tensor_quality.h"
 #include "pipeline/exam.h"
 #include "pipeline/golden.h"
+#include "pipeline/inferences.h"
 #include "pipeline/samples.h"
 
 namespace fs = std::filesystem;
@@ -15,25 +15,12 @@ namespace fs = std::filesystem;
 namespace strop::pipeline {
 namespace {
 
-// A request is as many inferences as take about this long, so that it can be timed at all and a
-// few rounds of it hold enough inferences for percentiles.
-constexpr double kRequestSeconds = 0.1;
-constexpr std::uint32_t kLeastInferences = 4, kMostInferences = 100;
-constexpr std::uint32_t kTrials = 3;  // inferences that tell how long one takes
 // Share of the budget that one artifact's quality may take.
 constexpr double kQualityShare = 0.05;
 constexpr std::uint32_t kLeastSamples = 16;
 constexpr std::uint32_t kGlanceSamples = 4;
 constexpr std::size_t kGoldenSamples = 4;
 constexpr std::uint64_t kGoldenBytes = 8u << 20;  // of inputs, in one record
-constexpr std::size_t kSampleSizes = 64;          // looked at for the usual one
-constexpr std::uint32_t kMostBatch = 256;
-
-std::uint64_t bytes_of(const std::vector<Tensor>& tensors) {
-  std::uint64_t bytes = 0;
-  for (const Tensor& tensor : tensors) bytes += tensor.data.size();
-  return bytes;
-}
 
 std::string shapes_text(const std::vector<Tensor>& tensors) {
   std::string text;
@@ -44,60 +31,6 @@ std::string shapes_text(const std::vector<Tensor>& tensors) {
     text += "]";
   }
   return text;
-}
-
-// Of the first samples the one of middle size: what a user's usual request is like.
-Result<std::vector<Tensor>> usual_sample(const SampleSet& set) {
-  std::vector<std::pair<std::uint64_t, std::uint32_t>> sizes;
-  for (const std::uint32_t index : set.evaluation) {
-    if (sizes.size() == kSampleSizes) break;
-    STROP_TRY(const auto tensors, read_sample(set, index));
-    sizes.emplace_back(bytes_of(tensors), index);
-  }
-  if (sizes.empty())
-    return Error{.code = ErrorCode::invalid_input,
-                 .message = "[measure] the data has no sample to evaluate on",
-                 .hint = "Give more samples with --data.",
-                 .field = "--data"};
-  std::sort(sizes.begin(), sizes.end());
-  return read_sample(set, sizes[sizes.size() / 2].second);
-}
-
-Result<double> seconds_of(TensorSession& session, const std::vector<Tensor>& inputs) {
-  STROP_TRY(const Inference inference, session.infer(inputs));
-  return inference.seconds;
-}
-
-// Where the model says that the first dimension of every input may be of any size.
-bool is_batchable(const Model& model) {
-  return std::all_of(model.inputs.begin(), model.inputs.end(), [](const Port& port) {
-    return !port.any_rank && !port.shape.empty() && port.shape.front() < 0;
-  });
-}
-
-// The same sample `batch` times.
-std::vector<Tensor> stacked(const std::vector<Tensor>& sample, std::uint32_t batch) {
-  std::vector<Tensor> out = sample;
-  for (Tensor& tensor : out) {
-    tensor.shape.front() *= batch;
-    const std::vector<std::byte> once = tensor.data;
-    for (std::uint32_t i = 1; i < batch; ++i)
-      tensor.data.insert(tensor.data.end(), once.begin(), once.end());
-  }
-  return out;
-}
-
-// That many results for that many samples: a model whose first dimension is something else tells.
-Result<void> check_results(const std::vector<Tensor>& outputs, std::uint32_t batch) {
-  for (const Tensor& tensor : outputs) {
-    const bool fits =
-        !tensor.shape.empty() && tensor.shape.front() % batch == 0 && tensor.shape.front() >= batch;
-    if (!fits)
-      return Error{.code = ErrorCode::unsupported,
-                   .message = str("the output ", tensor.name, " is no batch of ", batch),
-                   .field = tensor.name};
-  }
-  return {};
 }
 
 struct Questions {
@@ -129,8 +62,9 @@ class SampleExam : public Exam {
   measure::Contestant contestant(const std::string& name, WorkerSession& worker, Length,
                                  std::stop_token stop) const override {
     TensorSession* session = worker.session().tensors();
-    return {.name = name,
-            .request = [this, session, stop] { return request(*session, questions_.usual, stop); }};
+    return {.name = name, .request = [this, session, stop] {
+              return timed_inferences(*session, questions_.usual, questions_.inferences, stop);
+            }};
   }
   measure::Contestant varied_contestant(const std::string& name, WorkerSession& worker,
                                         std::stop_token stop) const override {
@@ -141,7 +75,7 @@ class SampleExam : public Exam {
               const auto& indices = questions_.set.evaluation;
               STROP_TRY(const auto sample,
                         read_sample(questions_.set, indices[next++ % questions_.count]));
-              return request(*session, sample, stop);
+              return timed_inferences(*session, sample, questions_.inferences, stop);
             }};
   }
   std::vector<Metric> request_metrics(std::span<const measure::Request> requests) const override {
@@ -151,17 +85,7 @@ class SampleExam : public Exam {
   // Throughput at the best batch and at each that was tried.
   Further further_metrics(WorkerSession& worker, std::stop_token stop) const override {
     if (!is_batchable(model_)) return {};
-    TensorSession* session = worker.session().tensors();
-    const auto run = [&](std::uint32_t batch) -> Result<double> {
-      if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[measure] interrupted"};
-      STROP_TRY(const Inference inference, session->infer(stacked(questions_.usual, batch)));
-      STROP_CHECK(check_results(inference.outputs, batch));
-      return inference.seconds;
-    };
-    const std::uint64_t fits = worker.process().block().bytes().size() /
-                               std::max<std::uint64_t>(1, bytes_of(questions_.usual));
-    const auto most = static_cast<std::uint32_t>(std::min<std::uint64_t>(fits, kMostBatch));
-    const auto batching = measure::best_batch(run, most);
+    const auto batching = best_batch_of(worker, questions_.usual, stop);
     if (!batching) return {};
     std::vector<measure::Series> all;
     for (const measure::Batch& batch : batching->tried) {
@@ -205,19 +129,6 @@ class SampleExam : public Exam {
   }
 
  private:
-  // Inferences of one sample, one after the other.
-  Result<measure::Request> request(TensorSession& session, const std::vector<Tensor>& sample,
-                                   const std::stop_token& stop) const {
-    measure::Request request;
-    double total = 0;
-    for (std::uint32_t i = 0; i < questions_.inferences; ++i) {
-      if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[measure] interrupted"};
-      STROP_TRY(const double seconds, seconds_of(session, sample));
-      request.seconds.push_back(total += seconds);
-    }
-    return request;
-  }
-
   // Beside the reference in a worker of its own.
   Result<measure::TensorSamples> score(WorkerSession& worker, std::uint32_t count,
                                        Progress* progress, const Report& report,
@@ -247,12 +158,7 @@ Result<double> usual_seconds(const Trial& baseline, const std::vector<Tensor>& u
       const Seconds seconds,
       context.step<Seconds>(Stage::measure, "size of a request", inputs, [&]() -> Result<Seconds> {
         STROP_TRY(const auto worker, open(baseline, report, context));
-        Seconds took;
-        for (std::uint32_t i = 0; i <= kTrials; ++i) {
-          STROP_TRY(const double one, seconds_of(*worker->session().tensors(), usual));
-          if (i > 0) took.push_back(one);
-        }
-        return took;
+        return trial_seconds(*worker->session().tensors(), usual);
       }));
   return std::max(measure::median(seconds), 1e-6);
 }
@@ -282,14 +188,15 @@ Result<std::unique_ptr<Exam>> make_sample_exam(const Trial& baseline, const Tria
                                                const Report& report, Context& context) {
   Questions questions;
   STROP_TRY(questions.set, read_samples(*report.model, context));
-  STROP_TRY(questions.usual, usual_sample(questions.set));
+  const auto available = static_cast<std::uint32_t>(questions.set.evaluation.size());
+  STROP_TRY(questions.usual, usual_sample(available, [&](std::uint32_t i) {
+              return read_sample(questions.set, questions.set.evaluation[i]);
+            }));
   STROP_TRY(const GoldenInputs golden, golden_inputs(questions.set));
   STROP_CHECK(record_original(reference, golden, report, context));
   STROP_TRY(const double seconds,
             usual_seconds(baseline, questions.usual, questions.set.evaluation_id, report, context));
-  questions.inferences =
-      between(std::ceil(kRequestSeconds / seconds), kLeastInferences, kMostInferences);
-  const auto available = static_cast<std::uint32_t>(questions.set.evaluation.size());
+  questions.inferences = inferences_of_request(seconds);
   const double affordable = report.goal.budget.wall_seconds * kQualityShare / (2 * seconds);
   questions.count = std::min(
       available, between(affordable, kLeastSamples, std::numeric_limits<std::uint32_t>::max()));

@@ -20,7 +20,7 @@ const std::map<std::string, std::string>& titles() {
       {"decode_rate", "decode rate"},   {"peak_memory", "peak memory"},
       {"load_time", "load time"},       {"total_bytes", "size on disk"},
       {"kl_mean", "KL to the first"},   {"perplexity", "perplexity"},
-      {"speedup", "speed vs baseline"}};
+      {"speedup", "speed vs baseline"}, {"noise_ratio", "noise to the first"}};
   return kTitles;
 }
 
@@ -108,10 +108,19 @@ std::string context_text(const MetricContext& context) {
   if (context.prompt_tokens) add(str("prompt ", *context.prompt_tokens));
   if (context.new_tokens) add(str(*context.new_tokens, " new"));
   if (context.depth) add(str("depth ", *context.depth));
+  if (context.inferences) add(str(*context.inferences, " inferences"));
+  if (context.batch) add(str("batch ", *context.batch));
   if (context.concurrency)
     add(str(*context.concurrency, *context.concurrency == 1 ? " stream" : " streams"));
   if (context.arrival_rate) add(str("arrivals ", number_text(*context.arrival_rate), "/s"));
   return text;
+}
+
+// The batch stands in the context beside it.
+Quantity with_its_unit(const Metric& metric) {
+  Quantity shown = quantity(metric);
+  if (metric.unit == "samples/s") shown.unit = metric.unit;
+  return shown;
 }
 
 }  // namespace
@@ -144,9 +153,9 @@ std::string load_text(const LoadOutcome& outcome, std::size_t width, bool unicod
   page.field("", conditions_text(outcome.measurement.conditions));
   page.line();
   for (const Metric& metric : outcome.measurement.metrics)
-    page.line(std::string(kIndent, ' ') + padded(title_of(metric.metric), 28, false) +
-              padded(context_text(metric.context), 34, false) + full_text(quantity(metric)) +
-              (metric.samples > 0 ? str(", ", metric.samples, " samples") : ""));
+    page.line(std::string(kIndent, ' ') + padded(title_of(metric.metric), 24, false) +
+              padded(context_text(metric.context), 46, false) + full_text(with_its_unit(metric)) +
+              (metric.samples > 0 ? str(", n = ", metric.samples) : ""));
   for (const Ceiling& ceiling : outcome.measurement.ceilings)
     page.field("ceiling", ceiling_text(ceiling));
   for (const Unmeasured& one : outcome.measurement.not_measured)
