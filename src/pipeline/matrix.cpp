@@ -88,14 +88,18 @@ Result<std::vector<CrossCheck>> cross_validate(const Exam& exam, const Report& r
           {"artifact", trial->artifact->id}, {"backend", backend}, {"exam", exam.id()}};
       if (refused.contains({backend, trial->artifact->format})) {
         cell.reason = refusal;
-      } else if (watch.seconds() > most || context.seconds_left() < kEndSeconds) {
-        cell.reason = "the time for it was used up";
       } else {
-        STROP_TRY(cell,
-                  context.step<CrossCheck>(
-                      Stage::measure,
-                      str(trial->recipe.backend, " ", trial->recipe.name, " in ", backend), inputs,
-                      [&] { return foreign_cell(*trial, backend, exam, report, context); }));
+        // Whether there is time is decided once per run, so that a resumed run decides alike.
+        const auto look = [&]() -> Result<CrossCheck> {
+          if (watch.seconds() <= most && context.seconds_left() >= kEndSeconds)
+            return foreign_cell(*trial, backend, exam, report, context);
+          cell.reason = "the time for it was used up";
+          return cell;
+        };
+        STROP_TRY(cell, context.step<CrossCheck>(
+                            Stage::measure,
+                            str(trial->recipe.backend, " ", trial->recipe.name, " in ", backend),
+                            inputs, look));
         cell.trial_id = trial->id;  // another trial may have made the same artifact
       }
       if (cell.reason == refusal) refused.insert({backend, trial->artifact->format});

@@ -434,8 +434,13 @@ Result<void> validate(Report& report, const Exam& exam, Context& context) {
                                   inputs, [&]() -> Result<Trial> {
                                     return validated(*trial, base, exam, rules, report, context);
                                   }));
-    if (passes_validation(*trial, report, rules) || context.seconds_left() < kStressSeconds)
-      return {};
+    if (passes_validation(*trial, report, rules)) return {};
+    // Decided once per run, so that a resumed run decides alike.
+    STROP_TRY(const bool in_time,
+              context.step<bool>(Stage::measure, "time to validate another", inputs, [&] {
+                return Result<bool>(context.seconds_left() >= kStressSeconds);
+              }));
+    if (!in_time) return {};
   }
   return {};
 }
