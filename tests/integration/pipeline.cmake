@@ -75,7 +75,7 @@ if(TARGET strop-worker-llama_cpp AND NOT STROP_SANITIZE)
 
   if(TARGET strop-worker-openvino)
     add_test(NAME integration.soak COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/soak" $<TARGET_FILE:strop> "${demo}")
-    set_tests_properties(integration.soak PROPERTIES RUN_SERIAL ON TIMEOUT 3600 LABELS slow)
+    set_tests_properties(integration.soak PROPERTIES RUN_SERIAL ON TIMEOUT 4800 LABELS slow)
   endif()
 
   # Writes that fail and power that goes away, with a shim preloaded into strop and its workers.
