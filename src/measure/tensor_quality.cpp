@@ -314,16 +314,6 @@ Metric renamed(Metric metric, const char* name) {
   return metric;
 }
 
-struct LabelNames {
-  const char *own, *reference, *unit;
-};
-
-LabelNames label_names(const TensorTask& task) {
-  if (task.kind == "detection") return {"label_overlap", "label_overlap_reference", "ratio"};
-  if (task.kind == "regression") return {"label_error", "label_error_reference", ""};
-  return {"label_accuracy", "label_accuracy_reference", "ratio"};
-}
-
 // The task's own figures, accuracy last.
 std::vector<Metric> task_metrics(const TensorSamples& samples, const TensorTask& task,
                                  const Metric& cosine, const Resampling& resampling) {
@@ -350,6 +340,12 @@ std::vector<Metric> task_metrics(const TensorSamples& samples, const TensorTask&
 }
 
 }  // namespace
+
+LabelNames label_names(const TensorTask& task) {
+  if (task.kind == "detection") return {"label_overlap", "label_overlap_reference", "ratio"};
+  if (task.kind == "regression") return {"label_error", "label_error_reference", ""};
+  return {"label_accuracy", "label_accuracy_reference", "ratio"};
+}
 
 std::size_t main_output(std::span<const Tensor> outputs, const std::string& name) {
   const auto fits = [&](const Tensor& tensor) {

@@ -46,6 +46,12 @@ struct TensorSamples {
 // first. outputs.size(): there is none.
 std::size_t main_output(std::span<const Tensor> outputs, const std::string& name);
 
+// The figures against the labels, the artifact's own and the reference's, and their unit.
+struct LabelNames {
+  const char *own, *reference, *unit;
+};
+LabelNames label_names(const TensorTask& task);
+
 using SampleSource = std::function<Result<std::vector<Tensor>>(std::uint32_t index)>;
 
 // Both sessions on each sample, side by side. `labels` has one entry for each or is empty. Fails

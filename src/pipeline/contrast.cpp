@@ -9,8 +9,6 @@
 #include "pipeline/golden.h"
 #include "pipeline/pair_exam.h"
 
-namespace fs = std::filesystem;
-
 namespace strop::pipeline {
 namespace {
 

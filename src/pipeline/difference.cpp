@@ -19,6 +19,17 @@ Difference judged(const char* metric, const char* unit, double first, double sec
           .reason = measure::reason_for(finding, evidence, better, margin, what)};
 }
 
+Difference apart(const Metric& distance, double same, const std::string& reason) {
+  return {.metric = distance.metric,
+          .unit = distance.unit,
+          .second = distance.value,
+          .interval = distance.interval,
+          .pairs = distance.samples,
+          .margin = same,
+          .finding = measure::judge_distance(distance.value, distance.interval, same),
+          .reason = reason};
+}
+
 Difference unmeasured(const char* metric, const std::string& why) {
   return {.metric = metric, .finding = Finding::not_measured, .reason = str("not measured: ", why)};
 }

@@ -18,6 +18,10 @@ Difference judged(const char* metric, const char* unit, double first, double sec
                   const measure::RatioEvidence& evidence, measure::Better better, double margin,
                   std::uint32_t pairs, const std::string& what);
 
+// How far the second's answers are from the first's, which does not say who is right: up to `same`
+// they count as the same.
+Difference apart(const Metric& distance, double same, const std::string& reason);
+
 Difference unmeasured(const char* metric, const std::string& why);
 
 // Columns of one table: values of the first, the second, and the first again, row by row.

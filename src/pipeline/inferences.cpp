@@ -91,10 +91,20 @@ Result<measure::Request> timed_inferences(TensorSession& session, std::span<cons
   return request;
 }
 
+measure::Contestant inferring(const std::string& name, WorkerSession& worker,
+                              std::span<const Tensor> sample, std::uint32_t count,
+                              std::stop_token stop) {
+  TensorSession* const session = worker.session().tensors();
+  return {.name = name, .request = [session, sample, count, stop = std::move(stop)] {
+            return timed_inferences(*session, sample, count, stop);
+          }};
+}
+
 bool is_batchable(const Model& model) {
-  return std::all_of(model.inputs.begin(), model.inputs.end(), [](const Port& port) {
-    return !port.any_rank && !port.shape.empty() && port.shape.front() < 0;
-  });
+  return !model.inputs.empty() &&
+         std::all_of(model.inputs.begin(), model.inputs.end(), [](const Port& port) {
+           return !port.any_rank && !port.shape.empty() && port.shape.front() < 0;
+         });
 }
 
 Result<measure::Batching> best_batch_of(WorkerSession& worker, const std::vector<Tensor>& sample,

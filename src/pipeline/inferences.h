@@ -3,6 +3,7 @@
 
 #include <span>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "core/proxy.h"
@@ -28,6 +29,11 @@ std::uint32_t inferences_of_request(double seconds);
 
 Result<measure::Request> timed_inferences(TensorSession& session, std::span<const Tensor> sample,
                                           std::uint32_t count, const std::stop_token& stop);
+
+// As a request. The sample must outlive it, and the worker have a function of tensors.
+measure::Contestant inferring(const std::string& name, WorkerSession& worker,
+                              std::span<const Tensor> sample, std::uint32_t count,
+                              std::stop_token stop);
 
 // Where the model says that the first dimension of every input may be of any size.
 bool is_batchable(const Model& model);

@@ -14,7 +14,6 @@
 #include "measure/climate.h"
 #include "measure/energy.h"
 #include "measure/load.h"
-#include "measure/random.h"
 #include "pipeline/artifact_source.h"
 #include "pipeline/exam.h"
 #include "pipeline/golden.h"
@@ -84,11 +83,9 @@ Result<Crew> open_crew(const Subject& subject, std::uint32_t streams, Context& c
 std::function<measure::Contestant(WorkerSession&)> asking(const Subject& subject,
                                                           Context& context) {
   return [&subject, &context](WorkerSession& worker) -> measure::Contestant {
-    if (TensorSession* const session = worker.session().tensors())
-      return {.name = subject.artifact.entry,
-              .request = [&subject, session, stop = context.stop()] {
-                return timed_inferences(*session, subject.sample, subject.inferences, stop);
-              }};
+    if (!subject.of_text())
+      return inferring(subject.artifact.entry, worker, subject.sample, subject.inferences,
+                       context.stop());
     return continuation(subject.artifact.entry, worker, {subject.prompt},
                         context.request().goal.workload.new_tokens, context.stop());
   };
@@ -362,7 +359,7 @@ Result<void> time_inferences(LoadOutcome& outcome, const Subject& subject, Worke
   const auto model = read_model(fs::path(subject.artifact.folder) / subject.artifact.entry);
   const auto batching = [&]() -> Result<measure::Batching> {
     if (!model) return model.error();
-    if (model->inputs.empty() || !is_batchable(*model))
+    if (!is_batchable(*model))
       return Error{ErrorCode::unsupported, "the model takes one sample at a time"};
     return best_batch_of(worker, subject.sample, context.stop());
   }();

@@ -1,7 +1,6 @@
 // Models of tensors: inferences of one sample are timed, the outputs for every sample are judged,
 // the original's beside them.
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "measure/tensor_quality.h"
@@ -61,10 +60,7 @@ class SampleExam : public Exam {
 
   measure::Contestant contestant(const std::string& name, WorkerSession& worker, Length,
                                  std::stop_token stop) const override {
-    TensorSession* session = worker.session().tensors();
-    return {.name = name, .request = [this, session, stop] {
-              return timed_inferences(*session, questions_.usual, questions_.inferences, stop);
-            }};
+    return inferring(name, worker, questions_.usual, questions_.inferences, std::move(stop));
   }
   measure::Contestant varied_contestant(const std::string& name, WorkerSession& worker,
                                         std::stop_token stop) const override {

@@ -20,34 +20,24 @@ constexpr std::array kAgreements{"top1_agreement", "box_overlap", "rank_agreemen
 
 // Numbers of the task's output: how much of the first's the second's differ by.
 Difference distance_of(const Metric& noise) {
-  Difference distance{.metric = noise.metric,
-                      .unit = noise.unit,
-                      .second = noise.value,
-                      .interval = noise.interval,
-                      .pairs = noise.samples,
-                      .margin = measure::kSameNoise};
-  distance.finding = measure::judge_distance(noise.value, noise.interval, measure::kSameNoise);
-  distance.reason = str("the energy of the difference is ", number_text(noise.value),
-                        " of that of the first's outputs; up to ", number_text(measure::kSameNoise),
-                        " they count as the same");
-  return distance;
+  return apart(noise, measure::kSameNoise,
+               str("the energy of the difference is ", number_text(noise.value),
+                   " of that of the first's outputs; up to ", number_text(measure::kSameNoise),
+                   " they count as the same"));
 }
 
 Difference agreement_of(const Metric& metric) {
-  Difference agreement{.metric = metric.metric,
-                       .unit = metric.unit,
-                       .second = metric.value,
-                       .interval = metric.interval,
-                       .pairs = metric.samples,
-                       .margin = kAccuracyMargin};
-  const auto missing = [](const Interval& interval) {
-    return Interval{1 - interval.high, 1 - interval.low, interval.confidence};
-  };
-  agreement.finding = measure::judge_distance(
-      1 - metric.value, metric.interval ? std::optional(missing(*metric.interval)) : std::nullopt,
-      kAccuracyMargin);
-  agreement.reason = str("the second agrees with the first to ", number_text(metric.value),
-                         "; from ", 1 - kAccuracyMargin, " on they count as the same");
+  Metric missing = metric;
+  missing.value = 1 - metric.value;
+  if (metric.interval)
+    missing.interval =
+        Interval{1 - metric.interval->high, 1 - metric.interval->low, metric.interval->confidence};
+  Difference agreement =
+      apart(missing, kAccuracyMargin,
+            str("the second agrees with the first to ", number_text(metric.value), "; from ",
+                1 - kAccuracyMargin, " on they count as the same"));
+  agreement.second = metric.value;
+  agreement.interval = metric.interval;
   return agreement;
 }
 
@@ -67,11 +57,9 @@ Difference on_labels(const measure::TensorSamples& samples, const measure::Tenso
   };
   const measure::Estimate ratio =
       measure::bootstrap(samples.score.size(), figure, {.resamples = 1000, .seed = seed});
-  const char* const metric = is_error                   ? "label_error"
-                             : task.kind == "detection" ? "label_overlap"
-                                                        : "label_accuracy";
+  const measure::LabelNames names = measure::label_names(task);
   const auto pairs = static_cast<std::uint32_t>(samples.score.size());
-  return judged(metric, is_error ? "" : "ratio", measure::mean(samples.score_reference),
+  return judged(names.own, names.unit, measure::mean(samples.score_reference),
                 measure::mean(samples.score), {.ratio = ratio.value, .interval = ratio.interval},
                 is_error ? Better::lower : Better::higher,
                 is_error ? margin : std::min(margin, kAccuracyMargin), pairs,
@@ -85,10 +73,7 @@ class SamplePairExam : public PairExam {
 
   measure::Contestant contestant(const std::string& name, WorkerSession& worker,
                                  std::stop_token stop) const override {
-    TensorSession* session = worker.session().tensors();
-    return {.name = name, .request = [this, session, stop = std::move(stop)] {
-              return timed_inferences(*session, usual_, inferences_, stop);
-            }};
+    return inferring(name, worker, usual_, inferences_, std::move(stop));
   }
 
   std::vector<Difference> parts_of_request(const measure::Timing&, double) const override {

@@ -66,16 +66,15 @@ std::vector<Difference> likelihoods(const measure::QualitySamples& samples, doub
   const auto pairs = static_cast<std::uint32_t>(samples.size());
   const measure::Estimate kl = measure::cluster_mean(samples.kl, clusters);
   const bool one_run = clusters.count < 2;
-  Difference distance{.metric = "kl_mean",
-                      .unit = "nats",
-                      .second = kl.value,
-                      .interval = one_run ? std::nullopt : std::optional(kl.interval),
-                      .pairs = pairs,
-                      .margin = measure::kSameKl};
-  distance.finding = measure::judge_distance(kl.value, distance.interval, measure::kSameKl);
-  distance.reason =
-      str("KL from the first's predictions to the second's is ", number_text(kl.value),
-          " nats; up to ", measure::kSameKl, " they count as the same");
+  const Difference distance =
+      apart({.metric = "kl_mean",
+             .unit = "nats",
+             .value = kl.value,
+             .interval = one_run ? std::nullopt : std::optional(kl.interval),
+             .samples = pairs},
+            measure::kSameKl,
+            str("KL from the first's predictions to the second's is ", number_text(kl.value),
+                " nats; up to ", measure::kSameKl, " they count as the same"));
 
   std::vector<double> gains(samples.size());
   std::transform(samples.nll_candidate.begin(), samples.nll_candidate.end(),

@@ -42,14 +42,19 @@ def artifact_digests(folder):
 
 
 def metrics_of(trial):
-    """Metrics of the whole text by name, not of a part of it."""
+    """Metrics of the whole text or of the task's output by name, not of a part."""
     return {metric["metric"]: metric for metric in trial["measurement"]["metrics"]
-            if not {"position_begin", "domain", "sequence"} & set(metric.get("context", {}))}
+            if not {"position_begin", "domain", "sequence", "output"} & set(metric.get("context", {}))}
+
+
+def measured_in(report):
+    """Candidates that could be measured."""
+    return [t for t in report["trials"] if t["role"] == "candidate" and t["status"] == "ok"]
 
 
 def quantised(report):
-    """Artifacts that were made smaller and measured."""
-    return [t for t in report["trials"] if t["role"] == "candidate" and t["status"] == "ok" and not t["recipe"].get("lossless")]
+    """Those of them that were made smaller."""
+    return [t for t in measured_in(report) if not t["recipe"].get("lossless")]
 
 
 def scored_ids(folder, trial):
