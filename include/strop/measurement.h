@@ -93,6 +93,16 @@ struct Conditions {
   bool operator==(const Conditions&) const = default;
 };
 
+// A test of the measuring itself: the same thing twice.
+struct Control {
+  std::string metric;
+  double ratio = 1;
+  Interval interval;
+  std::uint32_t pairs = 0;
+  bool contains_one = false;
+  bool operator==(const Control&) const = default;
+};
+
 struct Measurement {
   std::string artifact_id;
   std::string target_id;
@@ -101,7 +111,8 @@ struct Measurement {
   std::vector<Metric> metrics;
   std::vector<Unmeasured> not_measured;
   std::vector<Ceiling> ceilings;
-  std::string reused_from;  // run id, when taken over from an earlier run
+  std::optional<Control> control;  // the baseline twice, in the rounds that timed this
+  std::string reused_from;         // run id, when taken over from an earlier run
   bool operator==(const Measurement&) const = default;
 };
 

@@ -19,16 +19,6 @@ namespace strop {
 // In pipeline order.
 enum class Stage { none, assess, plan, optimize, measure, gate, report };
 
-// A test of the measuring itself: two runs of the same thing.
-struct Control {
-  std::string metric;
-  double ratio = 1;
-  Interval interval;
-  std::uint32_t pairs = 0;
-  bool contains_one = false;
-  bool operator==(const Control&) const = default;
-};
-
 // One artifact opened by one framework, whichever it was made for: its first few answers against
 // the original's.
 struct CrossCheck {
@@ -71,7 +61,7 @@ struct Milestone {
 };
 
 struct Report {
-  int schema_version = 1;
+  int schema_version = 2;
   std::string run_id;
   std::string tool_version;
   std::string started_at;  // ISO 8601, UTC
@@ -82,9 +72,8 @@ struct Report {
   std::optional<Target> target;
   std::optional<Assessment> assessment;
   std::optional<Plan> plan;
-  std::vector<Trial> trials;  // baseline and quality reference included
-  std::string request;        // what was timed: "256 prompt + 64 new tokens"
-  std::vector<Control> controls;
+  std::vector<Trial> trials;       // baseline and quality reference included
+  std::string request;             // what was timed: "256 prompt + 64 new tokens"
   std::vector<CrossCheck> matrix;  // artifact x framework
   std::optional<Front> front;
   std::vector<GateReport> gates;      // one per measured candidate

@@ -184,10 +184,15 @@ void fields(auto& v, Same<Ceiling> auto& x) {
   v("tokens_per_second", x.tokens_per_second), v("share", x.share), v("interval", x.interval),
       v("binds", x.binds);
 }
+void fields(auto& v, Same<Control> auto& x) {
+  v("metric", x.metric), v("ratio", x.ratio), v("interval", x.interval), v("pairs", x.pairs);
+  v("contains_one", x.contains_one);
+}
 void fields(auto& v, Same<Measurement> auto& x) {
   v("artifact_id", x.artifact_id), v("target_id", x.target_id), v("run_options", x.run_options);
   v("conditions", x.conditions), v("metrics", x.metrics);
-  v("not_measured", x.not_measured), v("ceilings", x.ceilings), v("reused_from", x.reused_from);
+  v("not_measured", x.not_measured), v("ceilings", x.ceilings), v("control", x.control);
+  v("reused_from", x.reused_from);
 }
 void fields(auto& v, Same<Trial> auto& x) {
   v("id", x.id), v("role", x.role), v("recipe", x.recipe), v("run_preset", x.run_preset);
@@ -210,10 +215,6 @@ void fields(auto& v, Same<Gate> auto& x) {
 void fields(auto& v, Same<GateReport> auto& x) {
   v("trial_id", x.trial_id), v("artifact_id", x.artifact_id), v("gates", x.gates),
       v("passed", x.passed);
-}
-void fields(auto& v, Same<Control> auto& x) {
-  v("metric", x.metric), v("ratio", x.ratio), v("interval", x.interval), v("pairs", x.pairs);
-  v("contains_one", x.contains_one);
 }
 void fields(auto& v, Same<CrossCheck> auto& x) {
   v("trial_id", x.trial_id), v("backend", x.backend), v("run_options", x.run_options);
@@ -252,8 +253,8 @@ void fields(auto& v, Same<Report> auto& x) {
       v("finished_stage", x.finished_stage);
   v("goal", x.goal), v("model", x.model), v("target", x.target), v("assessment", x.assessment),
       v("plan", x.plan);
-  v("trials", x.trials), v("request", x.request), v("controls", x.controls), v("matrix", x.matrix),
-      v("front", x.front), v("gates", x.gates), v("milestones", x.milestones);
+  v("trials", x.trials), v("request", x.request), v("matrix", x.matrix), v("front", x.front),
+      v("gates", x.gates), v("milestones", x.milestones);
   v("recommendations", x.recommendations), v("alerts", x.alerts), v("warnings", x.warnings);
 }
 void fields(auto& v, Same<PinnedData> auto& x) {

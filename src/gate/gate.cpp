@@ -24,6 +24,10 @@ RunOptions options_in_force(const Trial& trial) {
   return trial.measurement ? trial.measurement->run_options : RunOptions{};
 }
 
+std::optional<Control> control_of(const Trial& trial) {
+  return trial.measurement ? trial.measurement->control : std::nullopt;
+}
+
 const Metric* metric_of(const Trial& trial, const std::string& name) {
   return trial.measurement ? find(*trial.measurement, name) : nullptr;
 }
@@ -163,18 +167,13 @@ bool straddles(const Observation& seen, Comparison comparison, double threshold)
 }
 
 Doubt doubt_about(const GateRule& rule, const Observation& seen, double threshold,
-                  const std::vector<Control>& controls) {
-  if (rule.needs_control) {
-    if (controls.empty()) return Doubt::no_control;
-    const auto contains_one = [](const Control& control) { return control.contains_one; };
-    if (!std::all_of(controls.begin(), controls.end(), contains_one)) return Doubt::control;
-  }
+                  const std::optional<Control>& control) {
+  if (rule.needs_control && !control) return Doubt::no_control;
+  if (rule.needs_control && !control->contains_one) return Doubt::control;
   // However wide, an interval with nothing of it on the right side is an answer.
   if (misses_entirely(seen, rule.comparison, threshold)) return Doubt::none;
-  const bool trusted = std::all_of(controls.begin(), controls.end(), [&](const Control& control) {
-    return supports(control, seen, rule.comparison, threshold);
-  });
-  if (rule.needs_control && !trusted) return Doubt::control;
+  if (rule.needs_control && !supports(*control, seen, rule.comparison, threshold))
+    return Doubt::control;
   if (straddles(seen, rule.comparison, threshold)) return Doubt::too_close;
   return seen.noisy ? Doubt::noise : Doubt::none;
 }
@@ -231,7 +230,7 @@ std::string sentence(const GateRule& rule, const Observation& seen, double thres
 }
 
 Gate gate_of(const GateRule& rule, const Goal& goal, const Trial& candidate, const Trial& baseline,
-             const std::vector<Control>& controls, const GateRules& rules) {
+             const GateRules& rules) {
   Gate gate{.name = rule.id,
             .metric = rule.metric,
             .comparison = rule.comparison,
@@ -250,7 +249,7 @@ Gate gate_of(const GateRule& rule, const Goal& goal, const Trial& candidate, con
     gate.reason = str(rule.id, " was not measured", why_not_measured(candidate, rule.metric));
     return gate;
   }
-  const Doubt doubt = doubt_about(rule, *seen, *threshold, controls);
+  const Doubt doubt = doubt_about(rule, *seen, *threshold, control_of(candidate));
   gate.observed = seen->value;
   gate.interval = seen->interval;
   gate.baseline = seen->baseline;
@@ -286,7 +285,7 @@ Verdict within_tolerance(const Recipe& recipe, const Metric& distance, const Goa
 }
 
 GateReport judge(const Goal& goal, const Trial& candidate, const Trial& baseline,
-                 const std::vector<Control>& controls, const GateRules& rules) {
+                 const GateRules& rules) {
   GateReport report{.trial_id = candidate.id,
                     .artifact_id = candidate.artifact ? candidate.artifact->id : ""};
   for (const GateRule& general : rules.gates) {
@@ -294,7 +293,7 @@ GateReport judge(const Goal& goal, const Trial& candidate, const Trial& baseline
     if (is_limit(rule.threshold) && !threshold_of(rule.threshold, goal)) continue;
     // Models of other kinds are judged by another ruler, the baseline among them.
     if (rule.threshold == "tolerance" && !metric_of(baseline, rule.metric)) continue;
-    report.gates.push_back(gate_of(rule, goal, candidate, baseline, controls, rules));
+    report.gates.push_back(gate_of(rule, goal, candidate, baseline, rules));
     if (goal.profile == Profile::strict) be_strict(report.gates.back());
   }
   report.passed = std::all_of(report.gates.begin(), report.gates.end(), [](const Gate& gate) {

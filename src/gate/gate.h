@@ -66,10 +66,10 @@ Verdict within_tolerance(const Recipe& recipe, const Metric& distance, const Goa
                          const GateRules& rules, const RunOptions& in_force);
 
 // Pure. A gate passes only if the bad end of the interval meets the threshold; an interval on both
-// sides of it is noisy, as is a timing without a control or whose control failed. Gates of limits
-// that the user did not set are left out, and the tolerance of a metric that the baseline lacks. In
-// the profile strict every gate is required, and noisy and not measured are failures.
+// sides of it is noisy, as is a timing whose rounds had no control or one that failed. Gates of
+// limits that the user did not set are left out, and the tolerance of a metric that the baseline
+// lacks. In the profile strict every gate is required, and noisy and not measured are failures.
 GateReport judge(const Goal& goal, const Trial& candidate, const Trial& baseline,
-                 const std::vector<Control>& controls, const GateRules& rules);
+                 const GateRules& rules);
 
 }  // namespace strop

@@ -149,12 +149,13 @@ Metric speedup_metric(const Timing& timing, std::size_t contestant, const Metric
           .noisy = !timing.clean || relative_half_width(ratio) > timing.target_half_width};
 }
 
-Control control_of(const Timing& timing, const std::string& metric, const Resampling& resampling) {
-  const Estimate ratio = speedup(timing, 1, resampling);
+Control control_of(const Timing& timing, std::size_t contestant, const std::string& metric,
+                   const Resampling& resampling) {
+  const Estimate ratio = speedup(timing, contestant, resampling);
   return {.metric = metric,
           .ratio = ratio.value,
           .interval = ratio.interval,
-          .pairs = static_cast<std::uint32_t>(timing.series[1].requests.size()),
+          .pairs = static_cast<std::uint32_t>(timing.series.at(contestant).requests.size()),
           .contains_one = ratio.interval.low <= 1 && 1 <= ratio.interval.high};
 }
 

@@ -83,8 +83,8 @@ Estimate speedup(const Timing& timing, std::size_t contestant, const Resampling&
 Metric speedup_metric(const Timing& timing, std::size_t contestant, const MetricContext& context,
                       const Resampling& resampling = {});
 
-// The A/A control: a timing of two contestants that are the same thing.
-Control control_of(const Timing& timing, const std::string& metric,
+// The A/A control: this contestant is the same thing as the first.
+Control control_of(const Timing& timing, std::size_t contestant, const std::string& metric,
                    const Resampling& resampling = {});
 
 // request_time, time_to_first_token, inter_token_latency_p50 / p95 / p99 (each only with enough

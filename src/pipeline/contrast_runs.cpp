@@ -104,18 +104,15 @@ std::optional<Interval> ratio_interval(const Metric& first, const Metric& second
   return Interval{ratio * std::exp(-width), ratio * std::exp(width)};
 }
 
-// A run's control speaks for its timings; the wider of both for a ratio of the two.
-std::optional<Interval> control_of(const Run& first, const Run& second) {
-  std::optional<Interval> widest;
-  for (const Run* run : {&first, &second}) {
-    for (const Control& control : run->report.controls) {
-      const bool wider = !widest || std::log(control.interval.high / control.interval.low) >
-                                        std::log(widest->high / widest->low);
-      if (wider || !control.contains_one) widest = control.interval;
-      if (!control.contains_one) return widest;
-    }
-  }
-  return widest;
+double log_width(const Interval& interval) { return std::log(interval.high / interval.low); }
+
+// Of the controls of both timings the one that leaves more doubt; none where either has none.
+std::optional<Interval> control_of(const Measurement& first, const Measurement& second) {
+  const auto &one = first.control, &other = second.control;
+  if (!one || !other) return {};
+  if (one->contains_one != other->contains_one)
+    return one->contains_one ? other->interval : one->interval;
+  return log_width(one->interval) > log_width(other->interval) ? one->interval : other->interval;
 }
 
 // Both so near to the original that how much nearer one of them is says nothing.
@@ -336,7 +333,7 @@ void take(Result<std::optional<Difference>> made, Contrast& contrast,
 
 void add_trial(Contrast& contrast, const Run& first, const Run& second, const Trial& one,
                const Trial& other, double margin) {
-  const auto control = control_of(first, second);
+  const auto control = control_of(*one.measurement, *other.measurement);
   std::vector<Difference> found;
   for (const Compared& compared : kCompared) {
     const auto own =

@@ -21,7 +21,7 @@ Result<void> gate_stage(Report& report, Context& context) {
   report.gates.clear();
   for (const Trial& trial : report.trials) {
     if (trial.role == Role::candidate && trial.status == TrialStatus::ok)
-      report.gates.push_back(judge(report.goal, trial, *baseline, report.controls, rules));
+      report.gates.push_back(judge(report.goal, trial, *baseline, rules));
   }
   for (CrossCheck& cell : report.matrix) {
     const auto trial = std::find_if(report.trials.begin(), report.trials.end(),

@@ -123,10 +123,9 @@ Result<std::uint32_t> next_group_size(std::size_t number, std::size_t remaining,
       });
 }
 
-// Enough for the rounds if nobody is slower than the baseline.
-double timing_seconds(std::size_t trials, const Trial& baseline) {
-  const Metric* request = find(*baseline.measurement, "request_time");
-  return kRounds * static_cast<double>(trials + 1) * (request ? request->value : 1.0);
+// Enough for the rounds if nobody is slower than the baseline, which takes part twice.
+double timing_seconds(std::size_t trials, double request_seconds) {
+  return kRounds * static_cast<double>(trials + 2) * request_seconds;
 }
 
 // Why the backend's times on this machine would say nothing; empty when they do.
@@ -187,25 +186,39 @@ Result<Group> prepare(const std::vector<Trial>& planned, const Exam& exam, const
   return group;
 }
 
+// The baseline, against which all are timed.
+struct Baseline {
+  Trial trial;
+  double request_seconds = 0;  // what one takes, before it is measured in earnest
+  std::vector<Metric> quality;
+};
+
+// What the group's step says of the baseline is kept the first time that it says anything.
 Result<std::vector<Trial>> time_trials(Group group, std::size_t number, double max_seconds,
-                                       const Trial& baseline, const Exam& exam,
-                                       const Report& report, Context& context) {
-  Json inputs{{"group", number}, {"baseline", baseline.artifact->id}, {"trials", Json::array()}};
+                                       Baseline& baseline, const Exam& exam, const Report& report,
+                                       Context& context) {
+  if (group.trials.empty() && is_timed(baseline.trial)) return std::move(group.others);
+  Json inputs{
+      {"group", number}, {"baseline", baseline.trial.artifact->id}, {"trials", Json::array()}};
   for (const Trial& trial : group.trials) inputs["trials"].push_back(trial.id);
   std::vector<std::vector<Metric>> quality;
   for (const Trial& trial : group.trials) quality.push_back(trial.measurement->metrics);
-  if (!group.trials.empty()) {
-    STROP_TRY(group.trials, context.step<std::vector<Trial>>(
-                                Stage::measure, str("speed of group ", number), inputs, [&] {
-                                  return time_group(str(number), baseline, group.trials, exam,
-                                                    max_seconds, report, context);
-                                }));
+  STROP_TRY(
+      std::vector<Trial> timed,
+      context.step<std::vector<Trial>>(Stage::measure, str("speed of group ", number), inputs, [&] {
+        return time_group(str(number), baseline.trial, group.trials, exam, max_seconds, report,
+                          context);
+      }));
+  if (!is_timed(baseline.trial) && is_timed(timed.front())) {
+    baseline.trial = std::move(timed.front());
+    merge(baseline.trial, baseline.quality);
   }
-  for (std::size_t i = 0; i < group.trials.size(); ++i) {
-    if (group.trials[i].status == TrialStatus::ok) merge(group.trials[i], quality[i]);
+  timed.erase(timed.begin());
+  for (std::size_t i = 0; i < timed.size(); ++i) {
+    if (timed[i].status == TrialStatus::ok) merge(timed[i], quality[i]);
   }
-  group.trials.insert(group.trials.end(), group.others.begin(), group.others.end());
-  return group.trials;
+  timed.insert(timed.end(), group.others.begin(), group.others.end());
+  return timed;
 }
 
 bool is_still_noisy(const Trial& trial) {
@@ -237,7 +250,7 @@ Result<std::uint32_t> rounds_of_another_look(const std::vector<Trial>& trials, d
 // id.
 Result<void> look_again(std::vector<Trial>& finished,
                         const std::map<std::string, std::vector<Metric>>& quality,
-                        std::size_t number, const Trial& baseline, const Exam& exam,
+                        std::size_t number, Baseline& baseline, const Exam& exam,
                         const Report& report, Context& context) {
   Group group;
   std::vector<Trial*> places;
@@ -247,7 +260,8 @@ Result<void> look_again(std::vector<Trial>& finished,
     group.trials.push_back(trial);
   }
   if (places.empty()) return {};
-  const double round_seconds = timing_seconds(group.trials.size(), baseline) / kRounds;
+  const double round_seconds =
+      timing_seconds(group.trials.size(), baseline.request_seconds) / kRounds;
   STROP_TRY(const std::uint32_t rounds,
             rounds_of_another_look(group.trials, round_seconds, context));
   if (rounds == 0) return {};
@@ -303,35 +317,21 @@ Result<void> measure_stage(Report& report, Context& context) {
   STROP_TRY(*baseline, with_quality(*baseline, *exam, report, context));
   if (baseline->status == TrialStatus::failed) return no_reference(report, Role::baseline);
   if (!report.target->local) return score_only(report, *exam, context);
-  const std::vector<Metric> baseline_quality = baseline->measurement->metrics;
-  const double quality_seconds = baseline->wall_seconds;
-  const double control_seconds = context.seconds_left() / 10;
-  // One set of requests gives both the control and the baseline's own figures.
-  STROP_TRY(Report timed_baseline,
-            context.step<Report>(Stage::measure, "A/A control",
-                                 {{"baseline", baseline->artifact->id}}, [&]() -> Result<Report> {
-                                   STROP_TRY(Controlled controlled,
-                                             time_control(*baseline, *exam, control_seconds, report,
-                                                          context));
-                                   Report part;
-                                   part.controls = {controlled.control};
-                                   part.trials = {*baseline};
-                                   part.trials.front().measurement = std::move(controlled.baseline);
-                                   return part;
-                                 }));
-  baseline->measurement = std::move(timed_baseline.trials.front().measurement);
-  merge(*baseline, baseline_quality);
-  baseline->status = TrialStatus::ok;
-  report.controls = std::move(timed_baseline.controls);
+  Baseline base{.trial = *baseline, .quality = baseline->measurement->metrics};
+  base.trial.status = TrialStatus::ok;
+  STROP_TRY(base.request_seconds,
+            context.step<double>(Stage::measure, "time of a request",
+                                 {{"baseline", baseline->artifact->id}},
+                                 [&] { return time_one(base.trial, *exam, report, context); }));
 
   std::vector<Trial> candidates, finished;
   for (const Trial& trial : report.trials) {
+    if (&trial == baseline) continue;
     const bool waits = trial.role == Role::candidate && trial.artifact;
     (waits ? candidates : finished).push_back(trial);
   }
-  const Trial base = *baseline;
   // Until one was measured, what the baseline took tells: scoring, and rounds with it beside.
-  double seconds_per_trial = quality_seconds + timing_seconds(1, base);
+  double seconds_per_trial = base.trial.wall_seconds + timing_seconds(1, base.request_seconds);
   auto next = candidates.begin();
   std::map<std::string, std::vector<Metric>> quality;  // by trial id
   std::size_t number = 1;                              // of the group
@@ -345,17 +345,24 @@ Result<void> measure_stage(Report& report, Context& context) {
     const double began = context.seconds_spent();
     STROP_TRY(Group group, prepare(planned, *exam, report, context));
     for (const Trial& trial : group.trials) quality[trial.id] = trial.measurement->metrics;
-    const double seconds = timing_seconds(group.trials.size(), base);
+    const double seconds = timing_seconds(group.trials.size(), base.request_seconds);
     STROP_TRY(const std::vector<Trial> timed,
               time_trials(std::move(group), number, seconds, base, *exam, report, context));
     finished.insert(finished.end(), timed.begin(), timed.end());
     seconds_per_trial = std::max(seconds_per_trial, (context.seconds_spent() - began) / size);
+  }
+  if (!is_timed(base.trial)) {
+    // No candidate was there to be timed, or it failed beside each of them: then by itself.
+    STROP_TRY(const std::vector<Trial> none,
+              time_trials({}, number++, timing_seconds(0, base.request_seconds), base, *exam,
+                          report, context));
   }
   STROP_CHECK(look_again(finished, quality, number, base, *exam, report, context));
   for (; next != candidates.end(); ++next) {
     mark_not_tried(*next, report);
     finished.push_back(*next);
   }
+  finished.insert(finished.begin(), std::move(base.trial));
   report.trials = std::move(finished);
   warn_of_untimed(report);
   warn_of_climate(report);

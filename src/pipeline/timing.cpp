@@ -19,9 +19,6 @@ using measure::Timing;
 // A preset must be this much faster than the default to be chosen: two requests tell no less apart.
 constexpr double kWorthIt = 1.1;
 constexpr std::uint32_t kScreenRounds = 2;
-constexpr double kLeastControlRounds = 5;
-// A third of the narrowest claim that is made of a run's speeds, 8 %.
-constexpr double kControlHalfWidth = 0.027;
 // Narrow enough to tell the gate's twofold speed; the interval is always shown with the ratio.
 constexpr double kGroupHalfWidth = 0.08;
 constexpr const char* kSys = "/sys";
@@ -119,6 +116,52 @@ Measurement measurement_of(const Trial& trial, WorkerSession& worker, const Timi
   return measurement;
 }
 
+// Contestants that took turns: the baseline in front, once more at the end.
+struct Rounds {
+  std::string name;  // of the files with the raw samples
+  Timing timing;
+  std::string path;  // of the series
+  std::array<measure::Climate, 2> climate;
+};
+
+Result<Rounds> play(const std::string& name, std::span<const Contestant> contestants,
+                    double max_seconds, Context& context) {
+  measure::flush_writes(context.store().root());
+  const auto load = measure::machine_load();
+  const measure::Climate before = measure::read_climate(kSys);
+  STROP_TRY(Timing timing,
+            measure::time_rounds(contestants,
+                                 {.target_half_width = kGroupHalfWidth, .max_seconds = max_seconds},
+                                 measure::steady_clock(), load.get(), context.stop()));
+  const measure::Climate after = measure::read_climate(kSys);
+  STROP_TRY(std::string path, write_series(timing, str("timing-", name, ".json"), context));
+  return Rounds{.name = name,
+                .timing = std::move(timing),
+                .path = std::move(path),
+                .climate = {before, after}};
+}
+
+// All that is measured of one contestant once its rounds are over.
+Result<Measurement> figures_of(const Trial& trial, WorkerSession& worker, const Rounds& rounds,
+                               std::size_t index, const Exam& exam, const Report& report,
+                               Context& context) {
+  const Timing& timing = rounds.timing;
+  Measurement measurement =
+      measurement_of(trial, worker, timing, index, rounds.path, exam, rounds.climate, report);
+  measurement.control = measure::control_of(timing, timing.series.size() - 1, "request_time");
+  if (index > 0) {
+    Metric speedup = measure::speedup_metric(timing, index, exam.context());
+    speedup.noisy |= !measurement.control->contains_one ||
+                     !measure::climate_warning(measurement.conditions).empty();
+    speedup.samples_path = rounds.path;
+    measurement.metrics.push_back(std::move(speedup));
+  }
+  STROP_CHECK(add_worker_metrics(measurement, worker, exam,
+                                 str("timing-", rounds.name, "-worker-", index, ".json"), context));
+  STROP_CHECK(add_further_metrics(measurement, trial, worker, exam, context));
+  return measurement;
+}
+
 Trial with_preset(const Trial& trial, const RunPreset& preset) {
   Trial tried = trial;
   tried.run_preset = preset.name;
@@ -181,6 +224,31 @@ Result<Timing> screening_of(Field& field, const Exam& exam, Context& context,
   return Timing{};
 }
 
+// Those of a group that can be timed, in its order.
+struct Alive {
+  std::vector<Trial*> trials;
+  std::vector<std::unique_ptr<WorkerSession>> workers;  // of each
+  void take_out(std::size_t number) {
+    trials.erase(trials.begin() + static_cast<std::ptrdiff_t>(number));
+    workers.erase(workers.begin() + static_cast<std::ptrdiff_t>(number));
+  }
+};
+
+Result<Alive> opened_of(std::vector<Trial>& trials, const Report& report, Context& context) {
+  Alive alive;
+  for (Trial& trial : trials) {
+    auto worker = open(trial, report, context);
+    if (!worker) {
+      if (ends_the_run(worker.error())) return std::move(worker).error();
+      mark_failed(trial, worker.error());
+      continue;
+    }
+    alive.trials.push_back(&trial);
+    alive.workers.push_back(*std::move(worker));
+  }
+  return alive;
+}
+
 // ratio: how many times as fast the chosen one was.
 std::string why_screened_out(const std::string& chosen, double ratio) {
   std::ostringstream reason;
@@ -195,8 +263,13 @@ std::string why_screened_out(const std::string& chosen, double ratio) {
 
 }  // namespace
 
+bool is_timed(const Trial& trial) {
+  return trial.measurement && find(*trial.measurement, "request_time");
+}
+
 Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>& presets,
                                 const Exam& exam, const Report& report, Context& context) {
+  if (presets.size() == 1) return Screened{with_preset(trial, presets.front()), {}};
   Screened result;
   STROP_TRY(Field field, opened(trial, presets, report, context, result.others));
   STROP_TRY(const Timing timing, screening_of(field, exam, context, result.others));
@@ -236,100 +309,65 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
   return result;
 }
 
-Result<Controlled> time_control(const Trial& baseline, const Exam& exam, double max_seconds,
-                                const Report& report, Context& context) {
-  STROP_TRY(const auto first, open(baseline, report, context));
-  STROP_TRY(const auto second, open(baseline, report, context));
-  measure::flush_writes(context.store().root());
-  const auto load = measure::machine_load();
-  const std::vector<Contestant> contestants{
-      exam.contestant("baseline", *first, Exam::Length::full, context.stop()),
-      exam.contestant("baseline again", *second, Exam::Length::full, context.stop())};
-  // However little of the budget is left, a control needs a few rounds; one request tells what they
-  // take.
-  STROP_TRY(const measure::Request once, contestants.front().request());
-  const double least_seconds = kLeastControlRounds * 2 * measure::request_seconds(once);
-  const measure::TimingOptions options{.target_half_width = kControlHalfWidth,
-                                       .max_seconds = std::max(max_seconds, least_seconds)};
-  const measure::Climate before = measure::read_climate(kSys);
-  STROP_TRY(const Timing timing, measure::time_rounds(contestants, options, measure::steady_clock(),
-                                                      load.get(), context.stop()));
-  const std::array climate{before, measure::read_climate(kSys)};
-  STROP_TRY(const std::string path, write_series(timing, "control.json", context));
-  Controlled result{
-      .control = measure::control_of(timing, "request_time"),
-      .baseline = measurement_of(baseline, *first, timing, 0, path, exam, climate, report)};
-  STROP_CHECK(add_worker_metrics(result.baseline, *first, exam, "control-worker.json", context));
-  STROP_CHECK(add_further_metrics(result.baseline, baseline, *first, exam, context));
-  return result;
+Result<double> time_one(const Trial& baseline, const Exam& exam, const Report& report,
+                        Context& context) {
+  STROP_TRY(const auto worker, open(baseline, report, context));
+  const Contestant asked = exam.contestant("baseline", *worker, Exam::Length::full, context.stop());
+  STROP_CHECK(asked.request());  // warms up
+  STROP_TRY(const measure::Request request, asked.request());
+  return measure::request_seconds(request);
 }
 
 Result<std::vector<Trial>> time_group(const std::string& name, const Trial& baseline,
                                       std::vector<Trial> trials, const Exam& exam,
                                       double max_seconds, const Report& report, Context& context) {
   const Stopwatch watch;
-  STROP_TRY(const auto base, open(baseline, report, context));
-  std::vector<std::unique_ptr<WorkerSession>> workers;
-  std::vector<std::size_t> timed;  // indices of trials, in the order of the workers
-  for (std::size_t i = 0; i < trials.size(); ++i) {
-    auto worker = open(trials[i], report, context);
-    if (!worker) {
-      if (ends_the_run(worker.error())) return std::move(worker).error();
-      mark_failed(trials[i], worker.error());
-      continue;
-    }
-    workers.push_back(*std::move(worker));
-    timed.push_back(i);
-  }
-  while (!timed.empty()) {
+  const bool wants_baseline = !is_timed(baseline);
+  Trial base = baseline;
+  STROP_TRY(const auto first, open(baseline, report, context));
+  STROP_TRY(const auto again, open(baseline, report, context));
+  STROP_TRY(Alive alive, opened_of(trials, report, context));
+  while (wants_baseline || !alive.trials.empty()) {
     std::optional<std::size_t> asked;
-    std::vector<Contestant> contestants{
-        watched(exam.contestant("baseline", *base, Exam::Length::full, context.stop()), {}, asked)};
-    for (std::size_t k = 0; k < timed.size(); ++k)
-      contestants.push_back(watched(
-          exam.contestant(label(trials[timed[k]]), *workers[k], Exam::Length::full, context.stop()),
-          k, asked));
-    measure::flush_writes(context.store().root());
-    const auto load = measure::machine_load();
-    const measure::Climate before = measure::read_climate(kSys);
-    const auto timing = measure::time_rounds(
-        contestants, {.target_half_width = kGroupHalfWidth, .max_seconds = max_seconds},
-        measure::steady_clock(), load.get(), context.stop());
-    if (!timing && ends_the_run(timing.error())) return timing.error();
-    if (!timing && !asked) {
+    const auto contestant = [&](const std::string& who, WorkerSession& worker,
+                                std::optional<std::size_t> number) {
+      return watched(exam.contestant(who, worker, Exam::Length::full, context.stop()), number,
+                     asked);
+    };
+    // The control's two are as far from each other in a round as any two are.
+    std::vector<Contestant> contestants{contestant("baseline", *first, {})};
+    for (std::size_t k = 0; k < alive.trials.size(); ++k)
+      contestants.push_back(contestant(label(*alive.trials[k]), *alive.workers[k], k));
+    contestants.push_back(contestant("baseline again", *again, {}));
+    const auto rounds = play(name, contestants, max_seconds, context);
+    if (!rounds && (ends_the_run(rounds.error()) || (!asked && alive.trials.empty())))
+      return rounds.error();
+    if (!rounds && !asked) {
       // The baseline failed this time: what was scored stays, without a speed.
-      for (std::size_t index : timed) {
-        trials[index].status = TrialStatus::not_tried;
-        trials[index].reason = str("the baseline failed beside it: ", timing.error().message);
+      for (Trial* trial : alive.trials) {
+        trial->status = TrialStatus::not_tried;
+        trial->reason = str("the baseline failed beside it: ", rounds.error().message);
       }
-      return trials;
+      break;
     }
-    if (!timing) {
-      mark_failed(trials[timed[*asked]], timing.error());
-      workers.erase(workers.begin() + static_cast<std::ptrdiff_t>(*asked));
-      timed.erase(timed.begin() + static_cast<std::ptrdiff_t>(*asked));
+    if (!rounds) {
+      mark_failed(*alive.trials[*asked], rounds.error());
+      alive.take_out(*asked);
       continue;
     }
-    const std::array climate{before, measure::read_climate(kSys)};
-    STROP_TRY(const std::string path,
-              write_series(*timing, str("timing-", name, ".json"), context));
-    for (std::size_t k = 0; k < timed.size(); ++k) {
-      Trial& trial = trials[timed[k]];
-      Measurement measured =
-          measurement_of(trial, *workers[k], *timing, k + 1, path, exam, climate, report);
-      Metric speedup = measure::speedup_metric(*timing, k + 1, exam.context());
-      speedup.noisy |= !measure::climate_warning(measured.conditions).empty();
-      speedup.samples_path = path;
-      measured.metrics.push_back(std::move(speedup));
-      STROP_CHECK(add_worker_metrics(measured, *workers[k], exam,
-                                     str("timing-", name, "-worker-", k + 1, ".json"), context));
-      STROP_CHECK(add_further_metrics(measured, trial, *workers[k], exam, context));
-      trial.measurement = std::move(measured);
+    if (wants_baseline) {
+      STROP_TRY(base.measurement, figures_of(base, *first, *rounds, 0, exam, report, context));
+    }
+    for (std::size_t k = 0; k < alive.trials.size(); ++k) {
+      Trial& trial = *alive.trials[k];
+      STROP_TRY(trial.measurement,
+                figures_of(trial, *alive.workers[k], *rounds, k + 1, exam, report, context));
       trial.status = TrialStatus::ok;
-      trial.wall_seconds += watch.seconds() / static_cast<double>(timed.size());
+      trial.wall_seconds += watch.seconds() / static_cast<double>(alive.trials.size());
     }
     break;
   }
+  trials.insert(trials.begin(), std::move(base));
   return trials;
 }
 

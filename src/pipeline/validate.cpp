@@ -390,7 +390,7 @@ Trial* next_to_validate(Report& report, const GateRules& rules, const std::set<s
   for (const Trial& trial : report.trials)
     if (trial.role == Role::candidate && trial.status == TrialStatus::ok &&
         !done.contains(trial.id))
-      judged.push_back(judge(report.goal, trial, *baseline, report.controls, known));
+      judged.push_back(judge(report.goal, trial, *baseline, known));
   const Front front = recommend({}, report.trials, judged, report.goal, *report.model);
   const auto best =
       std::find_if(report.trials.begin(), report.trials.end(),
@@ -403,7 +403,7 @@ bool passes_validation(const Trial& trial, const Report& report, const GateRules
   std::erase_if(own.gates, [](const GateRule& rule) { return !is_validation(rule.metric); });
   const auto baseline = std::find_if(report.trials.begin(), report.trials.end(),
                                      [](const Trial& one) { return one.role == Role::baseline; });
-  return judge(report.goal, trial, *baseline, report.controls, own).passed;
+  return judge(report.goal, trial, *baseline, own).passed;
 }
 
 }  // namespace

@@ -370,14 +370,15 @@ Html conditions_table(const Summary& summary) {
                                element("thead", element("tr", head)) + element("tbody", rows)));
 }
 
-Html controls_list(const Report& report) {
+Html controls_list(const Summary& summary) {
   std::vector<std::string> items;
-  for (const Control& control : report.controls)
-    items.push_back(str(
-        "A/A control of ", control.metric, ": ",
-        full_text({control.ratio, control.interval, {}, false}), " from ", control.pairs,
-        " pairs, ",
-        control.contains_one ? "contains 1" : "does NOT contain 1: no speed here can be trusted"));
+  for (const auto& [control, timed] : summary.controls)
+    items.push_back(
+        str("A/A control of ", control.metric, timed.empty() ? "" : " in the rounds of " + timed,
+            ": ", full_text({control.ratio, control.interval, {}, false}), " from ", control.pairs,
+            " pairs, ",
+            control.contains_one ? "contains 1"
+                                 : "does NOT contain 1: no speed of theirs can be trusted"));
   if (items.empty())
     items.push_back(
         "No A/A control was run: speeds are not checked against the noise of the machine.");
@@ -655,7 +656,7 @@ Html setbacks_section(const Summary& summary) {
 }
 
 Html conditions_section(const Report& report, const Summary& summary) {
-  Html out = element("h3", "Control") + controls_list(report);
+  Html out = element("h3", "Control") + controls_list(summary);
   if (!report.warnings.empty()) out += element("h3", "Warnings") + list(report.warnings);
   const Html table = conditions_table(summary);
   if (!table.empty()) out += element("h3", "Per artifact") + table;

@@ -149,6 +149,21 @@ std::string plain_number(double value, int significant = 6) {
   return text;
 }
 
+// Those of the same rounds have the same control.
+std::vector<ControlRow> controls_of(const std::vector<Row>& rows) {
+  std::vector<ControlRow> out;
+  for (const Row& row : rows) {
+    if (!row.trial->measurement || !row.trial->measurement->control) continue;
+    const Control& control = *row.trial->measurement->control;
+    auto found = std::find_if(out.begin(), out.end(),
+                              [&](const ControlRow& known) { return known.control == control; });
+    if (found == out.end()) found = out.insert(out.end(), {control, {}});
+    if (row.trial->role != Role::candidate) continue;
+    found->timed += (found->timed.empty() ? "" : ", ") + trial_text(*row.trial);
+  }
+  return out;
+}
+
 }  // namespace
 
 Summary summarise(const Report& report) {
@@ -168,6 +183,7 @@ Summary summarise(const Report& report) {
     if (row.trial->role == Role::baseline) out.baseline = row.trial;
     if (row.recommended) out.recommended = &row;
   }
+  out.controls = controls_of(out.rows);
   out.failed = setbacks(report, TrialStatus::failed);
   out.dominated = setbacks(report, TrialStatus::dominated);
   out.infeasible = setbacks(report, TrialStatus::infeasible);

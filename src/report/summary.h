@@ -28,6 +28,12 @@ struct Setback {
   std::string reason;
 };
 
+// One A/A control and the artifacts that its rounds timed.
+struct ControlRow {
+  Control control;
+  std::string timed;  // "llama_cpp q8_0, openvino int8"; the baseline, which is in all, left out
+};
+
 struct Summary {
   Summary() = default;
   Summary(Summary&&) = default;  // a copy's `recommended` would point into the original
@@ -43,6 +49,7 @@ struct Summary {
   const Row* recommended = nullptr;  // into rows
   std::vector<Setback> failed, dominated, infeasible, not_tried;
   std::vector<std::string> not_measured;
+  std::vector<ControlRow> controls;
 };
 
 Summary summarise(const Report& report);

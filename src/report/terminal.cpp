@@ -322,14 +322,33 @@ std::string control_text(const Control& control) {
              control.contains_one ? "contains 1" : "does NOT contain 1");
 }
 
-void write_controls(Writer& writer, const Report& report) {
+bool is_wider(const ControlRow& one, const ControlRow& other) {
+  const auto width = [](const Interval& interval) { return interval.high - interval.low; };
+  return width(one.control.interval) > width(other.control.interval);
+}
+
+// Those that failed, each with the artifacts whose speeds it makes doubtful; of the others the one
+// that leaves most doubt.
+void write_controls(Writer& writer, const Summary& summary) {
   std::string label = "Control";
-  for (const Control& control : report.controls) {
-    writer.field(label, control_text(control), Paint::bold,
-                 control.contains_one ? Paint::plain : Paint::bad);
+  std::vector<ControlRow> good;
+  for (const ControlRow& row : summary.controls) {
+    if (row.control.contains_one) {
+      good.push_back(row);
+      continue;
+    }
+    writer.field(label, str(control_text(row.control), ", beside ", row.timed), Paint::bold,
+                 Paint::bad);
     label.clear();
   }
-  if (report.controls.empty())
+  if (!good.empty()) {
+    const auto widest = std::min_element(good.begin(), good.end(), is_wider);
+    writer.field(label,
+                 str(control_text(widest->control),
+                     good.size() > 1 ? str(", the widest of ", good.size()) : ""),
+                 Paint::bold, Paint::plain);
+  }
+  if (summary.controls.empty())
     writer.field(label, "none run: speeds have no A/A check", Paint::bold, Paint::warn);
 }
 
@@ -459,7 +478,7 @@ std::string terminal_table(const Report& report, const TerminalStyle& style) {
   if (!summary.not_measured.empty())
     writer.field("Not measured", list_text(summary.not_measured, ", "));
   write_matrix(writer, report);
-  write_controls(writer, report);
+  write_controls(writer, summary);
   write_confinement(writer, summary);
   for (const std::string& warning : report.warnings) writer.field("Warning", warning, Paint::warn);
   return writer.take();

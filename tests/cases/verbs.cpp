@@ -90,6 +90,18 @@ Metric metric_of(const std::string& name, const Json& given) {
   return metric;
 }
 
+// Of [low, high].
+std::optional<Control> control_of(const Json& given) {
+  if (given.is_null()) return {};
+  const double low = given.at(0);
+  const double high = given.at(1);
+  return Control{.metric = "request_time",
+                 .ratio = (low + high) / 2,
+                 .interval = {low, high},
+                 .pairs = 20,
+                 .contains_one = low <= 1 && 1 <= high};
+}
+
 // {"bytes": 100, "metrics": {"accuracy": 0.99}, "source_grid": "q4_1"}
 Trial trial_of(const std::string& id, const Json& given) {
   Trial trial{.id = id, .role = id == "baseline" ? Role::baseline : Role::candidate};
@@ -103,27 +115,14 @@ Trial trial_of(const std::string& id, const Json& given) {
   return trial;
 }
 
-std::vector<Control> controls_of(const Json& given) {
-  std::vector<Control> controls;
-  const Json intervals = given.value("controls", Json::array());
-  for (const Json& interval : intervals) {
-    const double low = interval.at(0);
-    const double high = interval.at(1);
-    controls.push_back({.metric = "request_time",
-                        .ratio = (low + high) / 2,
-                        .interval = {low, high},
-                        .pairs = 20,
-                        .contains_one = low <= 1 && 1 <= high});
-  }
-  return controls;
-}
-
 Result<GateReport> judged(const Json& given, const Trial& candidate,
                           const std::filesystem::path& share) {
   STROP_TRY(const Goal goal, part<Goal>(given, "goal"));
   STROP_TRY(const GateRules rules, load_gate_rules(share / "plan/gates.json"));
   const Trial baseline = trial_of("baseline", given.at("trials").at("baseline"));
-  return judge(goal, candidate, baseline, controls_of(given), rules);
+  Trial controlled = candidate;
+  controlled.measurement->control = control_of(given.value("control", Json()));
+  return judge(goal, controlled, baseline, rules);
 }
 
 Result<Json> run_gate(const Json& given, const std::filesystem::path& share) {

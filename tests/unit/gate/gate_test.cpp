@@ -36,9 +36,10 @@ const Gate* gate(const GateReport& report, const std::string& name) {
 
 const Control kSame{.metric = "request_time", .interval = {0.99, 1.01}, .contains_one = true};
 
-GateReport judged(const Trial& candidate, const Goal& goal = {},
-                  const std::vector<Control>& controls = {kSame}) {
-  return judge(goal, candidate, kBaseline, controls, rules());
+GateReport judged(Trial candidate, const Goal& goal = {},
+                  const std::optional<Control>& control = kSame) {
+  if (candidate.measurement) candidate.measurement->control = control;
+  return judge(goal, candidate, kBaseline, rules());
 }
 
 Verdict accuracy_verdict(double value, std::optional<Interval> interval = {}) {
@@ -159,19 +160,20 @@ TEST_CASE("a failed control makes the speed noisy, not the rest") {
   const Trial fast = trial({metric("speedup", 3, Interval{2.9, 3.1}), metric("accuracy", 1)});
   const auto report = judged(
       fast, {},
-      {{.metric = "request_time", .ratio = 1.2, .interval = {1.1, 1.3}, .contains_one = false}});
+      Control{
+          .metric = "request_time", .ratio = 1.2, .interval = {1.1, 1.3}, .contains_one = false});
   CHECK(gate(report, "speed")->verdict == Verdict::noisy);
   CHECK(gate(report, "accuracy")->verdict == Verdict::pass);
 }
 
 TEST_CASE("a control that is missing or too wide for the claim makes the speed noisy") {
   const Trial fast = trial({metric("speedup", 3, Interval{2.9, 3.1})});
-  CHECK(gate(judged(fast, {}, {}), "speed")->verdict == Verdict::noisy);
+  CHECK(gate(judged(fast, {}, std::nullopt), "speed")->verdict == Verdict::noisy);
   Control wide = kSame;
   wide.interval = {0.3, 1.7};  // a third of the 1.9 that the interval's low end claims is 0.63
-  CHECK(gate(judged(fast, {}, {wide}), "speed")->verdict == Verdict::noisy);
+  CHECK(gate(judged(fast, {}, wide), "speed")->verdict == Verdict::noisy);
   wide.interval = {0.4, 1.6};
-  CHECK(gate(judged(fast, {}, {wide}), "speed")->verdict == Verdict::pass);
+  CHECK(gate(judged(fast, {}, wide), "speed")->verdict == Verdict::pass);
 }
 
 TEST_CASE("whatever the control, a lower threshold never has a worse verdict") {
@@ -183,7 +185,7 @@ TEST_CASE("whatever the control, a lower threshold never has a worse verdict") {
     for (double threshold = 0.5; threshold < 3; threshold += 0.05) {
       Goal goal;
       goal.thresholds.speedup = threshold;
-      const bool passes = gate(judged(fast, goal, {control}), "speed")->verdict == Verdict::pass;
+      const bool passes = gate(judged(fast, goal, control), "speed")->verdict == Verdict::pass;
       CHECK_FALSE_MESSAGE((passes && !passed), half_width, " at ", threshold);
       passed = passes;
     }
@@ -202,9 +204,9 @@ TEST_CASE("a noisy metric whose whole interval misses is a failure") {
   CHECK(gate(judged(trial({noisy})), "speed")->verdict == Verdict::fail);
   Control wide = kSame;
   wide.interval = {0.6, 1.4};
-  CHECK(gate(judged(trial({noisy}), {}, {wide}), "speed")->verdict == Verdict::fail);
+  CHECK(gate(judged(trial({noisy}), {}, wide), "speed")->verdict == Verdict::fail);
   wide.contains_one = false;
-  CHECK(gate(judged(trial({noisy}), {}, {wide}), "speed")->verdict == Verdict::noisy);
+  CHECK(gate(judged(trial({noisy}), {}, wide), "speed")->verdict == Verdict::noisy);
   noisy.interval = Interval{2.1, 3.9};
   CHECK(gate(judged(trial({noisy})), "speed")->verdict == Verdict::noisy);
 }
@@ -277,7 +279,8 @@ TEST_CASE("models of tensors are judged by their own metrics, under the same nam
     Trial made = trial(std::move(metrics));
     made.recipe.bits_per_weight = bits;
     made.measurement->run_options = in_force;
-    return judge(goal, made, baseline, {kSame}, rules());
+    made.measurement->control = kSame;
+    return judge(goal, made, baseline, rules());
   };
   const auto conversion = [&](double bits, double noise, const RunOptions& in_force = {}) {
     const GateReport report = judged_by(bits, {metric("noise_ratio", noise)}, {}, in_force);

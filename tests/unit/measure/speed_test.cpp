@@ -270,11 +270,11 @@ TEST_CASE("a contestant's error, impossible times and a stop end the timing") {
 TEST_CASE("a control is a ratio of the same thing") {
   Machine machine(4);
   machine.noise = 0.005;
-  const Control control = control_of(played(machine, 1, 1), "request_time");
+  const Control control = control_of(played(machine, 1, 1), 1, "request_time");
   CHECK(control.metric == "request_time");
   CHECK(control.contains_one);
   CHECK(control.pairs >= kOptions.min_rounds);
-  CHECK_FALSE(control_of(played(machine, 1.1, 1), "request_time").contains_one);
+  CHECK_FALSE(control_of(played(machine, 1.1, 1), 1, "request_time").contains_one);
 }
 
 TEST_CASE("metrics of regular requests are those computed by hand") {

@@ -27,11 +27,11 @@ std::string run_of(const test::TemporaryFolder& folder, const std::string& name,
   trial.recipe.backend = "llama_cpp";
   trial.recipe.name = "q8_0";
   trial.measurement.emplace().metrics = metrics;
+  trial.measurement->control = Control{.metric = "request_time",
+                                       .interval = Interval{0.999, 1.001},
+                                       .pairs = 20,
+                                       .contains_one = true};
   report.trials = {trial};
-  report.controls = {{.metric = "request_time",
-                      .interval = Interval{0.999, 1.001},
-                      .pairs = 20,
-                      .contains_one = true}};
   folder.write(name + "/report.json", to_json(report));
   return (folder.path() / name).string();
 }

@@ -156,6 +156,11 @@ std::vector<Trial> trials() {
                                 "slower than flash_q8 with the same artifact"));
   out.push_back(dominated_trial("llama_cpp", "q8_0", 146, "no_flash",
                                 "slower than flash_q8 with the same artifact"));
+  // Two groups of rounds: the last artifact was timed by itself.
+  for (Trial& timed : out)
+    if (timed.measurement && timed.status == TrialStatus::ok)
+      timed.measurement->control = Control{"request_time", 1.002, {0.991, 1.012, 0.95}, 12, true};
+  out[6].measurement->control = Control{"request_time", 0.999, {0.996, 1.003, 0.95}, 16, true};
   for (Metric& part : out[6].measurement->metrics)
     if (part.metric == "time_to_first_token") part.noisy = true;
   return out;
@@ -266,7 +271,6 @@ Report report() {
   out.assessment = assessment;
   out.plan = plan();
   out.trials = trials();
-  out.controls = {{"request_time", 1.002, {0.991, 1.012, 0.95}, 12, true}};
   out.front = front(out.trials);
   out.gates = {gates(out.trials[2], 0.9968, 2.09, 0.62), gates(out.trials[3], 0.931, 1.05, 0.44),
                gates(out.trials[4], 0.781, 2.54, 0.41), gates(out.trials[5], 0.9991, 0.82, 1.55),

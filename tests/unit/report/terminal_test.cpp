@@ -100,7 +100,7 @@ TEST_CASE("what led to no row is told with its reason, presets in one line") {
 
 TEST_CASE("control, confinement and the unquantised comparison are always there") {
   const std::string text = terminal_table(sample::report(), {100, false, false});
-  CHECK(has(text, "A/A request_time 1.00 (0.99-1.01), 12 pairs, contains 1"));
+  CHECK(has(text, "A/A request_time 1.00 (0.99-1.01), 12 pairs, contains 1, the widest of 2"));
   CHECK(has(text, "no network, read-only file system, seccomp"));
   CHECK(has(text, "against the fastest unquantised artifact, llama_cpp bf16"));
 }
