@@ -120,6 +120,21 @@ void Context::tell(Event event) {
   observer_.on(event);
 }
 
+const Json* Context::finished(const std::string& key) const {
+  if (journal_) {
+    const JournalRecord* done = journal_->find(key);
+    return done ? &done->value : nullptr;
+  }
+  const auto made = made_.find(key);
+  return made == made_.end() ? nullptr : &made->second;
+}
+
+Result<void> Context::record(JournalRecord step) {
+  if (journal_) return journal_->append(std::move(step));
+  made_.insert_or_assign(std::move(step.key), std::move(step.value));
+  return {};
+}
+
 Error Context::cancelled() {
   return Error{.code = ErrorCode::cancelled,
                .message = "interrupted",

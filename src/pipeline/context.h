@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -73,15 +74,13 @@ class Context {
   }
 
   // The value of a step: from the journal when a step with this name and these inputs is finished
-  // there, else made by `work` and recorded. A failure is not recorded, so it is tried again by the
-  // next run.
+  // there (without a journal, in this process), else made by `work` and recorded. A failure is not
+  // recorded, so it is tried again by the next run.
   template <class T>
   Result<T> step(Stage stage, const std::string& name, const Json& inputs,
                  const std::function<Result<T>()>& work) {
     const std::string key = id_of({{"step", name}, {"inputs", inputs}});
-    if (journal_) {
-      if (const JournalRecord* done = journal_->find(key)) return decode<T>(done->value, name);
-    }
+    if (const Json* made = finished(key)) return decode<T>(*made, name);
     if (stop_.stop_requested()) return cancelled();
     tell({.kind = Event::Kind::work, .stage = stage, .subject = name});
     const Stopwatch watch;
@@ -93,21 +92,23 @@ class Context {
             .text = value.error().message});
       return value;
     }
-    if (journal_)
-      STROP_CHECK(journal_->append(
-          {.key = key, .name = name, .seconds = watch.seconds(), .value = encode(*value)}));
+    STROP_CHECK(
+        record({.key = key, .name = name, .seconds = watch.seconds(), .value = encode(*value)}));
     tell({.kind = Event::Kind::done, .stage = stage, .subject = name, .fraction = 1});
     return value;
   }
 
  private:
   static Error cancelled();
+  const Json* finished(const std::string& key) const;  // null: no such step is
+  Result<void> record(JournalRecord step);
 
   const RunRequest& request_;
   Observer& observer_;
   std::stop_token stop_;
   Store store_;
   std::optional<Journal> journal_;
+  std::map<std::string, Json> made_;  // by key, where there is no journal
   Places places_;
   Stopwatch watch_;
   double spent_before_ = 0;
