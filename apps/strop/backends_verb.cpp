@@ -20,8 +20,13 @@ std::string state_of(const BackendInfo& info) {
                                      : str("cannot run here: ", reason);
 }
 
-int backends_verb(bool confine) {
-  for (const BackendInfo& info : backends(confine)) {
+int backends_verb(bool confine, bool json) {
+  const std::vector<BackendInfo> all = backends(confine);
+  if (json) {
+    std::cout << to_json(all) << "\n";
+    return all_passed;
+  }
+  for (const BackendInfo& info : all) {
     std::cout << info.name << (info.version.empty() ? "" : " " + info.version) << ": "
               << state_of(info) << "\n";
     for (const Device& device : info.devices) std::cout << "  device " << device.name << "\n";
@@ -36,8 +41,10 @@ void add_backends_verb(CLI::App& program, int& code) {
   CLI::App* verb =
       program.add_subcommand("backends", "Every engine's worker, and whether it can run here");
   const auto confine = std::make_shared<bool>(true);
+  const auto json = std::make_shared<bool>(false);
   verb->add_flag("!--no-confine", *confine, "Ask them without confinement");
-  verb->callback([&code, confine] { code = backends_verb(*confine); });
+  verb->add_flag("--json", *json, "JSON: name, version, devices, notes, and why one cannot run");
+  verb->callback([&code, confine, json] { code = backends_verb(*confine, *json); });
 }
 
 }  // namespace strop::cli

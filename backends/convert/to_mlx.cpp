@@ -289,7 +289,7 @@ Result<std::string> config_text(const fs::path& folder, const MlxOptions& option
   if (source.config.rope_scaling && config.contains("rope_parameters"))
     config["rope_scaling"] = config["rope_parameters"];
   config.erase("_name_or_path");
-  return config.dump(4) + "\n";
+  return text_of(config, 4) + "\n";
 }
 
 std::vector<std::string> notes_of(const std::vector<Stored>& tensors, const MlxOptions& options) {
@@ -385,7 +385,7 @@ Result<MlxFolder> huggingface_to_mlx(const fs::path& folder, const MlxOptions& o
   }
   const Json index{{"metadata", {{"total_size", bytes}, {"total_parameters", parameters}}},
                    {"weight_map", places}};
-  STROP_CHECK(write_whole(workspace.dir / kIndex, index.dump(4) + "\n"));
+  STROP_CHECK(write_whole(workspace.dir / kIndex, text_of(index, 4) + "\n"));
   STROP_CHECK(write_vocabulary(source, folder, workspace.dir / "vocab.gguf"));
   STROP_CHECK(write_whole(workspace.dir / "config.json", config));
   made.files.insert(made.files.end(), {kIndex, "vocab.gguf"});

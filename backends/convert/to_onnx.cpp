@@ -442,7 +442,7 @@ Result<void> huggingface_to_onnx(const fs::path& folder, OnnxOptions options,
   STROP_CHECK(DecoderGraph(writer, source, options, workspace).write());
   STROP_CHECK(writer.finish());
   STROP_CHECK(
-      write_whole(workspace.dir / "genai_config.json", genai_config(source).dump(2) + "\n"));
+      write_whole(workspace.dir / "genai_config.json", text_of(genai_config(source), 2) + "\n"));
   return write_vocabulary(source, folder, workspace.dir / "vocab.gguf");
 }
 

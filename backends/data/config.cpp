@@ -11,12 +11,12 @@ constexpr std::uint32_t kMaxSize = 8192;
 constexpr std::size_t kMaxClasses = 1u << 20;
 
 Error refuse(const std::string& field, const std::string& rule, const Json& value) {
-  const std::string shown = value.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 80);
+  const std::string got = shown(value);
   return Error{.code = ErrorCode::invalid_input,
-               .message = str("[data] data.json: ", field, " ", rule, ", but is ", shown),
+               .message = str("[data] data.json: ", field, " ", rule, ", but is ", got),
                .hint = "docs/data.md lists the fields.",
                .field = field,
-               .value = shown};
+               .value = got};
 }
 
 // One object of the file. Every field is asked for once; end() refuses those that nobody knows.
@@ -204,7 +204,7 @@ Result<std::uint32_t> settle_side(std::int64_t stated, std::optional<std::uint32
   return asked ? *asked : static_cast<std::uint32_t>(stated);
 }
 
-std::string number(float value) { return Json(value).dump(); }
+std::string number(float value) { return text_of(value); }
 std::string numbers(const std::vector<float>& values) {
   std::string text;
   for (const float value : values) text += (text.empty() ? "" : ", ") + number(value);

@@ -171,7 +171,7 @@ Result<Labels> read_labels_json(std::string_view text, const std::vector<std::st
     return refuse(what, "the file", "must be an object of labels by file", "none");
   const Words words(classes);
   const auto word = [](const Json& value) {
-    return value.is_string() ? value.get<std::string>() : value.is_number() ? value.dump() : "";
+    return value.is_string() ? value.get<std::string>() : value.is_number() ? text_of(value) : "";
   };
   Labels labels;
   for (const std::string& name : wanted) {
@@ -190,7 +190,7 @@ Result<Labels> read_labels_json(std::string_view text, const std::vector<std::st
       if (!index || !box.is_array() || box.size() != 4 ||
           !std::all_of(box.begin(), box.end(), is_number))
         return refuse(where, "box", "must be {\"label\": CLASS, \"box\": [x1, y1, x2, y2]}",
-                      one.dump(-1, ' ', true, Json::error_handler_t::replace));
+                      shown(one));
       STROP_CHECK(add_box(label,
                           {box[0].get<double>(), box[1].get<double>(), box[2].get<double>(),
                            box[3].get<double>(), *index},

@@ -101,7 +101,7 @@ Result<void> fill(Tensor& tensor, const Json& value, std::size_t elements) {
   if (!list.is_array() || (list.size() != 1 && list.size() != elements))
     return refuse("data.json", "constants." + tensor.name,
                   str("must be one number or ", elements, " for ", in_words(tensor.shape)),
-                  value.dump().substr(0, 80));
+                  shown(value));
   std::vector<T> numbers(elements);
   for (std::size_t i = 0; i < elements; ++i) {
     const Json& one = list[list.size() == 1 ? 0 : i];
@@ -116,7 +116,7 @@ Result<void> fill(Tensor& tensor, const Json& value, std::size_t elements) {
     }
     if (!fits)
       return refuse("data.json", "constants." + tensor.name, "must be numbers of the input's type",
-                    one.dump().substr(0, 80));
+                    shown(one));
     numbers[i] = one.get<T>();
   }
   std::memcpy(tensor.data.data(), numbers.data(), elements * sizeof(T));
@@ -176,7 +176,7 @@ class Maker {
     list_.task = config_.task;
     list_.output = config_.output;
     name_task();
-    STROP_CHECK(write_whole(workspace_.dir / "samples.json", encode(list_).dump(1)));
+    STROP_CHECK(write_whole(workspace_.dir / "samples.json", text_of(encode(list_), 1)));
     return list_;
   }
 

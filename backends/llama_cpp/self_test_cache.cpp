@@ -97,7 +97,7 @@ void write_self_tests(const std::vector<CpuVariant>& variants,
       json[variant.name] = entry_of(variant, result->second);
     }
   }
-  (void)write_whole(file, json.dump(1));
+  (void)write_whole(file, text_of(json, 1));
 }
 
 }  // namespace strop::llama_cpp

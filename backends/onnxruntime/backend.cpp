@@ -84,7 +84,7 @@ Result<std::uint32_t> context_of(const fs::path& folder) {
   const Json& value = config.at(place);
   if (!value.is_number_unsigned() || value.get<std::uint64_t>() < 1 ||
       value.get<std::uint64_t>() > kMostContext)
-    return refuse(value.dump());
+    return refuse(shown(value));
   return value.get<std::uint32_t>();
 }
 

@@ -68,6 +68,7 @@ Result<GoldenReport> verify(const std::string& folder, const RunRequest& request
 
 // Every worker program that is installed, and whether it can run here.
 std::vector<BackendInfo> backends(bool confine);
+std::string to_json(const std::vector<BackendInfo>& all);
 
 std::string to_terminal(const Report& report, std::size_t width, bool colour, bool unicode);
 // `folder`: the run's, for the raw samples that the page draws; empty: without them.

@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "core/utf8.h"
 
 namespace fs = std::filesystem;
 
@@ -60,6 +62,18 @@ Descriptor create_anew(const fs::path& path) {
   fs::remove_all(path, ignored);
   return Descriptor(
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+}
+
+Result<void> check_can_be_named(const fs::path& path, std::string_view field) {
+  const std::string name = path.string();
+  if (!invalid_utf8(name)) return {};
+  const std::string seen = repaired_utf8(name);
+  return Error{
+      .code = ErrorCode::invalid_input,
+      .message = str(field, " must be a path in UTF-8, for reports name it, but is ", seen),
+      .hint = "Rename it, or the folder above it whose name is the cause.",
+      .field = std::string(field),
+      .value = seen};
 }
 
 bool stays_inside(const fs::path& path) {

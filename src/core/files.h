@@ -16,6 +16,9 @@ Error file_error(std::string_view doing, const std::filesystem::path& path, int 
 // A relative path that does not leave the folder it is read against, symbolic links aside.
 bool stays_inside(const std::filesystem::path& path);
 
+// Fails with invalid_input when the path is no UTF-8: records and reports, which name it, are JSON.
+Result<void> check_can_be_named(const std::filesystem::path& path, std::string_view field);
+
 // Whether `name` is a file of the folder's own: a regular file in it, or a link to one in it or, in
 // a cache of Hugging Face, to one of the blobs that its snapshot is made of.
 bool is_own_file(const std::filesystem::path& folder, const std::filesystem::path& name);

@@ -33,11 +33,6 @@ struct IsOptional : std::false_type {};
 template <class T>
 struct IsOptional<std::optional<T>> : std::true_type {};
 
-std::string shown(const Json& json) {
-  std::string text = json.dump(-1, ' ', true, Json::error_handler_t::replace);
-  return text.size() <= 80 ? text : text.substr(0, 77) + "...";
-}
-
 template <class T>
 Json write(const T& value);
 
@@ -314,7 +309,16 @@ std::optional<E> from_name(std::string_view name) {
   return static_cast<E>(found - names.begin());
 }
 
-std::string id_of(const Json& json) { return sha256_hex(json.dump()); }
+std::string shown(const Json& json, std::size_t most) {
+  std::string text = json.dump(-1, ' ', true, Json::error_handler_t::replace);
+  return text.size() <= most ? text : text.substr(0, most - 3) + "...";
+}
+
+std::string text_of(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string id_of(const Json& json) { return sha256_hex(text_of(json)); }
 
 #define STROP_CODEC(T)                                         \
   template Json encode<T>(const T&);                           \
@@ -418,23 +422,14 @@ STROP_ENUM(ElementType)
 STROP_ENUM(GoldenKind)
 #undef STROP_ENUM
 
-namespace {
-
-// A path or an engine's words may be any bytes; what is printed is UTF-8.
-std::string printed(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
-
-}  // namespace
-
-std::string to_json(const Report& report, int indent) { return printed(encode(report), indent); }
+std::string to_json(const Report& report, int indent) { return text_of(encode(report), indent); }
 std::string to_json(const Contrast& contrast, int indent) {
-  return printed(encode(contrast), indent);
+  return text_of(encode(contrast), indent);
 }
 std::string to_json(const LoadOutcome& outcome, int indent) {
-  return printed(encode(outcome), indent);
+  return text_of(encode(outcome), indent);
 }
-std::string to_json(const Error& error, int indent) { return printed(encode(error), indent); }
+std::string to_json(const Error& error, int indent) { return text_of(encode(error), indent); }
 
 Result<Report> report_from_json(std::string_view text) {
   STROP_TRY(const Json json, parse_json(text, "the report"));
@@ -447,12 +442,12 @@ Result<Report> report_from_json(std::string_view text) {
   return decode<Report>(json, "the report");
 }
 
-std::string to_json(const GoldenReport& report) { return printed(encode(report), 2); }
+std::string to_json(const GoldenReport& report) { return text_of(encode(report), 2); }
 std::string golden_schema() {
-  return Json{{"record", schema<Golden>()}, {"verify", schema<GoldenReport>()}}.dump(2);
+  return text_of({{"record", schema<Golden>()}, {"verify", schema<GoldenReport>()}}, 2);
 }
 
-std::string report_schema() { return schema<Report>().dump(2); }
-std::string protocol_schema() { return protocol::schema().dump(2); }
+std::string report_schema() { return text_of(schema<Report>(), 2); }
+std::string protocol_schema() { return text_of(protocol::schema(), 2); }
 
 }  // namespace strop

@@ -41,6 +41,12 @@ std::string_view name_of(E value);
 template <class E>
 std::optional<E> from_name(std::string_view name);
 
+// In messages: ASCII, cut with dots when longer.
+std::string shown(const Json& json, std::size_t most = 80);
+
+// As text. A path or an engine's words may be any bytes: what is not UTF-8 becomes U+FFFD.
+std::string text_of(const Json& json, int indent = -1);
+
 // SHA-256 of the canonical JSON (sorted keys, no spaces), as 64 hex digits.
 std::string id_of(const Json& json);
 

@@ -30,7 +30,7 @@ bool wait_for_room(int fd, const std::function<bool()>& give_up) {
 }  // namespace
 
 Result<void> send_message(int fd, const Json& message, const std::function<bool()>& give_up) {
-  const std::string body = message.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string body = text_of(message);
   if (body.size() > kMaxMessageBytes) {
     return Error{.code = ErrorCode::invalid_input,
                  .message = str("a message must be at most ", kMaxMessageBytes, " bytes, but has ",

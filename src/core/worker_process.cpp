@@ -92,7 +92,7 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(Options options) {
   if (!greeting || greeting->protocol != protocol::kVersion) {
     return Error{.code = ErrorCode::backend,
                  .message = str("the worker ", worker->name_, " must speak protocol ",
-                                protocol::kVersion, ", but answered ", answer.dump()),
+                                protocol::kVersion, ", but answered ", shown(answer)),
                  .field = "protocol"};
   }
   worker->role_ = std::move(greeting->role);

@@ -36,11 +36,11 @@ Result<Json> read_json(const fs::path& folder, const char* name) {
 
 Error refuse(const std::string& file, const std::string& field, const std::string& rule,
              const Json& value) {
-  const std::string shown = value.is_null() ? "nothing" : value.dump().substr(0, 80);
+  const std::string got = value.is_null() ? "nothing" : shown(value);
   return Error{.code = ErrorCode::invalid_input,
-               .message = str("[formats] ", file, ": ", field, " ", rule, ", but is ", shown),
+               .message = str("[formats] ", file, ": ", field, " ", rule, ", but is ", got),
                .field = field,
-               .value = shown};
+               .value = got};
 }
 
 // One field of config.json with its range.
@@ -173,10 +173,10 @@ Result<std::string> recognise_pre_tokenizer(const Json& tokenizer) {
   return Error{.code = ErrorCode::unsupported,
                .message = str("[formats] tokenizer.json: this pre-tokenizer is not known, so its "
                               "tokens could be wrong without a sign: ",
-                              step.dump().substr(0, 160)),
+                              shown(step, 160)),
                .hint = "Known are those of GPT-2, SmolLM, Llama 3 and Qwen 2.",
                .field = "pre_tokenizer",
-               .value = step.dump().substr(0, 160)};
+               .value = shown(step, 160)};
 }
 
 Result<std::vector<std::string>> read_vocabulary(const Json& model, const Json& added) {
@@ -253,10 +253,10 @@ Result<void> read_post_processor(const Json& tokenizer, const Json& config,
     return Error{
         .code = ErrorCode::unsupported,
         .message = str("[formats] tokenizer.json: this post-processor cannot be carried over: ",
-                       post.dump().substr(0, 160)),
+                       shown(post, 160)),
         .hint = "Known are ByteLevel and templates with the model's own begin and end tokens.",
         .field = "post_processor",
-        .value = post.dump().substr(0, 160)};
+        .value = shown(post, 160)};
   };
   const Json steps = post.is_object() && text(post, "type") == "Sequence"
                          ? post.value("processors", Json())
@@ -290,12 +290,12 @@ Result<void> read_post_processor(const Json& tokenizer, const Json& config,
 // The tokens around a text and a pair of texts: [CLS] A [SEP], [CLS] A [SEP] B [SEP].
 Result<std::pair<std::string, std::string>> read_bert_post_processor(const Json& post) {
   const auto unknown = [&] {
-    const std::string shown = post.dump().substr(0, 160);
+    const std::string got = shown(post, 160);
     return Error{
         .code = ErrorCode::unsupported,
-        .message = str("[formats] tokenizer.json: this post-processor is not BERT's: ", shown),
+        .message = str("[formats] tokenizer.json: this post-processor is not BERT's: ", got),
         .field = "post_processor",
-        .value = shown};
+        .value = got};
   };
   if (!post.is_object()) return unknown();
   if (text(post, "type") == "BertProcessing") {
@@ -458,15 +458,15 @@ Result<HuggingFaceTokenizer> read_tokenizer(const fs::path& folder) {
 Result<WordPieceTokenizer> read_word_piece(const fs::path& folder) {
   STROP_TRY(const Json json, read_json(folder, "tokenizer.json"));
   const auto unknown_part = [&](const char* part, const Json& value) {
-    const std::string shown = value.dump().substr(0, 160);
+    const std::string got = shown(value, 160);
     return Error{.code = ErrorCode::unsupported,
                  .message = str("[formats] tokenizer.json: ", part,
                                 " is not that of a plain BERT tokenizer, so its tokens could be "
                                 "wrong without a sign: ",
-                                shown),
+                                got),
                  .hint = "Give the samples as .npz files with --data.",
                  .field = part,
-                 .value = shown};
+                 .value = got};
   };
   const Json model = json.value("model", Json());
   if (!model.is_object() || text(model, "type") != "WordPiece" ||

@@ -14,11 +14,11 @@ constexpr std::uint64_t kMaxConfigBytes = 16u << 20;
 constexpr std::string_view kScales = ".scales";
 
 Error refuse(const std::string& field, const std::string& rule, const Json& value) {
-  const std::string shown = value.is_null() ? "nothing" : value.dump().substr(0, 80);
+  const std::string got = value.is_null() ? "nothing" : shown(value);
   return Error{.code = ErrorCode::invalid_input,
-               .message = str("[formats] config.json: ", field, " ", rule, ", but is ", shown),
+               .message = str("[formats] config.json: ", field, " ", rule, ", but is ", got),
                .field = field,
-               .value = shown};
+               .value = got};
 }
 
 Result<std::uint32_t> small_number(const Json& json, const std::string& place, const char* field) {

@@ -55,7 +55,7 @@ Result<Ranged> parse_entry(const MappedFile& file, const std::string& name, cons
     return type.is_string() && type == e.name;
   });
   if (known == kElements.end())
-    return broken(file, name, str("has the unknown dtype ", type.dump()));
+    return broken(file, name, str("has the unknown dtype ", shown(type)));
   const Json& shape = entry["shape"];
   const Json& offsets = entry["data_offsets"];
   const auto whole = [](const Json& number) { return number.is_number_unsigned(); };
@@ -184,7 +184,7 @@ Result<std::map<std::string, std::set<std::string>>> read_index(const fs::path& 
                    .message = str("[formats] ", path.string(), ": ", tensor,
                                   " must name a .safetensors file of the folder"),
                    .field = tensor,
-                   .value = shard.dump()};
+                   .value = shown(shard)};
     shards[shard.get<std::string>()].insert(tensor);
   }
   return shards;

@@ -40,7 +40,7 @@ Result<void> SafetensorsWriter::begin(const std::filesystem::path& path,
                            {"shape", tensor.shape},
                            {"data_offsets", {begin, declared_}}};
   }
-  std::string text = header.dump();
+  std::string text = text_of(header);
   text.resize((text.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
   std::string length(sizeof(std::uint64_t), '\0');
   const std::uint64_t size = text.size();

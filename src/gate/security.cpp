@@ -109,7 +109,7 @@ Result<void> write_checks(const std::vector<SecurityCheck>& checks, const fs::pa
   for (const SecurityCheck& check : checks)
     all.push_back(
         {{"check", check.name}, {"findings", check.findings}, {"not_checked", check.not_checked}});
-  return write_whole(path, all.dump(2) + "\n");
+  return write_whole(path, text_of(all, 2) + "\n");
 }
 
 }  // namespace strop

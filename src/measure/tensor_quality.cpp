@@ -409,7 +409,7 @@ Result<void> write_samples(const TensorSamples& samples, const std::filesystem::
   add_list("labelled", samples.labelled);
   add_list("score", samples.score);
   add_list("score_reference", samples.score_reference);
-  return write_whole(path, json.dump() + "\n");
+  return write_whole(path, text_of(json) + "\n");
 }
 
 }  // namespace strop::measure

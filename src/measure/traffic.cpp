@@ -244,7 +244,7 @@ Result<void> write_samples(const Traffic& traffic, const std::filesystem::path& 
                  {"errors", traffic.errors},
                  {"unserved", traffic.unserved},
                  {"requests", requests}};
-  return write_whole(path, all.dump() + "\n");
+  return write_whole(path, text_of(all) + "\n");
 }
 
 }  // namespace strop::measure

@@ -62,7 +62,7 @@ Result<Artifact> write_samples(const std::vector<std::vector<TokenId>>& document
       artifact.files.push_back({.path = name});
     }
   }
-  STROP_CHECK(write_whole(folder / kList, Json{{"count", count}}.dump()));
+  STROP_CHECK(write_whole(folder / kList, text_of({{"count", count}})));
   artifact.files.push_back({.path = kList});
   return artifact;
 }

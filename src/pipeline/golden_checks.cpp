@@ -41,10 +41,6 @@ bool says_nothing(const Error& error) {
          error.code == ErrorCode::crashed;
 }
 
-std::string shown(const std::string& text) {
-  return Json(text.substr(0, 40)).dump(-1, ' ', true, Json::error_handler_t::replace);
-}
-
 // The first text or conversation that comes out otherwise; empty: none does.
 Result<std::string> tokenizer_difference(const Golden& golden, Tokenizer& tokenizer) {
   for (const GoldenText& text : golden.texts) {

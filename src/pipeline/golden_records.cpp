@@ -18,7 +18,7 @@ constexpr std::uint64_t kMaxRecordBytes = 4u << 20;
 fs::path original_of(const fs::path& folder) { return folder / str(kOriginalRecord, ".json"); }
 
 Result<void> write_record(const Golden& golden, const fs::path& path) {
-  return write_whole(path, encode(golden).dump(1) + "\n");
+  return write_whole(path, text_of(encode(golden), 1) + "\n");
 }
 
 Result<Golden> read_record(const fs::path& path) {

@@ -109,7 +109,7 @@ Result<LockFile> read_lock_file(const std::string& folder_or_file) {
     return Error{
         .code = ErrorCode::unsupported,
         .message = str(file.string(), ": schema_version must be ", LockFile{}.schema_version,
-                       ", but got ", json.value("schema_version", Json()).dump()),
+                       ", but got ", shown(json.value("schema_version", Json()))),
         .hint = "Repeat it with the version of strop that wrote it.",
         .field = "schema_version"};
   return decode<LockFile>(json, file.string());
@@ -117,9 +117,9 @@ Result<LockFile> read_lock_file(const std::string& folder_or_file) {
 
 Repeat compare(const LockFile& before, const LockFile& now) { return repeat_of(before, now); }
 
-std::string to_json(const LockFile& lock, int indent) { return encode(lock).dump(indent); }
-std::string to_json(const Repeat& repeat, int indent) { return encode(repeat).dump(indent); }
-std::string lock_file_schema() { return schema<LockFile>().dump(2); }
+std::string to_json(const LockFile& lock, int indent) { return text_of(encode(lock), indent); }
+std::string to_json(const Repeat& repeat, int indent) { return text_of(encode(repeat), indent); }
+std::string lock_file_schema() { return text_of(schema<LockFile>(), 2); }
 
 std::string to_terminal(const Repeat& repeat, std::size_t width, bool colour, bool unicode) {
   return repeat_text(repeat, {.width = width, .colour = colour, .unicode = unicode});

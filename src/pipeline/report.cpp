@@ -52,7 +52,7 @@ Result<NamedReport> read_run(const std::string& folder_or_file) {
 
 SideBySide side_by_side(const std::vector<NamedReport>& runs) { return sides_of(runs); }
 
-std::string to_json(const SideBySide& sides, int indent) { return encode(sides).dump(indent); }
+std::string to_json(const SideBySide& sides, int indent) { return text_of(encode(sides), indent); }
 
 std::string to_terminal(const SideBySide& sides, std::size_t width, bool colour, bool unicode) {
   return sides_text(sides, {.width = width, .colour = colour, .unicode = unicode});

@@ -77,7 +77,7 @@ std::string difference(const Json& before, const Json& now) {
   for (const auto& change : Json::diff(before, now)) {
     const Json::json_pointer where(change["path"].get<std::string>());
     const auto shown = [&](const Json& from) {
-      return from.contains(where) ? from[where].dump() : std::string("not set");
+      return from.contains(where) ? text_of(from[where]) : std::string("not set");
     };
     text += str(text.empty() ? "" : "; ", where.to_string().substr(1), ": was ", shown(before),
                 ", now ", shown(now));
@@ -90,7 +90,7 @@ Result<void> claim_folder(const RunRequest& request, Store& store) {
   Json now = identity_of(request);
   STROP_TRY(now["programs"], programs(store));
   std::error_code error;
-  if (!fs::exists(file, error)) return write_whole(file, now.dump(2));
+  if (!fs::exists(file, error)) return write_whole(file, text_of(now, 2));
   STROP_TRY(const std::string text, read_text(file, 1u << 20));
   STROP_TRY(const Json before, parse_json(text, file.string()));
   if (before == now) return {};
@@ -110,7 +110,7 @@ Result<fs::path> make_folder(const std::string& out) {
   return fs::path(out);
 }
 
-RunRequest with_absolute_paths(RunRequest request) {
+Result<RunRequest> with_absolute_paths(RunRequest request) {
   std::error_code error;
   request.model = fs::weakly_canonical(request.model, error).string();
   if (!request.out.empty()) request.out = fs::weakly_canonical(request.out, error).string();
@@ -126,6 +126,10 @@ RunRequest with_absolute_paths(RunRequest request) {
   if (!request.goal.evaluation_tasks.empty())
     request.goal.evaluation_tasks =
         fs::weakly_canonical(request.goal.evaluation_tasks, error).string();
+  STROP_CHECK(check_can_be_named(request.model, "MODEL"));
+  STROP_CHECK(check_can_be_named(request.out, "-o"));
+  STROP_CHECK(check_can_be_named(request.goal.evaluation_data, "--data"));
+  STROP_CHECK(check_can_be_named(request.goal.evaluation_tasks, "--eval"));
   return request;
 }
 
@@ -173,7 +177,7 @@ void keep_store_small(const RunRequest& request, Context& context) {
 }  // namespace
 
 Result<Report> run(const RunRequest& asked, Observer& observer, std::stop_token stop) {
-  const RunRequest request = with_absolute_paths(asked);
+  STROP_TRY(const RunRequest request, with_absolute_paths(asked));
   // A folder is not claimed for something that is no model.
   STROP_TRY(const Model model, read_model(request.model));
   STROP_CHECK(check_data(request.goal));
@@ -209,7 +213,7 @@ Result<Report> run(const RunRequest& asked, Observer& observer, std::stop_token 
 
 Result<Report> advance(Stage stage, Report report, const RunRequest& asked, Observer& observer,
                        std::stop_token stop) {
-  const RunRequest request = with_absolute_paths(asked);
+  STROP_TRY(const RunRequest request, with_absolute_paths(asked));
   STROP_CHECK(check_data(request.goal));
   if (!request.out.empty()) STROP_CHECK(make_folder(request.out));
   STROP_TRY(Store store, Store::open_default());
@@ -240,6 +244,12 @@ std::vector<BackendInfo> backends(bool confine) {
   for (WorkerCommand& command : toolchain_workers())
     all.push_back(WorkerBackend(std::move(command), policy).info());
   return all;
+}
+
+std::string to_json(const std::vector<BackendInfo>& all) {
+  Json list = Json::array();
+  for (const BackendInfo& info : all) list.push_back(encode(info));
+  return text_of(list, 2);
 }
 
 std::string_view version() { return STROP_VERSION; }

@@ -473,7 +473,7 @@ Result<Artifact> samples_of_text(const Model& model, const Texts& texts, const f
   list.notes.push_back(str("Of ", list.available, " texts ", list.count, " are evaluated on and ",
                            list.calibration_count, " calibrate."));
   add_labels(texts.evaluation, list);
-  STROP_CHECK(write_whole(out / kList, encode(list).dump(1)));
+  STROP_CHECK(write_whole(out / kList, text_of(encode(list), 1)));
   return artifact;
 }
 
@@ -483,8 +483,8 @@ Result<Artifact> samples_of_data(const Model& model, const std::string& data,
   const Recipe recipe{.name = "samples",
                       .backend = "data",
                       .steps = {{.worker = "data",
-                                 .params = {{"inputs", encode(model.inputs).dump()},
-                                            {"outputs", encode(model.outputs).dump()},
+                                 .params = {{"inputs", text_of(encode(model.inputs))},
+                                            {"outputs", text_of(encode(model.outputs))},
                                             {"seed", str(context.request().goal.seed)},
                                             {"calibration", str(kMostCalibration)},
                                             {"evaluation", str(kMostEvaluation)}}}}};

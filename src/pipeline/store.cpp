@@ -51,9 +51,9 @@ Result<StoreCleaning> store_gc(std::optional<std::uint64_t> limit_bytes) {
   return clean(store, limit_bytes);
 }
 
-std::string to_json(const StoreListing& listing) { return encode(listing).dump(2); }
-std::string to_json(const StoreCheck& check) { return encode(check).dump(2); }
-std::string to_json(const StoreCleaning& cleaning) { return encode(cleaning).dump(2); }
+std::string to_json(const StoreListing& listing) { return text_of(encode(listing), 2); }
+std::string to_json(const StoreCheck& check) { return text_of(encode(check), 2); }
+std::string to_json(const StoreCleaning& cleaning) { return text_of(encode(cleaning), 2); }
 
 std::string to_terminal(const StoreListing& listing, std::size_t width, bool colour, bool unicode) {
   return listing_text(listing, {.width = width, .colour = colour, .unicode = unicode});

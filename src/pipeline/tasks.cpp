@@ -69,7 +69,7 @@ Result<std::vector<Metric>> measure_tasks(const Trial& trial, const EvaluationTa
                        {"right", tasks.tasks[i].answer},
                        {"reference", tasks.reference[i]},
                        {"answer", answers[i]}});
-  STROP_CHECK(write_whole(context.out() / "samples" / name, samples.dump() + "\n"));
+  STROP_CHECK(write_whole(context.out() / "samples" / name, text_of(samples) + "\n"));
   return measure::task_metrics(tasks.tasks, tasks.reference, answers, str("samples/", name),
                                {.resamples = 1000, .seed = report.goal.seed});
 }

@@ -80,12 +80,11 @@ Result<void> add_worker_metrics(Measurement& measurement, WorkerSession& worker,
       metrics.push_back(std::move(metric));
   }
   STROP_TRY(const fs::path folder, context.samples_folder());
-  STROP_CHECK(write_whole(folder / name, Json{{"load_seconds", load_seconds},
-                                              {"anonymous_bytes", sample.anonymous},
-                                              {"shared_bytes", sample.shared},
-                                              {"file_bytes", sample.file}}
-                                                 .dump() +
-                                             "\n"));
+  const Json raw{{"load_seconds", load_seconds},
+                 {"anonymous_bytes", sample.anonymous},
+                 {"shared_bytes", sample.shared},
+                 {"file_bytes", sample.file}};
+  STROP_CHECK(write_whole(folder / name, text_of(raw) + "\n"));
   for (Metric& metric : metrics) {
     metric.samples_path = str("samples/", name);
     measurement.metrics.push_back(std::move(metric));

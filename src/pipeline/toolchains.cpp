@@ -161,10 +161,10 @@ Result<ToolchainInfo> remove_toolchain(const std::string& name) {
 std::string to_json(const std::vector<ToolchainInfo>& all) {
   Json json = Json::array();
   for (const ToolchainInfo& info : all) json.push_back(json_of(info));
-  return json.dump(2);
+  return text_of(json, 2);
 }
 
-std::string to_json(const ToolchainInfo& one) { return json_of(one).dump(2); }
+std::string to_json(const ToolchainInfo& one) { return text_of(json_of(one), 2); }
 
 namespace pipeline {
 

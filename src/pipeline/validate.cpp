@@ -143,14 +143,13 @@ Result<void> compare_with_baseline(Trial& trial, const Trial& baseline, const Ex
   const std::string name = str("ab-", trial.id, ".json");
   Json rows = Json::array();
   for (const Pair& pair : pairs) rows.push_back({pair.baseline, pair.candidate});
-  STROP_CHECK(write_whole(folder / name, Json{{"pairs", rows},
-                                              {"faster", time.wins()},
-                                              {"time_p", time.p_value()},
-                                              {"blocks", distance.pairs()},
-                                              {"near", distance.wins()},
-                                              {"near_p", distance.p_value()}}
-                                                 .dump() +
-                                             "\n"));
+  const Json raw{{"pairs", rows},
+                 {"faster", time.wins()},
+                 {"time_p", time.p_value()},
+                 {"blocks", distance.pairs()},
+                 {"near", distance.wins()},
+                 {"near_p", distance.p_value()}};
+  STROP_CHECK(write_whole(folder / name, text_of(raw) + "\n"));
   using State = measure::SequentialComparison::State;
   const auto decided = [](State state) { return state != State::open; };
   const bool worse = time.state() == State::second_wins || distance.state() == State::second_wins;

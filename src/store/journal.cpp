@@ -16,11 +16,10 @@ constexpr std::uint64_t kMaxJournalBytes = 256ull << 20;
 std::string sum_of(std::string_view text) { return sha256_hex(text).substr(0, kSumLength); }
 
 std::string line_of(const JournalRecord& record) {
-  const std::string body = Json{
-      {"key", record.key},
-      {"name", record.name},
-      {"seconds", record.seconds},
-      {"value", record.value}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string body = text_of({{"key", record.key},
+                                    {"name", record.name},
+                                    {"seconds", record.seconds},
+                                    {"value", record.value}});
   return str(sum_of(body), " ", body, "\n");
 }
 

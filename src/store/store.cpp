@@ -95,6 +95,7 @@ Result<fs::path> Store::default_root() {
 Result<Store> Store::open(const fs::path& root) {
   std::error_code error;
   const fs::path absolute = fs::absolute(root, error);
+  STROP_CHECK(check_can_be_named(absolute, "the store"));
   for (const char* part : {"artifacts", "work", "locks", "digests", "uses", "workers"}) {
     fs::create_directories(absolute / part, error);
     if (error) return file_error("create", absolute / part, error.value());
@@ -160,8 +161,7 @@ Result<Artifact> Store::make(const std::string& id,
     artifact.id = id;
     artifact.folder.clear();
     STROP_CHECK(complete(artifact, work));
-    STROP_CHECK(write_whole(work / kManifest,
-                            encode(artifact).dump(2, ' ', false, Json::error_handler_t::replace)));
+    STROP_CHECK(write_whole(work / kManifest, text_of(encode(artifact), 2)));
     STROP_CHECK(publish_folder(work, folder_of(id)));
     return manifest(id);
   }();
@@ -195,8 +195,7 @@ Result<void> Store::note_use(const std::string& id, const StoreUse& use) {
     if (const auto known = read_text(file, 64u << 10); known && *known == text) return {};
     return write_whole(file, text);
   };
-  STROP_CHECK(note(folder / "about.json", Json{{"model", use.model}, {"recipe", use.recipe}}.dump(
-                                              -1, ' ', true, Json::error_handler_t::replace)));
+  STROP_CHECK(note(folder / "about.json", text_of({{"model", use.model}, {"recipe", use.recipe}})));
   if (!use.run_folder.empty()) {
     const std::string run = use.run_folder.string();
     STROP_CHECK(note(folder / (sha256_hex(run).substr(0, 16) + ".run"), run));

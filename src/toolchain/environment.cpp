@@ -224,7 +224,7 @@ Result<void> publish(const fs::path& aside, const fs::path& folder,
   STROP_TRY(Stamp stamp, describe(aside / "bin" / "python", stop));
   stamp.locks = locks;
   STROP_CHECK(sync_all(aside));
-  STROP_CHECK(write_whole(aside / kStamp, json_of(stamp).dump(2)));
+  STROP_CHECK(write_whole(aside / kStamp, text_of(json_of(stamp), 2)));
   STROP_CHECK(remove_folder(folder));
   if (::rename(aside.c_str(), folder.c_str()) != 0) return file_error("rename to", folder, errno);
   return sync_folder(folder.parent_path());

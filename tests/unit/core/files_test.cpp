@@ -37,6 +37,15 @@ TEST_CASE("what was planted where a file is written aside is not written through
   CHECK(text_of(victim) == "precious");
 }
 
+TEST_CASE("a path that no record could name is refused, and shown") {
+  CHECK(check_can_be_named("/mod\xc3\xa9l", "MODEL"));
+  const auto refused = check_can_be_named("/mod\xe9l", "MODEL");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::invalid_input);
+  CHECK(refused.error().field == "MODEL");
+  CHECK(refused.error().value == "/mod\xef\xbf\xbdl");
+}
+
 TEST_CASE("a folder's own files are those that lie in it, behind links too") {
   const TemporaryFolder folder, outside;
   const fs::path secret = outside.write("secret", "x");
