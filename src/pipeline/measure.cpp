@@ -168,8 +168,9 @@ Result<std::string> unexplained(const Trial& trial, const Exam& exam, Context& c
             tolerance_of(trial.recipe, distance->metric, trial.measurement->run_options, context));
   const Interval range = distance->interval.value_or(Interval{distance->value, distance->value});
   if (range.high <= most) return std::string();
-  return str(distance->metric, " is ", number_text(distance->value), " (", number_text(range.low),
-             " to ", number_text(range.high), "), its precision explains ", number_text(most));
+  return str("its ", distance->metric, ", ", number_text(distance->value), " (",
+             number_text(range.low), " to ", number_text(range.high), "), may be more than the ",
+             number_text(most), " that its precision explains");
 }
 
 double screened_seconds(const Trial& trial) {
@@ -202,7 +203,7 @@ Result<std::vector<Trial>> score(std::vector<Trial> presets, const Exam& exam, c
     STROP_TRY(const std::string doubt_too, unexplained(tried, exam, context));
     if (!doubt_too.empty()) continue;
     chosen.status = TrialStatus::dominated;
-    chosen.reason = str(doubt, ": ", tried.run_preset, " keeps to that");
+    chosen.reason = str(doubt, "; ", tried.run_preset, " keeps to that");
     *other = std::move(chosen);
     chosen = std::move(tried);
     break;
