@@ -21,10 +21,6 @@ bool tells(const RatioEvidence& evidence) {
   return !evidence.timed || (evidence.pairs >= kLeastPairs && !evidence.disturbed);
 }
 
-double log_half_width(const Interval& interval) {
-  return (std::log(interval.high) - std::log(interval.low)) / 2;
-}
-
 // `claim` on the logarithmic scale.
 bool supported(const RatioEvidence& evidence, double claim) {
   if (!evidence.control) return !evidence.timed;
@@ -62,6 +58,10 @@ std::string why_undecided(const RatioEvidence& evidence, double margin) {
 }
 
 }  // namespace
+
+double log_half_width(const Interval& interval) {
+  return (std::log(interval.high) - std::log(interval.low)) / 2;
+}
 
 Finding judge(const RatioEvidence& evidence, Better better, double margin) {
   STROP_ASSERT(evidence.ratio > 0 && margin > 0, "ratio ", evidence.ratio, ", margin ", margin);

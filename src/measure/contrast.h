@@ -32,6 +32,9 @@ struct RatioEvidence {
   bool disturbed = false;            // or where others used the machine meanwhile
 };
 
+// Of an interval of ratios, on the logarithmic scale.
+double log_half_width(const Interval& interval);
+
 // no_difference: the whole interval lies within the margin. better, worse: all of it lies on one
 // side of 1 and is not within the margin. Both need a control, where one is due, that contains 1
 // and whose half-width is at most a third of what is claimed: of the margin, or of the ratio's

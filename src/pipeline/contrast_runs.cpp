@@ -104,15 +104,15 @@ std::optional<Interval> ratio_interval(const Metric& first, const Metric& second
   return Interval{ratio * std::exp(-width), ratio * std::exp(width)};
 }
 
-double log_width(const Interval& interval) { return std::log(interval.high / interval.low); }
-
 // Of the controls of both timings the one that leaves more doubt; none where either has none.
 std::optional<Interval> control_of(const Measurement& first, const Measurement& second) {
   const auto &one = first.control, &other = second.control;
   if (!one || !other) return {};
   if (one->contains_one != other->contains_one)
     return one->contains_one ? other->interval : one->interval;
-  return log_width(one->interval) > log_width(other->interval) ? one->interval : other->interval;
+  const bool wider =
+      measure::log_half_width(one->interval) > measure::log_half_width(other->interval);
+  return wider ? one->interval : other->interval;
 }
 
 // Both so near to the original that how much nearer one of them is says nothing.

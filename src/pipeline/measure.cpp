@@ -126,9 +126,9 @@ Result<std::uint32_t> next_group_size(std::size_t number, std::size_t remaining,
       });
 }
 
-// Enough for the rounds if nobody is slower than the baseline, which takes part twice.
-double timing_seconds(std::size_t trials, double request_seconds) {
-  return kRounds * static_cast<double>(trials + 2) * request_seconds;
+// If nobody is slower than the baseline, which takes part twice.
+double round_seconds(std::size_t trials, double request_seconds) {
+  return static_cast<double>(trials + 2) * request_seconds;
 }
 
 // Why the backend's times on this machine would say nothing; empty when they do.
@@ -185,7 +185,7 @@ Result<std::vector<Trial>> score(std::vector<Trial> presets, const Exam& exam, c
                                  Context& context) {
   Trial& chosen = presets.front();
   if (chosen.status == TrialStatus::failed) return presets;
-  STROP_TRY(chosen, with_quality(chosen, exam, report, context));
+  STROP_TRY(chosen, with_quality(std::move(chosen), exam, report, context));
   if (chosen.status == TrialStatus::failed) return presets;
   STROP_TRY(const std::string doubt, unexplained(chosen, exam, context));
   if (doubt.empty()) return presets;
@@ -246,11 +246,12 @@ struct Baseline {
   std::vector<Metric> quality;
 };
 
-// What the group's step says of the baseline is kept the first time that it says anything.
+// The baseline's own figures come from the first group that has them.
 Result<std::vector<Trial>> time_trials(Group group, std::size_t number, double max_seconds,
                                        Baseline& baseline, const Exam& exam, const Report& report,
                                        Context& context) {
-  if (group.trials.empty() && is_timed(baseline.trial)) return std::move(group.others);
+  const bool wants_baseline = !is_timed(baseline.trial);
+  if (group.trials.empty() && !wants_baseline) return std::move(group.others);
   Json inputs{
       {"group", number}, {"baseline", baseline.trial.artifact->id}, {"trials", Json::array()}};
   for (const Trial& trial : group.trials) inputs["trials"].push_back(trial.id);
@@ -262,11 +263,13 @@ Result<std::vector<Trial>> time_trials(Group group, std::size_t number, double m
         return time_group(str(number), baseline.trial, group.trials, exam, max_seconds, report,
                           context);
       }));
-  if (!is_timed(baseline.trial) && is_timed(timed.front())) {
-    baseline.trial = std::move(timed.front());
-    merge(baseline.trial, baseline.quality);
+  if (wants_baseline) {
+    if (is_timed(timed.front())) {
+      baseline.trial = std::move(timed.front());
+      merge(baseline.trial, baseline.quality);
+    }
+    timed.erase(timed.begin());
   }
-  timed.erase(timed.begin());
   for (std::size_t i = 0; i < timed.size(); ++i) {
     if (timed[i].status == TrialStatus::ok) merge(timed[i], quality[i]);
   }
@@ -313,13 +316,11 @@ Result<void> look_again(std::vector<Trial>& finished,
     group.trials.push_back(trial);
   }
   if (places.empty()) return {};
-  const double round_seconds =
-      timing_seconds(group.trials.size(), baseline.request_seconds) / kRounds;
-  STROP_TRY(const std::uint32_t rounds,
-            rounds_of_another_look(group.trials, round_seconds, context));
+  const double one_round = round_seconds(group.trials.size(), baseline.request_seconds);
+  STROP_TRY(const std::uint32_t rounds, rounds_of_another_look(group.trials, one_round, context));
   if (rounds == 0) return {};
   for (Trial& trial : group.trials) trial.measurement->metrics = quality.at(trial.id);
-  STROP_TRY(std::vector<Trial> timed, time_trials(std::move(group), number, rounds * round_seconds,
+  STROP_TRY(std::vector<Trial> timed, time_trials(std::move(group), number, rounds * one_round,
                                                   baseline, exam, report, context));
   for (std::size_t i = 0; i < places.size(); ++i)
     if (timed[i].status == TrialStatus::ok) *places[i] = std::move(timed[i]);
@@ -384,7 +385,8 @@ Result<void> measure_stage(Report& report, Context& context) {
     (waits ? candidates : finished).push_back(trial);
   }
   // Until one was measured, what the baseline took tells: scoring, and rounds with it beside.
-  double seconds_per_trial = base.trial.wall_seconds + timing_seconds(1, base.request_seconds);
+  double seconds_per_trial =
+      base.trial.wall_seconds + kRounds * round_seconds(1, base.request_seconds);
   auto next = candidates.begin();
   std::map<std::string, std::vector<Metric>> quality;  // by trial id
   std::size_t number = 1;                              // of the group
@@ -398,7 +400,7 @@ Result<void> measure_stage(Report& report, Context& context) {
     const double began = context.seconds_spent();
     STROP_TRY(Group group, prepare(planned, *exam, report, context));
     for (const Trial& trial : group.trials) quality[trial.id] = trial.measurement->metrics;
-    const double seconds = timing_seconds(group.trials.size(), base.request_seconds);
+    const double seconds = kRounds * round_seconds(group.trials.size(), base.request_seconds);
     STROP_TRY(const std::vector<Trial> timed,
               time_trials(std::move(group), number, seconds, base, *exam, report, context));
     finished.insert(finished.end(), timed.begin(), timed.end());
@@ -406,9 +408,8 @@ Result<void> measure_stage(Report& report, Context& context) {
   }
   if (!is_timed(base.trial)) {
     // No candidate was there to be timed, or it failed beside each of them: then by itself.
-    STROP_TRY(const std::vector<Trial> none,
-              time_trials({}, number++, timing_seconds(0, base.request_seconds), base, *exam,
-                          report, context));
+    STROP_CHECK(time_trials({}, number++, kRounds * round_seconds(0, base.request_seconds), base,
+                            *exam, report, context));
   }
   STROP_CHECK(look_again(finished, quality, number, base, *exam, report, context));
   for (; next != candidates.end(); ++next) {

@@ -246,11 +246,7 @@ std::vector<BackendInfo> backends(bool confine) {
   return all;
 }
 
-std::string to_json(const std::vector<BackendInfo>& all) {
-  Json list = Json::array();
-  for (const BackendInfo& info : all) list.push_back(encode(info));
-  return text_of(list, 2);
-}
+std::string to_json(const std::vector<BackendInfo>& all) { return text_of(encode(all), 2); }
 
 std::string_view version() { return STROP_VERSION; }
 

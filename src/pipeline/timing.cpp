@@ -119,6 +119,7 @@ Measurement measurement_of(const Trial& trial, WorkerSession& worker, const Timi
 struct Rounds {
   std::string name;  // of the files with the raw samples
   Timing timing;
+  Control control;
   std::string path;  // of the series
   std::array<measure::Climate, 2> climate;
 };
@@ -133,9 +134,11 @@ Result<Rounds> play(const std::string& name, std::span<const Contestant> contest
                                  {.target_half_width = kGroupHalfWidth, .max_seconds = max_seconds},
                                  measure::steady_clock(), load.get(), context.stop()));
   const measure::Climate after = measure::read_climate(kSys);
+  Control control = measure::control_of(timing, timing.series.size() - 1, "request_time");
   STROP_TRY(std::string path, write_series(timing, str("timing-", name, ".json"), context));
   return Rounds{.name = name,
                 .timing = std::move(timing),
+                .control = std::move(control),
                 .path = std::move(path),
                 .climate = {before, after}};
 }
@@ -144,14 +147,13 @@ Result<Rounds> play(const std::string& name, std::span<const Contestant> contest
 Result<Measurement> figures_of(const Trial& trial, WorkerSession& worker, const Rounds& rounds,
                                std::size_t index, const Exam& exam, const Report& report,
                                Context& context) {
-  const Timing& timing = rounds.timing;
-  Measurement measurement =
-      measurement_of(trial, worker, timing, index, rounds.path, exam, rounds.climate, report);
-  measurement.control = measure::control_of(timing, timing.series.size() - 1, "request_time");
+  Measurement measurement = measurement_of(trial, worker, rounds.timing, index, rounds.path, exam,
+                                           rounds.climate, report);
+  measurement.control = rounds.control;
   if (index > 0) {
-    Metric speedup = measure::speedup_metric(timing, index, exam.context());
-    speedup.noisy |= !measurement.control->contains_one ||
-                     !measure::climate_warning(measurement.conditions).empty();
+    Metric speedup = measure::speedup_metric(rounds.timing, index, exam.context());
+    speedup.noisy |=
+        !rounds.control.contains_one || !measure::climate_warning(measurement.conditions).empty();
     speedup.samples_path = rounds.path;
     measurement.metrics.push_back(std::move(speedup));
   }
@@ -171,34 +173,27 @@ Trial with_preset(const Trial& trial, const RunPreset& preset) {
 
 // Trials that are open at once.
 struct Field {
-  std::vector<Trial> trials;
+  std::vector<Trial*> trials;
   std::vector<std::unique_ptr<WorkerSession>> workers;  // of each trial
-  void take_out(std::size_t number) {
+
+  // One that does not open is marked failed and stays out.
+  Result<void> add(Trial& trial, const Report& report, Context& context) {
+    auto worker = open(trial, report, context);
+    if (worker) {
+      trials.push_back(&trial);
+      workers.push_back(*std::move(worker));
+      return {};
+    }
+    if (ends_the_run(worker.error())) return std::move(worker).error();
+    mark_failed(trial, worker.error());
+    return {};
+  }
+  void take_out(std::size_t number, const Error& error) {
+    mark_failed(*trials[number], error);
     trials.erase(trials.begin() + static_cast<std::ptrdiff_t>(number));
     workers.erase(workers.begin() + static_cast<std::ptrdiff_t>(number));
   }
 };
-
-// The trial with each preset; those that do not open go to `failed`.
-Result<Field> opened(const Trial& trial, const std::vector<RunPreset>& presets,
-                     const Report& report, Context& context, std::vector<Trial>& failed) {
-  Field field;
-  for (const RunPreset& preset : presets) {
-    const Stopwatch watch;
-    Trial tried = with_preset(trial, preset);
-    auto worker = open(tried, report, context);
-    tried.wall_seconds = watch.seconds();  // what came before is the chosen one's
-    if (worker) {
-      field.trials.push_back(std::move(tried));
-      field.workers.push_back(*std::move(worker));
-    } else {
-      if (ends_the_run(worker.error())) return std::move(worker).error();
-      mark_failed(tried, worker.error());
-      failed.push_back(std::move(tried));
-    }
-  }
-  return field;
-}
 
 // A few requests of each; one that fails goes to `failed` and the others are asked again. Empty
 // when there is nothing left to compare.
@@ -208,7 +203,7 @@ Result<Timing> screening_of(Field& field, const Exam& exam, Context& context,
     std::optional<std::size_t> asked;
     std::vector<Contestant> contestants;
     for (std::size_t i = 0; i < field.trials.size(); ++i)
-      contestants.push_back(watched(exam.contestant(label(field.trials[i]), *field.workers[i],
+      contestants.push_back(watched(exam.contestant(label(*field.trials[i]), *field.workers[i],
                                                     Exam::Length::screening, context.stop()),
                                     i, asked));
     auto timing = measure::time_rounds(
@@ -216,36 +211,11 @@ Result<Timing> screening_of(Field& field, const Exam& exam, Context& context,
         measure::steady_clock(), nullptr, context.stop());
     if (timing) return timing;
     if (!asked || ends_the_run(timing.error())) return std::move(timing).error();
-    mark_failed(field.trials[*asked], timing.error());
-    failed.push_back(std::move(field.trials[*asked]));
-    field.take_out(*asked);
+    const Trial* const culprit = field.trials[*asked];
+    field.take_out(*asked, timing.error());
+    failed.push_back(*culprit);
   }
   return Timing{};
-}
-
-// Those of a group that can be timed, in its order.
-struct Alive {
-  std::vector<Trial*> trials;
-  std::vector<std::unique_ptr<WorkerSession>> workers;  // of each
-  void take_out(std::size_t number) {
-    trials.erase(trials.begin() + static_cast<std::ptrdiff_t>(number));
-    workers.erase(workers.begin() + static_cast<std::ptrdiff_t>(number));
-  }
-};
-
-Result<Alive> opened_of(std::vector<Trial>& trials, const Report& report, Context& context) {
-  Alive alive;
-  for (Trial& trial : trials) {
-    auto worker = open(trial, report, context);
-    if (!worker) {
-      if (ends_the_run(worker.error())) return std::move(worker).error();
-      mark_failed(trial, worker.error());
-      continue;
-    }
-    alive.trials.push_back(&trial);
-    alive.workers.push_back(*std::move(worker));
-  }
-  return alive;
 }
 
 // ratio: how many times as fast the chosen one was.
@@ -270,9 +240,17 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
                                 const Exam& exam, const Report& report, Context& context) {
   if (presets.size() == 1) return Screened{with_preset(trial, presets.front()), {}};
   Screened result;
-  STROP_TRY(Field field, opened(trial, presets, report, context, result.others));
+  std::vector<Trial> tried;
+  for (const RunPreset& preset : presets) tried.push_back(with_preset(trial, preset));
+  Field field;
+  for (Trial& one : tried) {
+    const Stopwatch watch;
+    STROP_CHECK(field.add(one, report, context));
+    one.wall_seconds = watch.seconds();  // what came before is the chosen one's
+    if (one.status == TrialStatus::failed) result.others.push_back(one);
+  }
   STROP_TRY(const Timing timing, screening_of(field, exam, context, result.others));
-  std::vector<Trial>& alive = field.trials;
+  const std::vector<Trial*>& alive = field.trials;
   if (alive.empty()) {
     result.chosen = std::move(result.others.front());
     result.chosen.wall_seconds += trial.wall_seconds;
@@ -284,7 +262,7 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
     std::vector<double> speed(alive.size(), 0);
     for (std::size_t i = 0; i < alive.size(); ++i) {
       for (const measure::Request& request : timing.series[i].requests)
-        alive[i].wall_seconds += measure::request_seconds(request);
+        alive[i]->wall_seconds += measure::request_seconds(request);
       speed[i] = measure::speedup(timing, i).value;
       if (i > 0 && speed[i] > kWorthIt && speed[i] > (best == 0 ? 1.0 : speed[best])) best = i;
     }
@@ -294,16 +272,16 @@ Result<Screened> screen_presets(const Trial& trial, const std::vector<RunPreset>
                                                    context));
     for (std::size_t i = 0; i < alive.size(); ++i) {
       if (i == best) continue;
-      alive[i].status = TrialStatus::dominated;
-      alive[i].reason = why_screened_out(alive[best].run_preset, speed[best] / speed[i]);
-      alive[i].measurement =
-          measurement_of(alive[i], *field.workers[i], timing, i, path, exam, {}, report);
-      std::erase_if(alive[i].measurement->metrics,
+      alive[i]->status = TrialStatus::dominated;
+      alive[i]->reason = why_screened_out(alive[best]->run_preset, speed[best] / speed[i]);
+      alive[i]->measurement =
+          measurement_of(*alive[i], *field.workers[i], timing, i, path, exam, {}, report);
+      std::erase_if(alive[i]->measurement->metrics,
                     [](const Metric& metric) { return metric.metric != "request_time"; });
-      result.others.push_back(alive[i]);
+      result.others.push_back(*alive[i]);
     }
   }
-  result.chosen = std::move(alive[best]);
+  result.chosen = *alive[best];
   result.chosen.wall_seconds += trial.wall_seconds;
   return result;
 }
@@ -325,8 +303,9 @@ Result<std::vector<Trial>> time_group(const std::string& name, const Trial& base
   Trial base = baseline;
   STROP_TRY(const auto first, open(baseline, report, context));
   STROP_TRY(const auto again, open(baseline, report, context));
-  STROP_TRY(Alive alive, opened_of(trials, report, context));
-  while (wants_baseline || !alive.trials.empty()) {
+  Field field;
+  for (Trial& trial : trials) STROP_CHECK(field.add(trial, report, context));
+  while (wants_baseline || !field.trials.empty()) {
     std::optional<std::size_t> asked;
     const auto contestant = [&](const std::string& who, WorkerSession& worker,
                                 std::optional<std::size_t> number) {
@@ -335,38 +314,37 @@ Result<std::vector<Trial>> time_group(const std::string& name, const Trial& base
     };
     // The control's two are as far from each other in a round as any two are.
     std::vector<Contestant> contestants{contestant("baseline", *first, {})};
-    for (std::size_t k = 0; k < alive.trials.size(); ++k)
-      contestants.push_back(contestant(label(*alive.trials[k]), *alive.workers[k], k));
+    for (std::size_t k = 0; k < field.trials.size(); ++k)
+      contestants.push_back(contestant(label(*field.trials[k]), *field.workers[k], k));
     contestants.push_back(contestant("baseline again", *again, {}));
     const auto rounds = play(name, contestants, max_seconds, context);
-    if (!rounds && (ends_the_run(rounds.error()) || (!asked && alive.trials.empty())))
+    if (!rounds && (ends_the_run(rounds.error()) || (!asked && field.trials.empty())))
       return rounds.error();
     if (!rounds && !asked) {
       // The baseline failed this time: what was scored stays, without a speed.
-      for (Trial* trial : alive.trials) {
+      for (Trial* trial : field.trials) {
         trial->status = TrialStatus::not_tried;
         trial->reason = str("the baseline failed beside it: ", rounds.error().message);
       }
       break;
     }
     if (!rounds) {
-      mark_failed(*alive.trials[*asked], rounds.error());
-      alive.take_out(*asked);
+      field.take_out(*asked, rounds.error());
       continue;
     }
     if (wants_baseline) {
       STROP_TRY(base.measurement, figures_of(base, *first, *rounds, 0, exam, report, context));
     }
-    for (std::size_t k = 0; k < alive.trials.size(); ++k) {
-      Trial& trial = *alive.trials[k];
+    for (std::size_t k = 0; k < field.trials.size(); ++k) {
+      Trial& trial = *field.trials[k];
       STROP_TRY(trial.measurement,
-                figures_of(trial, *alive.workers[k], *rounds, k + 1, exam, report, context));
+                figures_of(trial, *field.workers[k], *rounds, k + 1, exam, report, context));
       trial.status = TrialStatus::ok;
-      trial.wall_seconds += watch.seconds() / static_cast<double>(alive.trials.size());
+      trial.wall_seconds += watch.seconds() / static_cast<double>(field.trials.size());
     }
     break;
   }
-  trials.insert(trials.begin(), std::move(base));
+  if (wants_baseline) trials.insert(trials.begin(), std::move(base));
   return trials;
 }
 

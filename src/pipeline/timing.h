@@ -23,9 +23,9 @@ bool is_timed(const Trial& trial);
 Result<double> time_one(const Trial& baseline, const Exam& exam, const Report& report,
                         Context& context);
 
-// The trials in rounds with the baseline and, as their A/A control, the baseline once more. In
-// front of the trials comes the baseline, with figures of its own where it was not timed before and
-// did not fail beside the trials. A trial that fails is taken out and the others are timed again.
+// The trials in rounds with the baseline and, as their A/A control, the baseline once more. Where
+// it was not timed before, the baseline comes in front of the trials, with figures of its own
+// unless it failed beside them. A trial that fails is taken out and the others are timed again.
 // name: of the files with the raw samples, like no other's in the run.
 Result<std::vector<Trial>> time_group(const std::string& name, const Trial& baseline,
                                       std::vector<Trial> trials, const Exam& exam,

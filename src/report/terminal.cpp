@@ -322,31 +322,27 @@ std::string control_text(const Control& control) {
              control.contains_one ? "contains 1" : "does NOT contain 1");
 }
 
-bool is_wider(const ControlRow& one, const ControlRow& other) {
-  const auto width = [](const Interval& interval) { return interval.high - interval.low; };
-  return width(one.control.interval) > width(other.control.interval);
-}
-
 // Those that failed, each with the artifacts whose speeds it makes doubtful; of the others the one
 // that leaves most doubt.
 void write_controls(Writer& writer, const Summary& summary) {
+  const auto width = [](const Control& control) {
+    return control.interval.high - control.interval.low;
+  };
   std::string label = "Control";
-  std::vector<ControlRow> good;
-  for (const ControlRow& row : summary.controls) {
-    if (row.control.contains_one) {
-      good.push_back(row);
+  const Control* widest = nullptr;
+  std::size_t good = 0;
+  for (const auto& [control, timed] : summary.controls) {
+    if (control.contains_one) {
+      ++good;
+      if (!widest || width(control) > width(*widest)) widest = &control;
       continue;
     }
-    writer.field(label, str(control_text(row.control), ", beside ", row.timed), Paint::bold,
-                 Paint::bad);
+    writer.field(label, str(control_text(control), ", beside ", timed), Paint::bold, Paint::bad);
     label.clear();
   }
-  if (!good.empty()) {
-    const auto widest = std::min_element(good.begin(), good.end(), is_wider);
-    writer.field(label,
-                 str(control_text(widest->control),
-                     good.size() > 1 ? str(", the widest of ", good.size()) : ""),
-                 Paint::bold, Paint::plain);
+  if (widest) {
+    const std::string others = good > 1 ? str(", the widest of ", good) : "";
+    writer.field(label, control_text(*widest) + others, Paint::bold, Paint::plain);
   }
   if (summary.controls.empty())
     writer.field(label, "none run: speeds have no A/A check", Paint::bold, Paint::warn);
