@@ -10,6 +10,7 @@
 
 #include "core/json.h"
 #include "core/proxy.h"
+#include "store/store.h"
 
 namespace strop::bench {
 
@@ -38,7 +39,13 @@ inline std::vector<std::filesystem::path> files_from(int argc, char** argv, int 
   return files;
 }
 
-// Confined, as a run of Strop opens it.
+// As a run of Strop starts workers: confined, with what they found out about the machine at hand.
+inline WorkerPolicy policy() {
+  WorkerPolicy usual;
+  if (const auto store = Store::open_default()) usual.cache = store->workers_cache();
+  return usual;
+}
+
 inline Result<std::unique_ptr<WorkerSession>> open_gguf(const std::filesystem::path& worker,
                                                         const std::filesystem::path& file,
                                                         const RunOptions& options) {
@@ -47,7 +54,7 @@ inline Result<std::unique_ptr<WorkerSession>> open_gguf(const std::filesystem::p
                           .format = "gguf",
                           .folder = path.parent_path().string(),
                           .entry = path.filename().string()};
-  return WorkerBackend(worker, {})
+  return WorkerBackend(worker, policy())
       .open(artifact, options, {.dir = std::filesystem::temp_directory_path()});
 }
 

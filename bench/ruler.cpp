@@ -46,6 +46,10 @@ double standard_error(const std::vector<double>& values) {
 }
 
 Result<Json> run(const Request& request) {
+  // The engine's self-test is of the machine: a run makes it once, before its first trial.
+  const auto info = WorkerBackend(request.worker, bench::policy()).info();
+  if (!info.unavailable_reason.empty())
+    return Error{ErrorCode::unsupported, info.unavailable_reason};
   const Stopwatch watch;
   STROP_TRY(const auto evaluation, cut(request));
   {
@@ -54,8 +58,9 @@ Result<Json> run(const Request& request) {
     STROP_CHECK(measure::make_reference(*opened->session().decoder(), evaluation, request.store, 1,
                                         nullptr, {}));
   }
-  Json errors = Json::array(), means = Json::array(), session;
+  Json errors = Json::array(), means = Json::array(), parts = Json::array(), session;
   std::size_t positions = 0;
+  parts.push_back(watch.seconds());
   for (const fs::path& candidate : request.candidates) {
     STROP_TRY(const auto opened, bench::open_gguf(request.worker, candidate, request.options));
     STROP_TRY(auto reference, measure::ReferenceReader::open(request.store));
@@ -65,8 +70,10 @@ Result<Json> run(const Request& request) {
     means.push_back(measure::mean(samples.kl));
     positions = samples.size();
     session = encode(opened->session().info());
+    parts.push_back(watch.seconds());
   }
   return Json{{"seconds", watch.seconds()},
+              {"ended", std::move(parts)},
               {"positions", positions},
               {"errors", std::move(errors)},
               {"means", std::move(means)},

@@ -12,7 +12,7 @@ namespace strop::measure {
 namespace {
 
 // Rows of one request: enough to keep an engine busy, few enough to stop soon.
-constexpr std::size_t kBatch = 128;
+constexpr std::size_t kBatch = 256;
 
 struct ScoredPosition {
   std::uint32_t sequence = 0;

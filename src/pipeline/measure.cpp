@@ -211,14 +211,29 @@ Result<std::vector<Trial>> score(std::vector<Trial> presets, const Exam& exam, c
   return presets;
 }
 
+// The baseline, against which all are timed.
+struct Baseline {
+  Trial trial;
+  double request_seconds = 0;  // what one takes, before it is measured in earnest
+  std::vector<Metric> quality;
+  Trial itself;  // with its speed against itself, once it is timed
+};
+
+// The original opened as the engine itself would: whatever was tried, the baseline was as fast.
+bool is_baseline(const Trial& trial, const Baseline& baseline) {
+  return trial.artifact->id == baseline.trial.artifact->id &&
+         trial.measurement->run_options == baseline.trial.measurement->run_options;
+}
+
 struct Group {
   std::vector<Trial> trials;  // chosen presets, scored, not yet timed
   std::vector<Trial>
       others;  // dominated presets, failures, and those whose times mean nothing here
+  std::vector<Trial> same;  // as the baseline
 };
 
-Result<Group> prepare(const std::vector<Trial>& planned, const Exam& exam, const Report& report,
-                      Context& context) {
+Result<Group> prepare(const std::vector<Trial>& planned, const Baseline& baseline, const Exam& exam,
+                      const Report& report, Context& context) {
   Group group;
   for (Trial trial : planned) {
     if (!untimed_reason(trial, report).empty()) {
@@ -233,18 +248,13 @@ Result<Group> prepare(const std::vector<Trial>& planned, const Exam& exam, const
     group.others.insert(group.others.end(), std::make_move_iterator(presets.begin() + 1),
                         std::make_move_iterator(presets.end()));
     Trial chosen = std::move(presets.front());
-    (chosen.status == TrialStatus::failed ? group.others : group.trials)
+    (chosen.status == TrialStatus::failed ? group.others
+     : is_baseline(chosen, baseline)      ? group.same
+                                          : group.trials)
         .push_back(std::move(chosen));
   }
   return group;
 }
-
-// The baseline, against which all are timed.
-struct Baseline {
-  Trial trial;
-  double request_seconds = 0;  // what one takes, before it is measured in earnest
-  std::vector<Metric> quality;
-};
 
 // The baseline's own figures come from the first group that has them.
 Result<std::vector<Trial>> time_trials(Group group, std::size_t number, double max_seconds,
@@ -265,10 +275,11 @@ Result<std::vector<Trial>> time_trials(Group group, std::size_t number, double m
       }));
   if (wants_baseline) {
     if (is_timed(timed.front())) {
-      baseline.trial = std::move(timed.front());
-      merge(baseline.trial, baseline.quality);
+      baseline.trial = std::move(timed[0]);
+      baseline.itself = std::move(timed[1]);
+      for (Trial* trial : {&baseline.trial, &baseline.itself}) merge(*trial, baseline.quality);
     }
-    timed.erase(timed.begin());
+    timed.erase(timed.begin(), timed.begin() + 2);
   }
   for (std::size_t i = 0; i < timed.size(); ++i) {
     if (timed[i].status == TrialStatus::ok) merge(timed[i], quality[i]);
@@ -371,14 +382,15 @@ Result<void> measure_stage(Report& report, Context& context) {
   STROP_TRY(*baseline, with_quality(*baseline, *exam, report, context));
   if (baseline->status == TrialStatus::failed) return no_reference(report, Role::baseline);
   if (!report.target->local) return score_only(report, *exam, context);
-  Baseline base{.trial = *baseline, .quality = baseline->measurement->metrics};
+  Baseline base{
+      .trial = *baseline, .quality = baseline->measurement->metrics, .itself = *baseline};
   base.trial.status = TrialStatus::ok;
   STROP_TRY(base.request_seconds,
             context.step<double>(Stage::measure, "time of a request",
                                  {{"baseline", baseline->artifact->id}},
                                  [&] { return time_one(base.trial, *exam, report, context); }));
 
-  std::vector<Trial> candidates, finished;
+  std::vector<Trial> candidates, finished, same;
   for (const Trial& trial : report.trials) {
     if (&trial == baseline) continue;
     const bool waits = trial.role == Role::candidate && trial.artifact;
@@ -398,7 +410,8 @@ Result<void> measure_stage(Report& report, Context& context) {
     const std::vector<Trial> planned(next, next + size);
     next += size;
     const double began = context.seconds_spent();
-    STROP_TRY(Group group, prepare(planned, *exam, report, context));
+    STROP_TRY(Group group, prepare(planned, base, *exam, report, context));
+    same.insert(same.end(), group.same.begin(), group.same.end());
     for (const Trial& trial : group.trials) quality[trial.id] = trial.measurement->metrics;
     const double seconds = kRounds * round_seconds(group.trials.size(), base.request_seconds);
     STROP_TRY(const std::vector<Trial> timed,
@@ -412,6 +425,11 @@ Result<void> measure_stage(Report& report, Context& context) {
                             *exam, report, context));
   }
   STROP_CHECK(look_again(finished, quality, number, base, *exam, report, context));
+  for (Trial& trial : same) {
+    trial.status = TrialStatus::ok;
+    trial.measurement = base.itself.measurement;
+    finished.push_back(std::move(trial));
+  }
   for (; next != candidates.end(); ++next) {
     mark_not_tried(*next, report);
     finished.push_back(*next);

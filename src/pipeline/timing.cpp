@@ -143,6 +143,16 @@ Result<Rounds> play(const std::string& name, std::span<const Contestant> contest
                 .climate = {before, after}};
 }
 
+// Against the baseline, as one of the figures in `measurement`.
+Metric speed_of(const Rounds& rounds, std::size_t index, const Measurement& measurement,
+                const Exam& exam) {
+  Metric speedup = measure::speedup_metric(rounds.timing, index, exam.context());
+  speedup.noisy |=
+      !rounds.control.contains_one || !measure::climate_warning(measurement.conditions).empty();
+  speedup.samples_path = rounds.path;
+  return speedup;
+}
+
 // All that is measured of one contestant once its rounds are over.
 Result<Measurement> figures_of(const Trial& trial, WorkerSession& worker, const Rounds& rounds,
                                std::size_t index, const Exam& exam, const Report& report,
@@ -150,13 +160,7 @@ Result<Measurement> figures_of(const Trial& trial, WorkerSession& worker, const 
   Measurement measurement = measurement_of(trial, worker, rounds.timing, index, rounds.path, exam,
                                            rounds.climate, report);
   measurement.control = rounds.control;
-  if (index > 0) {
-    Metric speedup = measure::speedup_metric(rounds.timing, index, exam.context());
-    speedup.noisy |=
-        !rounds.control.contains_one || !measure::climate_warning(measurement.conditions).empty();
-    speedup.samples_path = rounds.path;
-    measurement.metrics.push_back(std::move(speedup));
-  }
+  if (index > 0) measurement.metrics.push_back(speed_of(rounds, index, measurement, exam));
   STROP_CHECK(add_worker_metrics(measurement, worker, exam,
                                  str("timing-", rounds.name, "-worker-", index, ".json"), context));
   STROP_CHECK(add_further_metrics(measurement, trial, worker, exam, context));
@@ -300,7 +304,7 @@ Result<std::vector<Trial>> time_group(const std::string& name, const Trial& base
                                       double max_seconds, const Report& report, Context& context) {
   const Stopwatch watch;
   const bool wants_baseline = !is_timed(baseline);
-  Trial base = baseline;
+  Trial base = baseline, itself = baseline;
   STROP_TRY(const auto first, open(baseline, report, context));
   STROP_TRY(const auto again, open(baseline, report, context));
   Field field;
@@ -334,6 +338,9 @@ Result<std::vector<Trial>> time_group(const std::string& name, const Trial& base
     }
     if (wants_baseline) {
       STROP_TRY(base.measurement, figures_of(base, *first, *rounds, 0, exam, report, context));
+      itself = base;
+      itself.measurement->metrics.push_back(
+          speed_of(*rounds, contestants.size() - 1, *base.measurement, exam));
     }
     for (std::size_t k = 0; k < field.trials.size(); ++k) {
       Trial& trial = *field.trials[k];
@@ -344,7 +351,7 @@ Result<std::vector<Trial>> time_group(const std::string& name, const Trial& base
     }
     break;
   }
-  if (wants_baseline) trials.insert(trials.begin(), std::move(base));
+  if (wants_baseline) trials.insert(trials.begin(), {std::move(base), std::move(itself)});
   return trials;
 }
 

@@ -24,9 +24,10 @@ Result<double> time_one(const Trial& baseline, const Exam& exam, const Report& r
                         Context& context);
 
 // The trials in rounds with the baseline and, as their A/A control, the baseline once more. Where
-// it was not timed before, the baseline comes in front of the trials, with figures of its own
-// unless it failed beside them. A trial that fails is taken out and the others are timed again.
-// name: of the files with the raw samples, like no other's in the run.
+// it was not timed before, the baseline comes in front of the trials twice, with figures of its own
+// unless it failed beside them: the second time with its speed against itself too. A trial that
+// fails is taken out and the others are timed again. name: of the files with the raw samples, like
+// no other's in the run.
 Result<std::vector<Trial>> time_group(const std::string& name, const Trial& baseline,
                                       std::vector<Trial> trials, const Exam& exam,
                                       double max_seconds, const Report& report, Context& context);

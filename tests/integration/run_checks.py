@@ -63,8 +63,10 @@ def scored_ids(folder, trial):
 
 
 def magika_samples(model, folder):
-    """This repository's own files of several kinds, each labelled by what its name stands for: data for magika's ONNX file."""
-    done = subprocess.run([REPOSITORY / "tests/support/magika_samples", model.parent, REPOSITORY, folder], capture_output=True, text=True)
+    """Files of several kinds, each labelled by what its name stands for: data for magika's ONNX file. Those of llama.cpp's
+    source, which is pinned: this repository's would give other figures after each change of it."""
+    tree = REPOSITORY / "build/sdk/source/llama.cpp"
+    done = subprocess.run([REPOSITORY / "tests/support/magika_samples", model.parent, tree, folder], capture_output=True, text=True)
     if done.returncode != 0:
         fail(f"samples: {done.stderr}")
     return folder
