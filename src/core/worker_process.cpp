@@ -229,14 +229,14 @@ Result<Json> WorkerProcess::call(const std::string& method, Json params, const C
 
 void WorkerProcess::watch(std::stop_token stop) {
   auto next_sample = std::chrono::steady_clock::now();
+  int output = output_.get();  // -1, which poll passes over, once the worker has closed it
   while (!stop.stop_requested()) {
-    std::array<pollfd, 2> fds{{{.fd = output_.get(), .events = POLLIN, .revents = 0},
+    std::array<pollfd, 2> fds{{{.fd = output, .events = POLLIN, .revents = 0},
                                {.fd = child_.pid_fd, .events = POLLIN, .revents = 0}}};
     ::poll(fds.data(), fds.size(), static_cast<int>(options_.memory_interval.count()));
     if (fds[0].revents & POLLIN) read_output();
     if (fds[1].revents & POLLIN) return;
-    if ((fds[0].revents & (POLLHUP | POLLIN)) == POLLHUP)
-      std::this_thread::sleep_for(options_.memory_interval);
+    if ((fds[0].revents & (POLLHUP | POLLIN)) == POLLHUP) output = -1;
     if (std::chrono::steady_clock::now() < next_sample) continue;
     next_sample = std::chrono::steady_clock::now() + options_.memory_interval;
     sample_memory();
