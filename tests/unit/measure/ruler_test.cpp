@@ -139,7 +139,7 @@ TEST_CASE("store and exact ruler agree on every position") {
 TEST_CASE("a row comes to be scored whatever the size of the requests") {
   FakeDecoder candidate(0.1);
   REQUIRE(score_exactly(candidate, evaluation(1, 300)));
-  CHECK(candidate.batch_sizes == std::vector<std::uint32_t>{128, 128, 43});
+  CHECK(candidate.batch_sizes == std::vector<std::uint32_t>{256, 43});
 }
 
 TEST_CASE("the reference against itself is a perfect candidate") {
