@@ -88,12 +88,8 @@ Cell size_cell(const Trial& trial) {
   return {value_text(bytes_quantity(trial.artifact->total_bytes)), Paint::plain};
 }
 
-struct Detail {
-  bool interval;
-  GateDetail gates;
-};
-
-std::vector<Cell> cells(const Row& row, const Wording& wording, const Detail& detail) {
+// All but the gates.
+std::vector<Cell> figure_cells(const Row& row, const Wording& wording, bool with_interval) {
   const Trial& trial = *row.trial;
   const std::string mark = row.recommended ? "\u2605" : row.on_front ? "\u25CF" : "";
   std::vector<Cell> out{{mark, row.recommended ? Paint::good : Paint::plain},
@@ -102,12 +98,12 @@ std::vector<Cell> cells(const Row& row, const Wording& wording, const Detail& de
                         size_cell(trial),
                         figure_cell(trial, "accuracy")};
   for (const Named& latency : wording.latencies) out.push_back(figure_cell(trial, latency.metric));
-  out.push_back(speed_cell(trial, detail.interval));
+  out.push_back(speed_cell(trial, with_interval));
   out.push_back(figure_cell(trial, "peak_memory"));
-  out.push_back(gates_cell(row, detail.gates));
   return out;
 }
 
+using Table = std::vector<std::vector<Cell>>;
 using Widths = std::vector<std::size_t>;
 
 std::size_t total(const Widths& widths, std::size_t gap) {
@@ -117,7 +113,7 @@ std::size_t total(const Widths& widths, std::size_t gap) {
 }
 
 Widths natural_widths(const Writer& writer, const std::vector<Column>& columns,
-                      const std::vector<std::vector<Cell>>& table) {
+                      const Table& table) {
   Widths widths;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     std::size_t width = std::max(columns[i].top.size(), columns[i].bottom.size());
@@ -164,19 +160,40 @@ void write_heading(Writer& writer, const std::vector<Column>& columns, const Wid
 
 Paint row_paint(const Row& row) { return row.recommended ? Paint::bold : Paint::plain; }
 
+Table figures(const Summary& summary, bool with_interval) {
+  Table table;
+  for (const Row& row : summary.rows)
+    table.push_back(figure_cells(row, *summary.wording, with_interval));
+  return table;
+}
+
+// Each row's gates, the last column, in as many words as the line has room for. Whether every row
+// has the name of a gate at least.
+bool add_gates(Table& table, const Writer& writer, const std::vector<Column>& columns,
+               const Summary& summary) {
+  for (auto& row : table) row.push_back({});
+  Widths others = natural_widths(writer, columns, table);
+  others[kGateColumn] = 0;
+  const std::size_t taken = total(others, writer.gap());
+  const std::size_t room = writer.width() - std::min(writer.width(), taken);
+  bool named = true;
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    using enum GateDetail;
+    for (const GateDetail detail : {names, first_name, count}) {
+      table[i].back() = gates_cell(summary.rows[i], detail);
+      if (display_width(writer.shown(table[i].back().text)) <= room) break;
+      named = named && detail == names;
+    }
+  }
+  return named;
+}
+
 void write_table(Writer& writer, const Summary& summary) {
   const std::vector<Column> columns = columns_of(*summary.wording);
-  std::vector<std::vector<Cell>> table;
-  using enum GateDetail;
-  for (const Detail detail : {Detail{true, names},
-                              {true, first_name},
-                              {false, names},
-                              {false, first_name},
-                              {true, count},
-                              {false, count}}) {
-    table.clear();
-    for (const Row& row : summary.rows) table.push_back(cells(row, *summary.wording, detail));
-    if (total(natural_widths(writer, columns, table), writer.gap()) <= writer.width()) break;
+  Table table = figures(summary, true);
+  if (!add_gates(table, writer, columns, summary)) {
+    table = figures(summary, false);
+    add_gates(table, writer, columns, summary);
   }
   Widths widths = natural_widths(writer, columns, table);
   fit(widths, writer.width(), writer.gap());
