@@ -72,12 +72,9 @@ Result<Json> run(const Request& request) {
     session = encode(opened->session().info());
     parts.push_back(watch.seconds());
   }
-  return Json{{"seconds", watch.seconds()},
-              {"ended", std::move(parts)},
-              {"positions", positions},
-              {"errors", std::move(errors)},
-              {"means", std::move(means)},
-              {"store_bytes", fs::file_size(request.store)},
+  return Json{{"seconds", watch.seconds()},   {"ended", std::move(parts)},
+              {"positions", positions},       {"errors", std::move(errors)},
+              {"means", std::move(means)},    {"store_bytes", fs::file_size(request.store)},
               {"session", std::move(session)}};
 }
 

@@ -228,7 +228,7 @@ bool is_baseline(const Trial& trial, const Baseline& baseline) {
 struct Group {
   std::vector<Trial> trials;  // chosen presets, scored, not yet timed
   std::vector<Trial>
-      others;  // dominated presets, failures, and those whose times mean nothing here
+      others;               // dominated presets, failures, and those whose times mean nothing here
   std::vector<Trial> same;  // as the baseline
 };
 
@@ -382,8 +382,7 @@ Result<void> measure_stage(Report& report, Context& context) {
   STROP_TRY(*baseline, with_quality(*baseline, *exam, report, context));
   if (baseline->status == TrialStatus::failed) return no_reference(report, Role::baseline);
   if (!report.target->local) return score_only(report, *exam, context);
-  Baseline base{
-      .trial = *baseline, .quality = baseline->measurement->metrics, .itself = *baseline};
+  Baseline base{.trial = *baseline, .quality = baseline->measurement->metrics, .itself = *baseline};
   base.trial.status = TrialStatus::ok;
   STROP_TRY(base.request_seconds,
             context.step<double>(Stage::measure, "time of a request",
