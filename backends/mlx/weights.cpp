@@ -159,8 +159,9 @@ Result<Weights> read_weights(const fs::path& folder, const std::string& type,
   const Loader loader(tensors, packed, dtype_of(type.empty() ? norm->type : type));
   STROP_TRY(auto embedding, loader.matrix("model.embed_tokens", config.vocabulary, config.width));
   STROP_TRY(auto last_norm, loader.vector("model.norm.weight", config.width));
+  const auto computed = last_norm.dtype();
   Weights weights{.config = config,
-                  .type = last_norm.dtype(),
+                  .type = computed,
                   .embedding = std::move(embedding),
                   .norm = std::move(last_norm),
                   .rope_wavelengths = wavelengths(config)};

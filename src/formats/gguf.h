@@ -101,9 +101,7 @@ class GgufFile {
 class GgufWriter {
  public:
   void add(const std::string& key, std::string_view text);
-  void add(const std::string& key, const char* text) {
-    add(std::move(key), std::string_view(text));
-  }
+  void add(const std::string& key, const char* text) { add(key, std::string_view(text)); }
   void add(const std::string& key, std::uint32_t value);
   void add(const std::string& key, float value);
   void add(const std::string& key, bool value);
