@@ -304,13 +304,13 @@ bool keeps_several_sequences(const ov::Model& model) {
 }
 
 void name_operations(ov::Model& model) {
-  static const std::regex counted("[A-Za-z0-9]+_[0-9]+(_.*)?");  // Multiply_5449_blk.29.ffn_norm
+  static const std::regex kCounted("[A-Za-z0-9]+_[0-9]+(_.*)?");  // Multiply_5449_blk.29.ffn_norm
   std::size_t number = 0;
   for (const auto& node : model.get_ordered_ops()) {
     ++number;
     std::smatch parts;
     const auto name = node->get_friendly_name();
-    if (std::regex_match(name, parts, counted))
+    if (std::regex_match(name, parts, kCounted))
       node->set_friendly_name(str(node->get_type_name(), "_", number, parts[1].str()));
   }
 }

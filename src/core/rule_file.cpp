@@ -9,8 +9,8 @@ namespace strop {
 namespace {
 
 const Json& nothing() {
-  static const Json empty = Json::object();
-  return empty;
+  static const Json kEmpty = Json::object();
+  return kEmpty;
 }
 
 }  // namespace

@@ -9,9 +9,9 @@ bool knows_words(std::string_view pre_tokenizer) { return pre_tokenizer == "smol
 
 std::vector<std::string> words_of(std::string_view text) {
   // Single digits, then GPT-2's words. llama.cpp has a splitter of its own for just this text.
-  static const std::vector<std::string> expressions{
+  static const std::vector<std::string> kExpressions{
       "\\p{N}", "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)"};
-  return unicode_regex_split(std::string(text), expressions, false);
+  return unicode_regex_split(std::string(text), kExpressions, false);
 }
 
 }  // namespace strop::text
