@@ -76,7 +76,7 @@ Result<Json> run(const std::filesystem::path& worker, const std::filesystem::pat
 
 int main(int argc, char** argv) {
   if (argc == 2) {  // what the worker is
-    std::cout << encode(WorkerBackend(argv[1], {}).info()).dump() << '\n';
+    std::cout << encode(WorkerBackend(argv[1], bench::policy()).info()).dump() << '\n';
     return EXIT_SUCCESS;
   }
   if (argc < 6) {
