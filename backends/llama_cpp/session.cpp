@@ -77,11 +77,7 @@ class LlamaSession::Group final : public DecoderGroup {
       session_.batch_->logits[(i + 1) * tokens - 1] = 1;
     }
     STROP_CHECK(session_.decode());
-    for (std::size_t i = 0; i < sequences_; ++i) {
-      STROP_TRY(const auto row, session_.logits_after((i + 1) * tokens - 1));
-      sink(i, row);
-    }
-    return {};
+    return session_.hand_out(0, sequences_, sink);
   }
 
  private:
@@ -127,11 +123,15 @@ Result<void> LlamaSession::decode() {
   return {};
 }
 
-Result<std::span<const float>> LlamaSession::logits_after(std::size_t token) const {
-  const float* logits =
-      llama_get_logits_ith(engine_.context.get(), static_cast<std::int32_t>(token));
+// Of the batch decoded last: the rows of its tokens that wanted one lie together, in their order.
+Result<void> LlamaSession::hand_out(std::size_t first, std::size_t count,
+                                    const RowSink& sink) const {
+  if (count == 0) return {};
+  const float* logits = llama_get_logits(engine_.context.get());
   if (logits == nullptr) return engine_error("the engine gave no logits");
-  return std::span<const float>(logits, info_.vocabulary_size);
+  const std::size_t width = info_.vocabulary_size;
+  sink({first, width, {logits, count * width}});
+  return {};
 }
 
 Result<void> LlamaSession::append(SequenceId sequence, std::span<const TokenId> ids,
@@ -145,10 +145,8 @@ Result<void> LlamaSession::append(SequenceId sequence, std::span<const TokenId> 
     put(sequence, ids.subspan(done, end - done));
     for (const auto position : wanted) batch_->logits[position - done] = 1;
     STROP_CHECK(decode());
-    for (const auto position : wanted) {
-      STROP_TRY(const auto row, logits_after(position - done));
-      sink(rows_done++, row);
-    }
+    STROP_CHECK(hand_out(rows_done, wanted.size(), sink));
+    rows_done += wanted.size();
     done = end;
   }
   return {};

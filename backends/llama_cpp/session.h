@@ -32,8 +32,7 @@ class LlamaSession final : public ChunkedDecoder {
   void put(SequenceId sequence, std::span<const TokenId> ids);
   // Computes the batch.
   Result<void> decode();
-  // What follows the batch's token, valid until the next batch.
-  Result<std::span<const float>> logits_after(std::size_t token) const;
+  Result<void> hand_out(std::size_t first, std::size_t count, const RowSink& sink) const;
 
   Engine engine_;
   BatchPtr batch_;

@@ -22,8 +22,7 @@ class Group final : public DecoderGroup {
       const auto last = static_cast<std::uint32_t>(ids.size() / sequences_ - 1);
       const auto values = logits(weights_, forward(weights_, cache_, ids, sequences_), {&last, 1});
       const std::size_t width = weights_.config.vocabulary;
-      for (std::size_t i = 0; i < sequences_; ++i)
-        sink(i, {values.data<float>() + i * width, width});
+      sink({0, width, {values.data<float>(), sequences_ * width}});
       return {};
     });
   }
@@ -69,8 +68,8 @@ Result<void> MlxSession::append(SequenceId sequence, std::span<const TokenId> id
     const auto hidden = forward(weights_, caches_[sequence], ids, 1);
     if (rows.empty()) return {};
     const auto values = logits(weights_, hidden, rows);
-    for (std::size_t i = 0; i < rows.size(); ++i)
-      sink(i, {values.data<float>() + i * info_.vocabulary_size, info_.vocabulary_size});
+    const std::size_t width = info_.vocabulary_size;
+    sink({0, width, {values.data<float>(), rows.size() * width}});
     return {};
   });
 }

@@ -5,6 +5,9 @@
 #include <optional>
 #include <utility>
 
+#include "core/logits.h"
+#include "core/parallel.h"
+
 namespace strop::onnxruntime {
 namespace {
 
@@ -247,11 +250,18 @@ Result<void> Decoder::infer(Cache& cache, std::span<const TokenId> ids,
   session_.Run(Ort::RunOptions{nullptr}, binding);
   cache.length = static_cast<std::size_t>(total);
 
-  std::vector<float> row(shape_.vocabulary);
-  for (std::size_t i = 0; i < cache.sequences * rows.size(); ++i) {
-    const std::size_t at = i / rows.size() * computed + rows[i % rows.size()];
-    read_row(logits_.data() + (at - static_cast<std::size_t>(first)) * width, shape_.logits, row);
-    sink(i, row);
+  const std::size_t all = cache.sequences * rows.size();
+  std::vector<float> some(std::min(kRowsTogether, all) * shape_.vocabulary);
+  for (std::size_t begin = 0; begin < all; begin += kRowsTogether) {
+    const std::span<float> values =
+        std::span(some).first(std::min(kRowsTogether, all - begin) * shape_.vocabulary);
+    const auto read = [&](std::size_t i) {
+      const std::size_t at = (begin + i) / rows.size() * computed + rows[(begin + i) % rows.size()];
+      read_row(logits_.data() + (at - static_cast<std::size_t>(first)) * width, shape_.logits,
+               values.subspan(i * shape_.vocabulary, shape_.vocabulary));
+    };
+    for_each_parallel(values.size() / shape_.vocabulary, read);
+    sink({begin, shape_.vocabulary, values});
   }
   return {};
 }

@@ -11,6 +11,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "strop/artifact.h"
@@ -70,9 +71,28 @@ struct Generation {
   bool operator==(const Generation&) const = default;
 };
 
-// index: which wanted position (0-based, ascending); row: vocabulary_size logits, valid during the
-// call.
-using RowSink = std::function<void(std::size_t index, std::span<const float> row)>;
+// Rows of logits that follow neighbouring wanted positions of one call.
+struct LogitRows {
+  std::size_t first = 0;          // index of the first row among the wanted positions
+  std::size_t width = 0;          // vocabulary_size, at least 1
+  std::span<const float> values;  // [count][width], row-major, valid during the call
+
+  std::size_t count() const { return values.size() / width; }
+  std::span<const float> row(std::size_t i) const { return values.subspan(i * width, width); }
+  LogitRows some(std::size_t begin, std::size_t rows) const {
+    return {first + begin, width, values.subspan(begin * width, rows * width)};
+  }
+};
+
+// Takes the rows of a call in order, one or more at a time.
+using RowSink = std::function<void(const LogitRows& rows)>;
+
+// A sink for one row at a time; index: which wanted position, 0-based.
+inline RowSink each_row(std::function<void(std::size_t index, std::span<const float> row)> use) {
+  return [use = std::move(use)](const LogitRows& rows) {
+    for (std::size_t i = 0; i < rows.count(); ++i) use(rows.first + i, rows.row(i));
+  };
+}
 
 enum class ElementType { f32, f16, bf16, i64, i32, i8, u8, boolean };
 

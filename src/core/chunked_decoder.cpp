@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "core/logits.h"
+#include "core/parallel.h"
 
 namespace strop {
 namespace {
@@ -100,11 +101,17 @@ Result<void> ChunkedDecoder::check_stop() const {
   return Error{ErrorCode::cancelled, str("[", worker_, "] the computation was stopped.")};
 }
 
-Result<void> ChunkedDecoder::check_row(std::span<const float> row, std::size_t position) const {
-  if (all_finite(row)) return {};
-  return Error{ErrorCode::backend,
-               str("[", worker_, "] the logits after position ", position, " are not finite."),
-               "The weights or the engine's kernels are broken."};
+Result<void> ChunkedDecoder::check_rows(const LogitRows& rows,
+                                        std::span<const std::uint32_t> positions) const {
+  std::vector<char> finite(rows.count());
+  for_each_parallel(rows.count(), [&](std::size_t i) { finite[i] = all_finite(rows.row(i)); });
+  const auto broken = std::find(finite.begin(), finite.end(), 0);
+  if (broken == finite.end()) return {};
+  return Error{
+      ErrorCode::backend,
+      str("[", worker_, "] the logits after position ",
+          positions[static_cast<std::size_t>(broken - finite.begin())], " are not finite."),
+      "The weights or the engine's kernels are broken."};
 }
 
 Result<void> ChunkedDecoder::compute(SequenceId sequence, std::span<const TokenId> ids,
@@ -117,10 +124,13 @@ Result<void> ChunkedDecoder::compute(SequenceId sequence, std::span<const TokenI
     for (auto next = rows_done; next < wanted.size() && wanted[next] < done + count; ++next)
       rows.push_back(static_cast<std::uint32_t>(wanted[next] - done));
     Result<void> finite;
-    const RowSink checked = [&](std::size_t index, std::span<const float> row) {
-      if (!finite) return;
-      finite = check_row(row, wanted[rows_done + index]);
-      if (finite) sink(rows_done + index, row);
+    const RowSink checked = [&](const LogitRows& computed) {
+      for (std::size_t i = 0; finite && i < computed.count(); i += kRowsTogether) {
+        LogitRows some = computed.some(i, std::min(kRowsTogether, computed.count() - i));
+        some.first += rows_done;
+        finite = check_rows(some, wanted.subspan(some.first, some.count()));
+        if (finite) sink(some);
+      }
     };
     STROP_CHECK(append(sequence, ids.subspan(done, count), rows, checked));
     STROP_CHECK(std::move(finite));
@@ -175,8 +185,8 @@ Result<Generation> ChunkedDecoder::generate(SequenceId sequence, std::span<const
   generation.ids.reserve(count);
   generation.seconds.reserve(count);
   const Stopwatch watch;
-  const RowSink choose = [&](std::size_t, std::span<const float> row) {
-    generation.ids.push_back(argmax(row));
+  const RowSink choose = [&](const LogitRows& rows) {
+    generation.ids.push_back(argmax(rows.row(0)));
     generation.seconds.push_back(watch.seconds());
   };
   const auto last = static_cast<std::uint32_t>(ids.size() - 1);
@@ -200,11 +210,12 @@ Result<std::vector<Generation>> ChunkedDecoder::generate_together(
   STROP_TRY(const auto together, group(prompts.size()));
   std::vector<Generation> generations(prompts.size());
   std::vector<TokenId> newest(prompts.size());
-  std::size_t position = 0;  // of the last token appended
+  std::vector<std::uint32_t> positions(prompts.size());  // of the tokens appended last
   Result<void> finite;
-  const RowSink choose = [&](std::size_t index, std::span<const float> row) {
-    if (finite) finite = check_row(row, position);
-    if (finite) newest[index] = argmax(row);
+  const RowSink choose = [&](const LogitRows& rows) {
+    if (finite) finite = check_rows(rows, std::span(positions).subspan(rows.first, rows.count()));
+    for (std::size_t i = 0; finite && i < rows.count(); ++i)
+      newest[rows.first + i] = argmax(rows.row(i));
   };
   const Stopwatch watch;
   const std::size_t length = prompts.front().size();
@@ -212,7 +223,7 @@ Result<std::vector<Generation>> ChunkedDecoder::generate_together(
   for (std::size_t begin = 0; begin < length; begin += chunk) {
     STROP_CHECK(check_stop());
     const std::size_t end = std::min(length, begin + chunk);
-    position = end - 1;
+    positions.assign(prompts.size(), static_cast<std::uint32_t>(end - 1));
     STROP_CHECK(together->append(columns(prompts, begin, end - begin), choose));
   }
   while (true) {
@@ -224,7 +235,7 @@ Result<std::vector<Generation>> ChunkedDecoder::generate_together(
     }
     if (generations.front().ids.size() == count) return generations;
     STROP_CHECK(check_stop());
-    ++position;
+    for (std::uint32_t& position : positions) ++position;
     const std::vector<TokenId> ids = newest;
     STROP_CHECK(together->append(ids, choose));
   }

@@ -11,8 +11,8 @@ namespace strop {
 class DecoderGroup {
  public:
   virtual ~DecoderGroup() = default;
-  // ids: [sequences][tokens], row-major, at least one token each. The sink is called once per
-  // sequence, in order, with the logits that follow its last token.
+  // ids: [sequences][tokens], row-major, at least one token each. The sink gets one row per
+  // sequence, in order: the logits that follow its last token.
   virtual Result<void> append(std::span<const TokenId> ids, const RowSink& sink) = 0;
 };
 
@@ -41,8 +41,8 @@ class ChunkedDecoder : public DecoderSession {
   // The engine's part. Ids, sequences and lengths are valid; a sequence nobody used holds nothing.
 
   virtual std::size_t length(SequenceId sequence) const = 0;
-  // At least one id, at most a chunk. rows: indices into ids, ascending, perhaps none; the sink is
-  // called once per row, in order, with 0, 1, ...
+  // At least one id, at most a chunk. rows: indices into ids, ascending, perhaps none; the sink
+  // gets them in order, from 0 on.
   virtual Result<void> append(SequenceId sequence, std::span<const TokenId> ids,
                               std::span<const std::uint32_t> rows, const RowSink& sink) = 0;
   // Keeps the first `length` tokens, at most as many as there are.
@@ -60,7 +60,8 @@ class ChunkedDecoder : public DecoderSession {
   Result<void> compute(SequenceId sequence, std::span<const TokenId> ids,
                        std::span<const std::uint32_t> wanted, const RowSink& sink);
   Result<void> check_stop() const;
-  Result<void> check_row(std::span<const float> row, std::size_t position) const;
+  // positions: of the rows, for the message.
+  Result<void> check_rows(const LogitRows& rows, std::span<const std::uint32_t> positions) const;
 
   std::string worker_;
   SequenceId sequences_;

@@ -2,23 +2,34 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace strop {
-
-bool all_finite(std::span<const float> row) {
-  bool finite = true;
-  for (const float value : row) finite &= std::abs(value) <= std::numeric_limits<float>::max();
-  return finite;
-}
+namespace {
 
 // Lanes let the compiler use vectors.
+constexpr std::size_t kLanes = 16;
+
+std::size_t in_lanes(std::span<const float> row) { return row.size() - row.size() % kLanes; }
+
+}  // namespace
+
+// A finite value less itself is 0, any other is NaN, which no sum loses.
+bool all_finite(std::span<const float> row) {
+  std::array<float, kLanes> lanes{};
+  const std::size_t whole = in_lanes(row);
+  for (std::size_t i = 0; i < whole; i += kLanes)
+    for (std::size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += row[i + lane] - row[i + lane];
+  float sum = std::accumulate(lanes.begin(), lanes.end(), 0.0f);
+  for (const float value : row.subspan(whole)) sum += value - value;
+  return sum == 0;
+}
+
 TokenId argmax(std::span<const float> row) {
-  constexpr std::size_t kLanes = 16;
   std::array<float, kLanes> lanes{};
   lanes.fill(std::numeric_limits<float>::lowest());
-  const std::size_t whole = row.size() - row.size() % kLanes;
+  const std::size_t whole = in_lanes(row);
   for (std::size_t i = 0; i < whole; i += kLanes)
     for (std::size_t lane = 0; lane < kLanes; ++lane)
       lanes[lane] = lanes[lane] < row[i + lane] ? row[i + lane] : lanes[lane];

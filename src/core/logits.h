@@ -1,4 +1,4 @@
-// A row of logits: is it sound, and which token leads.
+// Rows of logits: are they sound, and which token leads.
 #pragma once
 
 #include <span>
@@ -6,6 +6,9 @@
 #include "strop/backend.h"
 
 namespace strop {
+
+// Rows go from hand to hand so many at a time, that the next finds them in a cache.
+constexpr std::size_t kRowsTogether = 32;
 
 bool all_finite(std::span<const float> row);
 

@@ -4,6 +4,8 @@
 
 #include "core/clock.h"
 #include "core/files.h"
+#include "core/logits.h"
+#include "core/parallel.h"
 
 namespace fs = std::filesystem;
 
@@ -85,13 +87,8 @@ class ProxyDecoder : public DecoderSession {
                                     {.timeout = patience_}));
       if (given.rows != rows.size())
         return lied(str("gave ", given.rows, " rows where ", rows.size(), " were wanted"));
-      for (std::size_t i = 0; i < rows.size(); ++i) {
-        // A copy: the worker may go on writing to the block.
-        const auto shared =
-            process_.block().floats().subspan(i * info_.vocabulary_size, info_.vocabulary_size);
-        row_.assign(shared.begin(), shared.end());
-        sink(done_rows + i, row_);
-      }
+      for (std::size_t i = 0; i < rows.size(); i += kRowsTogether)
+        sink(copied(done_rows + i, i, std::min(kRowsTogether, rows.size() - i)));
       done_rows += rows.size();
       done_ids = end;
     }
@@ -133,6 +130,17 @@ class ProxyDecoder : public DecoderSession {
   }
 
  private:
+  // Rows of the shared block from `begin` on; a copy, as the worker may go on writing to it.
+  LogitRows copied(std::size_t first, std::size_t begin, std::size_t count) {
+    const std::size_t width = info_.vocabulary_size;
+    const LogitRows shared{first, width,
+                           process_.block().floats().subspan(begin * width, count * width)};
+    rows_.resize(shared.values.size());
+    for_each_parallel(count, [&](std::size_t i) {
+      std::ranges::copy(shared.row(i), rows_.begin() + static_cast<std::ptrdiff_t>(i * width));
+    });
+    return {first, width, rows_};
+  }
   Result<void> check(const Generation& generation, std::uint32_t count,
                      const Stopwatch& call) const {
     const auto in_vocabulary = [&](TokenId id) {
@@ -150,7 +158,7 @@ class ProxyDecoder : public DecoderSession {
   WorkerProcess& process_;
   SessionInfo info_;
   std::chrono::milliseconds patience_;
-  std::vector<float> row_;  // the one that is handed out
+  std::vector<float> rows_;  // those that are handed out
 };
 
 class ProxyTensors : public TensorSession {

@@ -18,6 +18,7 @@
 
 #include "core/json.h"
 #include "core/message.h"
+#include "core/parallel.h"
 #include "core/shared_block.h"
 
 namespace strop {
@@ -191,12 +192,14 @@ class SessionHost {
       return bad_request(str("wants ", request.wanted.size(), " rows, more than the block holds"));
     Rows answer;
     STROP_CHECK(decoder->evaluate(
-        request.sequence, request.ids, request.wanted,
-        [&](std::size_t index, std::span<const float> row) {
-          STROP_ASSERT(index < request.wanted.size() && row.size() == width,
-                       "a row outside of the request");
-          std::memcpy(block_.floats().data() + index * width, row.data(), row.size_bytes());
-          ++answer.rows;
+        request.sequence, request.ids, request.wanted, [&](const LogitRows& rows) {
+          STROP_ASSERT(rows.first + rows.count() <= request.wanted.size() && rows.width == width,
+                       "rows outside of the request");
+          for_each_parallel(rows.count(), [&](std::size_t i) {
+            std::memcpy(block_.floats().data() + (rows.first + i) * width, rows.row(i).data(),
+                        rows.row(i).size_bytes());
+          });
+          answer.rows += rows.count();
         }));
     return answer;
   }

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <optional>
 
+#include "core/parallel.h"
 #include "measure/random.h"
 #include "measure/row.h"
 
@@ -32,8 +33,6 @@ struct Batch {
   }
 };
 
-using RowUse =
-    std::function<Result<void>(const ScoredPosition&, std::span<const float>, const RowSummary&)>;
 using BatchUse = std::function<Result<void>(const Batch&)>;
 
 std::size_t most_from(std::size_t begin, const Evaluation& evaluation) {
@@ -67,43 +66,62 @@ Result<void> for_each_batch(const Evaluation& evaluation, Progress* progress, st
   return {};
 }
 
-// Appends the batch to sequence 0, which is emptied where a sequence begins, and hands each wanted
-// row to `use`.
-Result<void> evaluate(DecoderSession& session, const Batch& batch, const RowUse& use) {
+// Appends the batch to sequence 0, which is emptied where a sequence begins. What use(index, row,
+// summary) makes of each wanted row, in their order; it is called from several threads at once.
+template <class Value, class Use>
+Result<std::vector<Value>> evaluate(DecoderSession& session, const Batch& batch, const Use& use) {
   if (batch.begin == 0) STROP_CHECK(session.truncate(0, 0));
-  Result<void> outcome;
+  std::vector<Value> values(batch.wanted.size());
+  std::vector<Result<void>> outcomes(values.size());
   std::size_t seen = 0;
-  const auto take = [&](std::size_t index, std::span<const float> row) -> Result<void> {
-    if (index != seen || index >= batch.wanted.size())
-      return Error{ErrorCode::backend,
-                   str("[measure] the engine gave row ", index, " where row ", seen, " was due")};
-    if (row.size() != session.info().vocabulary_size)
+  const auto take = [&](const LogitRows& rows) -> Result<void> {
+    if (rows.first != seen || rows.count() > values.size() - seen)
+      return Error{ErrorCode::backend, str("[measure] the engine gave row ", rows.first,
+                                           " where row ", seen, " was due")};
+    if (rows.width != session.info().vocabulary_size)
       return Error{ErrorCode::backend,
                    str("[measure] a row of logits must have ", session.info().vocabulary_size,
-                       " values, but has ", row.size())};
-    STROP_TRY(const RowSummary summary, summarise_row(row));
-    ++seen;
-    return use(batch.scored(index), row, summary);
+                       " values, but has ", rows.width)};
+    const auto one = [&](std::size_t index) -> Result<void> {
+      const std::span<const float> row = rows.row(index - rows.first);
+      STROP_TRY(const RowSummary summary, summarise_row(row));
+      STROP_TRY(values[index], use(index, row, summary));
+      return {};
+    };
+    for_each_parallel(rows.count(), [&](std::size_t i) { outcomes[seen + i] = one(seen + i); });
+    for (; seen < rows.first + rows.count(); ++seen) STROP_CHECK(std::move(outcomes[seen]));
+    return {};
   };
-  STROP_CHECK(session.evaluate(0, batch.ids, batch.wanted,
-                               [&](std::size_t index, std::span<const float> row) {
-                                 if (outcome) outcome = take(index, row);
-                               }));
-  STROP_CHECK(outcome);
-  if (seen != batch.wanted.size())
-    return Error{ErrorCode::backend, str("[measure] the engine must give ", batch.wanted.size(),
-                                         " rows, but gave ", seen)};
-  return {};
+  Result<void> outcome;
+  STROP_CHECK(session.evaluate(0, batch.ids, batch.wanted, [&](const LogitRows& rows) {
+    if (outcome) outcome = take(rows);
+  }));
+  STROP_CHECK(std::move(outcome));
+  if (seen != values.size())
+    return Error{ErrorCode::backend,
+                 str("[measure] the engine must give ", values.size(), " rows, but gave ", seen)};
+  return values;
 }
 
-void append(QualitySamples& samples, const ScoredPosition& place, double kl, double nll_reference,
-            double nll_candidate, bool same_top) {
-  samples.kl.push_back(kl);
-  samples.nll_reference.push_back(nll_reference);
-  samples.nll_candidate.push_back(nll_candidate);
-  samples.top1.push_back(same_top ? 1 : 0);
-  samples.position.push_back(place.position);
-  samples.sequence.push_back(place.sequence);
+// What a scored position gives.
+struct Score {
+  double kl = 0;
+  double kl_error = 0;
+  double nll_reference = 0;
+  double nll_candidate = 0;
+  bool same_top = false;
+};
+
+void append(QualitySamples& samples, const Batch& batch, const std::vector<Score>& scores) {
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const ScoredPosition place = batch.scored(i);
+    samples.kl.push_back(scores[i].kl);
+    samples.nll_reference.push_back(scores[i].nll_reference);
+    samples.nll_candidate.push_back(scores[i].nll_candidate);
+    samples.top1.push_back(scores[i].same_top ? 1 : 0);
+    samples.position.push_back(place.position);
+    samples.sequence.push_back(place.sequence);
+  }
 }
 
 Result<void> check_reference(const ReferenceHeader& header, const Evaluation& evaluation,
@@ -119,21 +137,28 @@ Result<void> check_reference(const ReferenceHeader& header, const Evaluation& ev
 }
 
 struct KeptRows {
-  std::vector<float> logits;
+  std::vector<float> logits;  // [wanted][width]
   std::vector<RowSummary> summaries;
 };
 
 Result<KeptRows> kept_rows(DecoderSession& session, const Batch& batch) {
-  KeptRows kept;
-  kept.logits.reserve(batch.wanted.size() * session.info().vocabulary_size);
-  STROP_CHECK(
-      evaluate(session, batch,
-               [&](const ScoredPosition&, std::span<const float> row, const RowSummary& summary) {
-                 kept.logits.insert(kept.logits.end(), row.begin(), row.end());
-                 kept.summaries.push_back(summary);
-                 return Result<void>();
-               }));
+  const std::size_t width = session.info().vocabulary_size;
+  KeptRows kept{.logits = std::vector<float>(batch.wanted.size() * width), .summaries = {}};
+  const auto keep = [&](std::size_t index, std::span<const float> row,
+                        const RowSummary& summary) -> Result<RowSummary> {
+    std::ranges::copy(row, kept.logits.begin() + static_cast<std::ptrdiff_t>(index * width));
+    return summary;
+  };
+  STROP_TRY(kept.summaries, evaluate<RowSummary>(session, batch, keep));
   return kept;
+}
+
+Result<std::vector<CompactRow>> next_rows(ReferenceReader& reference, std::size_t count) {
+  std::vector<CompactRow> rows(count);
+  for (CompactRow& row : rows) {
+    STROP_TRY(row, reference.next());
+  }
+  return rows;
 }
 
 }  // namespace
@@ -152,13 +177,18 @@ Result<void> make_reference(DecoderSession& reference, const Evaluation& evaluat
   STROP_TRY(ReferenceWriter writer,
             ReferenceWriter::create(
                 path, {shape, scored_positions(evaluation), seed, digest(evaluation)}));
-  std::uint64_t row_number = 0;
-  const RowUse keep = [&](const ScoredPosition& place, std::span<const float> row,
-                          const RowSummary& summary) {
-    return writer.append(compact(row, summary, place.next, shape, mixed(seed + row_number++)));
+  std::uint64_t done = 0;  // rows
+  const BatchUse use = [&](const Batch& batch) -> Result<void> {
+    const auto keep = [&](std::size_t index, std::span<const float> row,
+                          const RowSummary& summary) -> Result<CompactRow> {
+      return compact(row, summary, batch.scored(index).next, shape, mixed(seed + done + index));
+    };
+    STROP_TRY(const auto rows, evaluate<CompactRow>(reference, batch, keep));
+    for (const CompactRow& row : rows) STROP_CHECK(writer.append(row));
+    done += rows.size();
+    return {};
   };
-  STROP_CHECK(for_each_batch(evaluation, progress, stop,
-                             [&](const Batch& batch) { return evaluate(reference, batch, keep); }));
+  STROP_CHECK(for_each_batch(evaluation, progress, stop, use));
   STROP_CHECK(writer.finish());
   return reference.truncate(0, 0);
 }
@@ -168,18 +198,24 @@ Result<QualitySamples> score(DecoderSession& candidate, const Evaluation& evalua
   STROP_CHECK(check(evaluation, candidate.info()));
   STROP_CHECK(check_reference(reference.header(), evaluation, candidate.info()));
   QualitySamples samples;
-  const RowUse compare = [&](const ScoredPosition& place, std::span<const float> row,
-                             const RowSummary& summary) -> Result<void> {
-    STROP_TRY(const CompactRow p, reference.next());
-    const DivergenceEstimate kl = divergence(p, row, summary);
-    append(samples, place, kl.value, static_cast<double>(p.nll),
-           negative_log_likelihood(row, summary, place.next), p.top_ids.front() == summary.argmax);
-    samples.kl_error.push_back(kl.standard_error);
+  const BatchUse use = [&](const Batch& batch) -> Result<void> {
+    STROP_TRY(const auto original, next_rows(reference, batch.wanted.size()));
+    const auto compare = [&](std::size_t index, std::span<const float> row,
+                             const RowSummary& summary) -> Result<Score> {
+      const CompactRow& p = original[index];
+      const DivergenceEstimate kl = divergence(p, row, summary);
+      return Score{.kl = kl.value,
+                   .kl_error = kl.standard_error,
+                   .nll_reference = static_cast<double>(p.nll),
+                   .nll_candidate = negative_log_likelihood(row, summary, batch.scored(index).next),
+                   .same_top = p.top_ids.front() == summary.argmax};
+    };
+    STROP_TRY(const auto scores, evaluate<Score>(candidate, batch, compare));
+    append(samples, batch, scores);
+    for (const Score& score : scores) samples.kl_error.push_back(score.kl_error);
     return {};
   };
-  STROP_CHECK(for_each_batch(evaluation, progress, stop, [&](const Batch& batch) {
-    return evaluate(candidate, batch, compare);
-  }));
+  STROP_CHECK(for_each_batch(evaluation, progress, stop, use));
   STROP_CHECK(candidate.truncate(0, 0));
   return samples;
 }
@@ -195,21 +231,23 @@ Result<QualitySamples> score_in_step(DecoderSession& reference, DecoderSession& 
                  str("[measure] the artifact's vocabulary must be the reference's of ", width,
                      " tokens, but has ", candidate.info().vocabulary_size)};
   QualitySamples samples;
-  STROP_CHECK(for_each_batch(evaluation, progress, stop, [&](const Batch& batch) -> Result<void> {
+  const BatchUse use = [&](const Batch& batch) -> Result<void> {
     STROP_TRY(const KeptRows kept, kept_rows(reference, batch));
-    std::size_t index = 0;
-    return evaluate(
-        candidate, batch,
-        [&](const ScoredPosition& place, std::span<const float> row, const RowSummary& summary) {
-          const std::span<const float> p = std::span(kept.logits).subspan(index * width, width);
-          const RowSummary& p_summary = kept.summaries[index++];
-          append(samples, place, divergence(p, p_summary, row, summary),
-                 negative_log_likelihood(p, p_summary, place.next),
-                 negative_log_likelihood(row, summary, place.next),
-                 p_summary.argmax == summary.argmax);
-          return Result<void>();
-        });
-  }));
+    const auto compare = [&](std::size_t index, std::span<const float> row,
+                             const RowSummary& summary) -> Result<Score> {
+      const std::span<const float> p = std::span(kept.logits).subspan(index * width, width);
+      const RowSummary& p_summary = kept.summaries[index];
+      const TokenId next = batch.scored(index).next;
+      return Score{.kl = divergence(p, p_summary, row, summary),
+                   .nll_reference = negative_log_likelihood(p, p_summary, next),
+                   .nll_candidate = negative_log_likelihood(row, summary, next),
+                   .same_top = p_summary.argmax == summary.argmax};
+    };
+    STROP_TRY(const auto scores, evaluate<Score>(candidate, batch, compare));
+    append(samples, batch, scores);
+    return {};
+  };
+  STROP_CHECK(for_each_batch(evaluation, progress, stop, use));
   STROP_CHECK(reference.truncate(0, 0));
   STROP_CHECK(candidate.truncate(0, 0));
   return samples;

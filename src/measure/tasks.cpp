@@ -135,7 +135,7 @@ class Reader {
     double sum = 0;
     Result<void> outcome;
     STROP_CHECK(session_.evaluate(0, std::span(ids).subspan(keep, ids.size() - 1 - keep), wanted,
-                                  [&](std::size_t index, std::span<const float> row) {
+                                  each_row([&](std::size_t index, std::span<const float> row) {
                                     const auto summary = summarise_row(row);
                                     if (!summary) {
                                       if (outcome) outcome = summary.error();
@@ -143,7 +143,7 @@ class Reader {
                                     }
                                     sum -= negative_log_likelihood(
                                         row, *summary, ids[keep + wanted.at(index) + 1]);
-                                  }));
+                                  })));
     STROP_CHECK(outcome);
     held_.assign(ids.begin(), ids.end() - 1);
     return sum;

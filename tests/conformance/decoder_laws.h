@@ -29,10 +29,10 @@ inline std::vector<TokenId> prompt(std::size_t count, TokenId vocabulary) {
 inline Rows evaluated(Session& session, SequenceId sequence, const std::vector<TokenId>& ids,
                       const std::vector<std::uint32_t>& wanted) {
   Rows rows;
-  const auto done = session.decoder()->evaluate(sequence, ids, wanted,
-                                                [&](std::size_t index, std::span<const float> row) {
-                                                  rows[index] = {row.begin(), row.end()};
-                                                });
+  const auto done = session.decoder()->evaluate(
+      sequence, ids, wanted, each_row([&](std::size_t index, std::span<const float> row) {
+        rows[index] = {row.begin(), row.end()};
+      }));
   REQUIRE_MESSAGE(done, done.error().message);
   CHECK(rows.size() == wanted.size());
   return rows;
@@ -128,7 +128,7 @@ inline void together(const Open& open, double close) {
   std::vector<std::vector<TokenId>> prompts;
   for (const std::ptrdiff_t begin : {0, 20, 40})
     prompts.emplace_back(ids.begin() + begin, ids.begin() + begin + 20);
-  REQUIRE(decoder.evaluate(1, ids, {}, [](std::size_t, std::span<const float>) {}));
+  REQUIRE(decoder.evaluate(1, ids, {}, each_row([](std::size_t, std::span<const float>) {})));
   const auto made = decoder.generate_together(prompts, 5, {});
   REQUIRE_MESSAGE(made, (made ? std::string() : made.error().message));
   REQUIRE(made->size() == 3);
@@ -174,7 +174,7 @@ inline void refusals(const Open& open) {
   CHECK(session->info().run_options.at("context") == "64");
   auto& decoder = *session->decoder();
   const auto vocabulary = static_cast<TokenId>(session->info().vocabulary_size);
-  const RowSink ignore = [](std::size_t, std::span<const float>) {};
+  const RowSink ignore = each_row([](std::size_t, std::span<const float>) {});
   const auto ids = [&](std::size_t count) { return prompt(count, vocabulary); };
   refused(decoder.evaluate(0, ids(65), {}, ignore), "ids");
   refused(decoder.evaluate(0, std::vector<TokenId>{vocabulary}, {}, ignore), "ids");

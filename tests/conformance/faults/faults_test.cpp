@@ -469,8 +469,9 @@ class ZeroRows : public WrongEngine {
   Result<void> evaluate(SequenceId sequence, std::span<const TokenId> ids,
                         std::span<const std::uint32_t> wanted, const RowSink& sink) override {
     const std::vector<float> zeros(info().vocabulary_size);
-    return engine_.evaluate(sequence, ids, wanted,
-                            [&](std::size_t index, auto) { sink(index, zeros); });
+    return engine_.evaluate(sequence, ids, wanted, each_row([&](std::size_t index, auto) {
+                              sink({index, zeros.size(), zeros});
+                            }));
   }
 };
 
@@ -479,10 +480,10 @@ class SameRow : public WrongEngine {
   using WrongEngine::WrongEngine;
   Result<void> evaluate(SequenceId sequence, std::span<const TokenId> ids,
                         std::span<const std::uint32_t> wanted, const RowSink& sink) override {
-    return engine_.evaluate(sequence, ids, wanted, [&](std::size_t index, auto row) {
-      if (first_.empty()) first_.assign(row.begin(), row.end());
-      sink(index, first_);
-    });
+    return engine_.evaluate(sequence, ids, wanted, each_row([&](std::size_t index, auto row) {
+                              if (first_.empty()) first_.assign(row.begin(), row.end());
+                              sink({index, first_.size(), first_});
+                            }));
   }
 
  private:
@@ -494,11 +495,12 @@ class RowsOfTheTokenBefore : public WrongEngine {
   using WrongEngine::WrongEngine;
   Result<void> evaluate(SequenceId sequence, std::span<const TokenId> ids,
                         std::span<const std::uint32_t> wanted, const RowSink& sink) override {
-    return engine_.evaluate(sequence, ids, wanted, [&](std::size_t index, auto row) {
-      const std::vector<float> now(row.begin(), row.end());
-      sink(index, before_.empty() ? now : before_);
-      before_ = now;
-    });
+    return engine_.evaluate(sequence, ids, wanted, each_row([&](std::size_t index, auto row) {
+                              const std::vector<float> now(row.begin(), row.end());
+                              const auto& given = before_.empty() ? now : before_;
+                              sink({index, given.size(), given});
+                              before_ = now;
+                            }));
   }
 
  private:
@@ -518,7 +520,7 @@ class OffByOneAfterPrefill : public WrongEngine {
   Result<void> evaluate(SequenceId sequence, std::span<const TokenId> ids,
                         std::span<const std::uint32_t> wanted, const RowSink& sink) override {
     if (ids.size() == 1 && after_prompt_) {
-      STROP_CHECK(engine_.evaluate(sequence, ids, {}, [](std::size_t, auto) {}));
+      STROP_CHECK(engine_.evaluate(sequence, ids, {}, each_row([](std::size_t, auto) {})));
       after_prompt_ = false;
     }
     if (ids.size() > 1) after_prompt_ = true;
@@ -535,11 +537,11 @@ class CoarseLogits : public WrongEngine {
   using WrongEngine::WrongEngine;
   Result<void> evaluate(SequenceId sequence, std::span<const TokenId> ids,
                         std::span<const std::uint32_t> wanted, const RowSink& sink) override {
-    return engine_.evaluate(sequence, ids, wanted, [&](std::size_t index, auto row) {
-      std::vector<float> coarse(row.begin(), row.end());
-      for (float& value : coarse) value = rounded(value, 0);
-      sink(index, coarse);
-    });
+    return engine_.evaluate(sequence, ids, wanted, each_row([&](std::size_t index, auto row) {
+                              std::vector<float> coarse(row.begin(), row.end());
+                              for (float& value : coarse) value = rounded(value, 0);
+                              sink({index, coarse.size(), coarse});
+                            }));
   }
 };
 

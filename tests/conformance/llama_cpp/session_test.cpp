@@ -69,10 +69,10 @@ std::vector<std::uint32_t> all_positions(std::size_t count) {
 Rows evaluated(DecoderSession& session, SequenceId sequence, std::span<const TokenId> ids,
                std::span<const std::uint32_t> wanted) {
   Rows rows;
-  const auto done =
-      session.evaluate(sequence, ids, wanted, [&](std::size_t index, std::span<const float> row) {
-        rows[index].assign(row.begin(), row.end());
-      });
+  const auto done = session.evaluate(sequence, ids, wanted,
+                                     each_row([&](std::size_t index, std::span<const float> row) {
+                                       rows[index].assign(row.begin(), row.end());
+                                     }));
   REQUIRE_MESSAGE(done, message_of(done));
   return rows;
 }
@@ -124,7 +124,7 @@ TEST_CASE("many wanted rows are handed out in order") {
   std::size_t expected = 0;
   REQUIRE(session->decoder()->evaluate(
       0, ids, all_positions(ids.size()),
-      [&](std::size_t index, std::span<const float>) { CHECK(index == expected++); }));
+      each_row([&](std::size_t index, std::span<const float>) { CHECK(index == expected++); })));
   CHECK(expected == ids.size());
 }
 
@@ -192,7 +192,7 @@ TEST_CASE("generating can be stopped and leaves the sequence as it was") {
 TEST_CASE("what does not fit is refused and changes nothing") {
   auto session = opened();
   auto& decoder = *session->decoder();
-  const RowSink ignore = [](std::size_t, std::span<const float>) {};
+  const RowSink ignore = each_row([](std::size_t, std::span<const float>) {});
   const auto refused = [&](const Result<void>& done, const std::string& field) {
     REQUIRE_FALSE(done);
     CHECK(done.error().code == ErrorCode::invalid_input);

@@ -74,11 +74,11 @@ TEST_CASE("rows of logits arrive through the shared block") {
   std::vector<std::uint32_t> wanted(ids.size());
   for (std::uint32_t i = 0; i < wanted.size(); ++i) wanted[i] = i;
   std::size_t rows = 0;
-  const auto done =
-      decoder->evaluate(0, ids, wanted, [&](std::size_t index, std::span<const float> row) {
-        CHECK(index == rows++);
-        CHECK(row.size() == 49152);
-      });
+  const auto done = decoder->evaluate(0, ids, wanted,
+                                      each_row([&](std::size_t index, std::span<const float> row) {
+                                        CHECK(index == rows++);
+                                        CHECK(row.size() == 49152);
+                                      }));
   REQUIRE_MESSAGE(done, message_of(done));
   CHECK(rows == ids.size());
 }

@@ -136,8 +136,9 @@ inline Rows evaluated(Session& session, SequenceId sequence, std::span<const Tok
     for (std::uint32_t i = 0; i < ids.size(); ++i) wanted.push_back(i);
   Rows rows;
   const auto done = session.decoder()->evaluate(
-      sequence, ids, wanted,
-      [&](std::size_t, std::span<const float> row) { rows.emplace_back(row.begin(), row.end()); });
+      sequence, ids, wanted, each_row([&](std::size_t, std::span<const float> row) {
+        rows.emplace_back(row.begin(), row.end());
+      }));
   REQUIRE_MESSAGE(done, done.error().message);
   return rows;
 }

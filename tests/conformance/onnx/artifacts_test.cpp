@@ -62,9 +62,10 @@ std::vector<std::vector<float>> rows_of(DecoderSession& session, const std::vect
   for (std::uint32_t i = 0; i < wanted.size(); ++i) wanted[i] = i;
   std::vector<std::vector<float>> rows;
   REQUIRE(session.truncate(0, 0));
-  const auto done = session.evaluate(0, ids, wanted, [&](std::size_t, std::span<const float> row) {
-    rows.emplace_back(row.begin(), row.end());
-  });
+  const auto done =
+      session.evaluate(0, ids, wanted, each_row([&](std::size_t, std::span<const float> row) {
+                         rows.emplace_back(row.begin(), row.end());
+                       }));
   REQUIRE_MESSAGE(done, done.error().message);
   return rows;
 }

@@ -53,8 +53,9 @@ std::vector<std::vector<float>> next_rows(Session& session, std::span<const Toke
   for (std::uint32_t i = kStride - 1; i < ids.size(); i += kStride) wanted.push_back(i);
   std::vector<std::vector<float>> rows;
   const auto done = session.decoder()->evaluate(
-      0, ids, wanted,
-      [&](std::size_t, std::span<const float> row) { rows.emplace_back(row.begin(), row.end()); });
+      0, ids, wanted, each_row([&](std::size_t, std::span<const float> row) {
+        rows.emplace_back(row.begin(), row.end());
+      }));
   REQUIRE_MESSAGE(done, done.error().message);
   return rows;
 }

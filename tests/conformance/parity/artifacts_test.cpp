@@ -64,17 +64,17 @@ Continuation confirmed(DecoderSession& session, const std::vector<TokenId>& prom
   bool apart = false;
   REQUIRE(session.truncate(0, 0));
   const auto done =
-      session.evaluate(0, all, wanted, [&](std::size_t index, std::span<const float> row) {
-        const float gap = gap_of(row, ids[index]);
-        if (!apart && place_of_best(row) != static_cast<std::size_t>(ids[index])) {
-          MESSAGE("token " << index << " is not the best by " << -gap);
-          CHECK(-gap < kNearTie);
-          apart = true;
-        }
-        if (apart) return;
-        confirmed.ids.push_back(ids[index]);
-        confirmed.gaps.push_back(gap);
-      });
+      session.evaluate(0, all, wanted, each_row([&](std::size_t index, std::span<const float> row) {
+                         const float gap = gap_of(row, ids[index]);
+                         if (!apart && place_of_best(row) != static_cast<std::size_t>(ids[index])) {
+                           MESSAGE("token " << index << " is not the best by " << -gap);
+                           CHECK(-gap < kNearTie);
+                           apart = true;
+                         }
+                         if (apart) return;
+                         confirmed.ids.push_back(ids[index]);
+                         confirmed.gaps.push_back(gap);
+                       }));
   REQUIRE_MESSAGE(done, done.error().message);
   return confirmed;
 }
@@ -87,11 +87,12 @@ Continuation generated(DecoderSession& session, const std::vector<TokenId>& prom
   std::vector<TokenId> ids = prompt;
   while (stepped.ids.size() < kNewTokens) {
     const std::vector<std::uint32_t> last{static_cast<std::uint32_t>(ids.size() - 1)};
-    const auto done = session.evaluate(0, ids, last, [&](std::size_t, std::span<const float> row) {
-      const auto best = static_cast<TokenId>(place_of_best(row));
-      stepped.ids.push_back(best);
-      stepped.gaps.push_back(gap_of(row, best));
-    });
+    const auto done =
+        session.evaluate(0, ids, last, each_row([&](std::size_t, std::span<const float> row) {
+                           const auto best = static_cast<TokenId>(place_of_best(row));
+                           stepped.ids.push_back(best);
+                           stepped.gaps.push_back(gap_of(row, best));
+                         }));
     REQUIRE_MESSAGE(done, done.error().message);
     ids = {stepped.ids.back()};
   }

@@ -44,8 +44,9 @@ Rows rows_of(const std::string& backend, const Artifact& artifact, const RunOpti
   for (std::uint32_t i = 0; i < wanted.size(); ++i) wanted[i] = i;
   Rows rows;
   const auto done = (*session)->session().decoder()->evaluate(
-      0, kIds, wanted,
-      [&](std::size_t, std::span<const float> row) { rows.emplace_back(row.begin(), row.end()); });
+      0, kIds, wanted, each_row([&](std::size_t, std::span<const float> row) {
+        rows.emplace_back(row.begin(), row.end());
+      }));
   REQUIRE_MESSAGE(done, message_of(done));
   return rows;
 }

@@ -123,7 +123,7 @@ TEST_CASE("sessions that lie are refused") {
   const Folder folder;
   const std::vector<TokenId> ids{1, 2, 3, 4};
   const std::vector<std::uint32_t> wanted{0, 1, 2, 3};
-  const auto ignore = [](std::size_t, std::span<const float>) {};
+  const auto ignore = each_row([](std::size_t, std::span<const float>) {});
   {
     auto session = open("too_few_rows", folder);
     REQUIRE(session);
@@ -167,10 +167,10 @@ TEST_CASE("rows cross the shared block unchanged, in calls that fit it") {
   std::size_t next = 0;
   bool right = true;
   REQUIRE((*session)->session().decoder()->evaluate(
-      0, ids, wanted, [&](std::size_t index, std::span<const float> row) {
+      0, ids, wanted, each_row([&](std::size_t index, std::span<const float> row) {
         right = right && index == next++ && row.size() == 64 &&
                 row[5] == static_cast<float>((35 + ids[wanted[index]]) % 13);
-      }));
+      })));
   CHECK(right);
   CHECK(next == wanted.size());
 }

@@ -47,7 +47,10 @@ class FakeModel : public DecoderSession {
                         std::span<const std::uint32_t> wanted, const RowSink& sink) override {
     const std::size_t begin = held_.size();
     held_.insert(held_.end(), ids.begin(), ids.end());
-    for (std::size_t i = 0; i < wanted.size(); ++i) sink(i, row_at(begin + wanted[i]));
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const auto row = row_at(begin + wanted[i]);
+      sink({i, row.size(), row});
+    }
     return {};
   }
 
