@@ -1,6 +1,6 @@
 """Artifacts in their frameworks' own runtimes: each goes on after a prompt as our session goes on.
 
-Usage: parity.py llama_cpp FOLDER PROGRAM KERNELS
+Usage: parity.py llama_cpp FOLDER PROGRAM KERNELS   (llama-simple or llama-completion)
        parity.py mlx FOLDER [generated]
        parity.py onnxruntime|openvino FOLDER
 
@@ -51,20 +51,29 @@ def ids_in(case, text):
 
 
 def llama_cpp(artifact, program, kernels):
-    """llama-simple with the CPU variant that our session used: it takes the best-scored one of its working folder."""
+    """A program of llama.cpp with the CPU variant that our session used: it takes the best-scored one of its working folder.
+    llama-completion is what llama-cli was before it answered in chats only."""
     folder = pathlib.Path(artifact["folder"]).parent / "kernels"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     library = f"libggml-cpu-{artifact['cpu_variant']}.so"
     (folder / library).symlink_to(pathlib.Path(kernels) / library)
-    file = pathlib.Path(artifact["folder"]) / artifact["entry"]
+    if not pathlib.Path(program).exists():
+        print(f"skipped: {program} is missing, tools/setup --bench-tools builds it")
+        sys.exit(77)
+    file, name = pathlib.Path(artifact["folder"]) / artifact["entry"], pathlib.Path(program).name
     for case in artifact["cases"]:
-        done = subprocess.run([program, "-m", file, "-n", str(len(case["ids"])), case["prompt"]], cwd=folder, timeout=120,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
+        command = [program, "-m", file, "-n", str(len(case["ids"]))]
+        if name == "llama-simple":
+            command += [case["prompt"]]
+        else:
+            command += ["-p", case["prompt"], "-c", "512", "-t", "1", "--temp", "0", "--no-conversation", "--no-escape"]
+        done = subprocess.run(command, cwd=folder, timeout=120, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              errors="replace", check=False)
         if done.returncode != 0:
-            fail(f"llama-simple ended with {done.returncode}: {done.stderr[-500:]}")
+            fail(f"{name} ended with {done.returncode}: {done.stderr[-500:]}")
         if not done.stdout.startswith(case["prompt"]):
-            fail(f"llama-simple answers {done.stdout[:200]!r}")
+            fail(f"{name} answers {done.stdout[:200]!r}")
         yield case, ids_in(case, done.stdout.removeprefix(case["prompt"]).removesuffix("\n"))
 
 
