@@ -74,7 +74,9 @@ def llama_cpp(artifact, program, kernels):
             fail(f"{name} ended with {done.returncode}: {done.stderr[-500:]}")
         if not done.stdout.startswith(case["prompt"]):
             fail(f"{name} answers {done.stdout[:200]!r}")
-        yield case, ids_in(case, done.stdout.removeprefix(case["prompt"]).removesuffix("\n"))
+        ending = "\n" if name == "llama-simple" else "\n\n"
+        text = done.stdout.removeprefix(case["prompt"]).removesuffix(ending).removesuffix(" [end of text]\n")
+        yield case, ids_in(case, text)
 
 
 def mlx(artifact, how="evaluated"):
