@@ -104,7 +104,8 @@ Result<void> ChunkedDecoder::check_stop() const {
 Result<void> ChunkedDecoder::check_rows(const LogitRows& rows,
                                         std::span<const std::uint32_t> positions) const {
   std::vector<char> finite(rows.count());
-  for_each_parallel(rows.count(), [&](std::size_t i) { finite[i] = all_finite(rows.row(i)); });
+  for_each_parallel(rows.count(),
+                    [&](std::size_t i) { finite[i] = all_finite(rows.row(i)) ? 1 : 0; });
   const auto broken = std::find(finite.begin(), finite.end(), 0);
   if (broken == finite.end()) return {};
   return Error{
