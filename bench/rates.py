@@ -1,7 +1,6 @@
 """Prefill and decode rates behind Strop's protocol against llama-bench, on the same library and settings."""
 
 import json
-import subprocess
 
 import paired
 import stepped
@@ -17,27 +16,6 @@ CLAIM = 0.03
 
 def metrics():
     return [paired.Metric(name, paired.Goal(1 - CLAIM, 1 + CLAIM)) for name in ("prefill", "decode")]
-
-
-class Turns:
-    """bench-rates, which makes one repetition for each line it is given."""
-
-    def __init__(self, command):
-        self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, bufsize=1)
-
-    def step(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"bench-rates ended with {self.process.wait()}")
-        return json.loads(line)
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
 
 
 class Comparison:
@@ -66,8 +44,8 @@ class Comparison:
                 "-ctk", self.options["kv_cache_type"], "-ctv", self.options["kv_cache_type"], "-o", "json"]
 
     def _ours(self):
-        return Turns([self.ours.bench("rates"), self.ours.worker("llama_cpp"), self.file, 0, PROMPT, NEW] +
-                     [f"{name}={value}" for name, value in self.options.items()])
+        return stepped.Told([self.ours.bench("rates"), self.ours.worker("llama_cpp"), self.file, 0, PROMPT, NEW] +
+                            [f"{name}={value}" for name, value in self.options.items()])
 
     def _peers(self):
         tests = {"prefill": (PROMPT, 0, 0), "decode": (0, NEW, PROMPT)}

@@ -1,7 +1,10 @@
-// The KL divergence of several GGUF files to a reference as a run of Strop measures it, timed
-// whole: every position of some chunks of a text, through the compact store. Prints JSON.
+// The KL divergence of several GGUF files to a reference as a run of Strop measures it, timed file
+// by file: every position of some chunks of a text, through the compact store. Prints a line of
+// JSON for each file and one for all.
 #include <algorithm>
 #include <cmath>
+#include <iostream>
+#include <string>
 #include <vector>
 
 #include "core/clock.h"
@@ -45,12 +48,23 @@ double standard_error(const std::vector<double>& values) {
   return std::sqrt(squares / (count - 1) / count);
 }
 
+// Others take turns with us: a step waits for a line of stdin.
+Result<Stopwatch> begun_step() {
+  if (std::string line; std::getline(std::cin, line)) return Stopwatch();
+  return Error{ErrorCode::cancelled, "[bench] stdin ended before the last step."};
+}
+
+void say_end_of_step(const Stopwatch& watch) {
+  std::cout << Json{{"seconds", watch.seconds()}}.dump() << std::endl;
+}
+
+// One step makes the reference, and each other scores a candidate.
 Result<Json> run(const Request& request) {
   // The engine's self-test is of the machine: a run makes it once, before its first trial.
   const auto info = WorkerBackend(request.worker, bench::policy()).info();
   if (!info.unavailable_reason.empty())
     return Error{ErrorCode::unsupported, info.unavailable_reason};
-  const Stopwatch watch;
+  STROP_TRY(Stopwatch watch, begun_step());
   STROP_TRY(const auto evaluation, cut(request));
   {
     STROP_TRY(const auto opened,
@@ -58,23 +72,27 @@ Result<Json> run(const Request& request) {
     STROP_CHECK(measure::make_reference(*opened->session().decoder(), evaluation, request.store, 1,
                                         nullptr, {}));
   }
-  Json errors = Json::array(), means = Json::array(), parts = Json::array(), session;
+  say_end_of_step(watch);
+  Json errors = Json::array(), means = Json::array(), session;
   std::size_t positions = 0;
-  parts.push_back(watch.seconds());
   for (const fs::path& candidate : request.candidates) {
-    STROP_TRY(const auto opened, bench::open_gguf(request.worker, candidate, request.options));
-    STROP_TRY(auto reference, measure::ReferenceReader::open(request.store));
-    STROP_TRY(const auto samples,
-              measure::score(*opened->session().decoder(), evaluation, reference, nullptr, {}));
-    errors.push_back(standard_error(samples.kl));
-    means.push_back(measure::mean(samples.kl));
-    positions = samples.size();
-    session = encode(opened->session().info());
-    parts.push_back(watch.seconds());
+    STROP_TRY(watch, begun_step());
+    {
+      STROP_TRY(const auto opened, bench::open_gguf(request.worker, candidate, request.options));
+      STROP_TRY(auto reference, measure::ReferenceReader::open(request.store));
+      STROP_TRY(const auto samples,
+                measure::score(*opened->session().decoder(), evaluation, reference, nullptr, {}));
+      errors.push_back(standard_error(samples.kl));
+      means.push_back(measure::mean(samples.kl));
+      positions = samples.size();
+      session = encode(opened->session().info());
+    }
+    say_end_of_step(watch);
   }
-  return Json{{"seconds", watch.seconds()},   {"ended", std::move(parts)},
-              {"positions", positions},       {"errors", std::move(errors)},
-              {"means", std::move(means)},    {"store_bytes", fs::file_size(request.store)},
+  return Json{{"positions", positions},
+              {"errors", std::move(errors)},
+              {"means", std::move(means)},
+              {"store_bytes", fs::file_size(request.store)},
               {"session", std::move(session)}};
 }
 

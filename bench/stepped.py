@@ -1,13 +1,15 @@
-"""llama-bench held between its repetitions, so that another program can take its turn while both stay alive.
+"""Programs that wait between their steps, so that others can take their turns while all stay alive.
 
-Started with --progress it says on stderr when a repetition begins. There it is stopped (SIGSTOP); a step lets it go on
-until it says so again. The clock of the repetition that is held runs on, so the time it was held is taken off its
-sample. What is taken off is at most what it was held: the error, the time between the signal and the stop, makes the
-peer look slower by that much and is kept with the samples (`lag`).
+Ours make a step for each line they are given. llama-bench is held between its repetitions: started with --progress it
+says on stderr when one begins. There it is stopped (SIGSTOP); a step lets it go on until it says so again. The clock of
+the repetition that is held runs on, so the time it was held is taken off its sample. What is taken off is at most what
+it was held: the error, the time between the signal and the stop, makes the peer look slower by that much and is kept
+with the samples (`lag`).
 """
 
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -17,7 +19,34 @@ import time
 BEGINS = re.compile(r"(?:prompt|generation) run (\d+)/(\d+)")
 
 
+class Told:
+    """One of our programs: a line on stdin lets it make a step, which it answers with a line of JSON."""
+
+    def __init__(self, command):
+        self.name = pathlib.Path(command[0]).name
+        self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, bufsize=1)
+
+    def step(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended with {self.process.wait()}")
+        return json.loads(line)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+
 class Stepped:
+    """llama-bench."""
+
     def __init__(self, command, repetitions, cwd=None):
         # The last repetition is nobody's turn: it only ends the one before.
         self.repetitions, self.held, self.lag, self.since = repetitions, {}, [], None

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The holding of a peer between its repetitions, on a program that reports as llama-bench does."""
+"""Programs that wait between their steps: one that reports as llama-bench does, and one of ours."""
 
 import pathlib
 import sys
@@ -27,7 +27,7 @@ print(json.dumps([{"samples_ns": samples}]))
 """
 
 
-class Holding(unittest.TestCase):
+class Case(unittest.TestCase):
     def peer(self, code):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -35,6 +35,8 @@ class Holding(unittest.TestCase):
         path.write_text(code, encoding="utf-8")
         return [sys.executable, path]
 
+
+class Holding(Case):
     def test_the_time_it_was_held_is_taken_off(self):
         run = stepped.Stepped(self.peer(PEER), 4)
         for _ in range(4):
@@ -59,6 +61,24 @@ class Holding(unittest.TestCase):
     def test_a_peer_that_ends_is_an_error(self):
         with self.assertRaisesRegex(RuntimeError, "the peer ended with 3"):
             stepped.Stepped(self.peer("import sys\nprint('no model', file=sys.stderr)\nsys.exit(3)"), 2)
+
+
+OURS = """
+import json, sys
+for number, line in enumerate(sys.stdin):
+    if number == 2:
+        sys.exit(4)
+    print(json.dumps({"step": number}), flush=True)
+"""
+
+
+class Telling(Case):
+    def test_each_line_is_a_step_and_an_end_is_an_error(self):
+        run = stepped.Told(self.peer(OURS))
+        self.assertEqual([run.step()["step"], run.step()["step"]], [0, 1])
+        with self.assertRaisesRegex(RuntimeError, "ended with 4"):
+            run.step()
+        run.end()
 
 
 if __name__ == "__main__":
