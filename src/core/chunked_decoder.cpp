@@ -6,7 +6,6 @@
 
 #include "core/clock.h"
 #include "core/logits.h"
-#include "core/parallel.h"
 
 namespace strop {
 namespace {
@@ -101,18 +100,10 @@ Result<void> ChunkedDecoder::check_stop() const {
   return Error{ErrorCode::cancelled, str("[", worker_, "] the computation was stopped.")};
 }
 
-Result<void> ChunkedDecoder::check_rows(const LogitRows& rows,
-                                        std::span<const std::uint32_t> positions) const {
-  std::vector<char> finite(rows.count());
-  for_each_parallel(rows.count(),
-                    [&](std::size_t i) { finite[i] = all_finite(rows.row(i)) ? 1 : 0; });
-  const auto broken = std::find(finite.begin(), finite.end(), 0);
-  if (broken == finite.end()) return {};
-  return Error{
-      ErrorCode::backend,
-      str("[", worker_, "] the logits after position ",
-          positions[static_cast<std::size_t>(broken - finite.begin())], " are not finite."),
-      "The weights or the engine's kernels are broken."};
+Error ChunkedDecoder::not_finite(std::size_t position) const {
+  return {ErrorCode::backend,
+          str("[", worker_, "] the logits after position ", position, " are not finite."),
+          "The weights or the engine's kernels are broken."};
 }
 
 Result<void> ChunkedDecoder::compute(SequenceId sequence, std::span<const TokenId> ids,
@@ -129,8 +120,10 @@ Result<void> ChunkedDecoder::compute(SequenceId sequence, std::span<const TokenI
       for (std::size_t i = 0; finite && i < computed.count(); i += kRowsTogether) {
         LogitRows some = computed.some(i, std::min(kRowsTogether, computed.count() - i));
         some.first += rows_done;
-        finite = check_rows(some, wanted.subspan(some.first, some.count()));
-        if (finite) sink(some);
+        if (const auto broken = first_not_finite(some))
+          finite = not_finite(wanted[some.first + *broken]);
+        else
+          sink(some);
       }
     };
     STROP_CHECK(append(sequence, ids.subspan(done, count), rows, checked));
@@ -211,10 +204,10 @@ Result<std::vector<Generation>> ChunkedDecoder::generate_together(
   STROP_TRY(const auto together, group(prompts.size()));
   std::vector<Generation> generations(prompts.size());
   std::vector<TokenId> newest(prompts.size());
-  std::vector<std::uint32_t> positions(prompts.size());  // of the tokens appended last
+  std::size_t position = 0;  // of the last token appended
   Result<void> finite;
   const RowSink choose = [&](const LogitRows& rows) {
-    if (finite) finite = check_rows(rows, std::span(positions).subspan(rows.first, rows.count()));
+    if (finite && first_not_finite(rows)) finite = not_finite(position);
     for (std::size_t i = 0; finite && i < rows.count(); ++i)
       newest[rows.first + i] = argmax(rows.row(i));
   };
@@ -224,7 +217,7 @@ Result<std::vector<Generation>> ChunkedDecoder::generate_together(
   for (std::size_t begin = 0; begin < length; begin += chunk) {
     STROP_CHECK(check_stop());
     const std::size_t end = std::min(length, begin + chunk);
-    positions.assign(prompts.size(), static_cast<std::uint32_t>(end - 1));
+    position = end - 1;
     STROP_CHECK(together->append(columns(prompts, begin, end - begin), choose));
   }
   while (true) {
@@ -236,7 +229,7 @@ Result<std::vector<Generation>> ChunkedDecoder::generate_together(
     }
     if (generations.front().ids.size() == count) return generations;
     STROP_CHECK(check_stop());
-    for (std::uint32_t& position : positions) ++position;
+    ++position;
     const std::vector<TokenId> ids = newest;
     STROP_CHECK(together->append(ids, choose));
   }

@@ -60,8 +60,7 @@ class ChunkedDecoder : public DecoderSession {
   Result<void> compute(SequenceId sequence, std::span<const TokenId> ids,
                        std::span<const std::uint32_t> wanted, const RowSink& sink);
   Result<void> check_stop() const;
-  // positions: of the rows, for the message.
-  Result<void> check_rows(const LogitRows& rows, std::span<const std::uint32_t> positions) const;
+  Error not_finite(std::size_t position) const;  // the logits after it
 
   std::string worker_;
   SequenceId sequences_;

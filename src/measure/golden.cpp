@@ -97,17 +97,16 @@ Result<double> greedy_gap(DecoderSession& session, std::span<const TokenId> prom
   STROP_CHECK(session.truncate(0, 0));
   double gap = 0;
   Result<void> outcome;
-  STROP_CHECK(
-      session.evaluate(0, ids, wanted, each_row([&](std::size_t index, std::span<const float> row) {
-                         const auto summary = summarise_row(row);
-                         if (!summary) {
-                           if (outcome) outcome = summary.error();
-                           return;
-                         }
-                         const auto id = static_cast<std::size_t>(made.ids.at(index));
-                         if (id < row.size())
-                           gap = std::max(gap, double{summary->maximum} - double{row[id]});
-                       })));
+  const auto look = [&](std::size_t index, std::span<const float> row) {
+    const auto summary = summarise_row(row);
+    if (!summary) {
+      if (outcome) outcome = summary.error();
+      return;
+    }
+    const auto id = static_cast<std::size_t>(made.ids.at(index));
+    if (id < row.size()) gap = std::max(gap, double{summary->maximum} - double{row[id]});
+  };
+  STROP_CHECK(session.evaluate(0, ids, wanted, each_row(look)));
   STROP_CHECK(outcome);
   STROP_CHECK(session.truncate(0, 0));
   return gap;

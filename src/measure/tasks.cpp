@@ -134,16 +134,16 @@ class Reader {
       wanted.push_back(static_cast<std::uint32_t>(i - keep));
     double sum = 0;
     Result<void> outcome;
+    const auto add = [&](std::size_t index, std::span<const float> row) {
+      const auto summary = summarise_row(row);
+      if (!summary) {
+        if (outcome) outcome = summary.error();
+        return;
+      }
+      sum -= negative_log_likelihood(row, *summary, ids[keep + wanted.at(index) + 1]);
+    };
     STROP_CHECK(session_.evaluate(0, std::span(ids).subspan(keep, ids.size() - 1 - keep), wanted,
-                                  each_row([&](std::size_t index, std::span<const float> row) {
-                                    const auto summary = summarise_row(row);
-                                    if (!summary) {
-                                      if (outcome) outcome = summary.error();
-                                      return;
-                                    }
-                                    sum -= negative_log_likelihood(
-                                        row, *summary, ids[keep + wanted.at(index) + 1]);
-                                  })));
+                                  each_row(add)));
     STROP_CHECK(outcome);
     held_.assign(ids.begin(), ids.end() - 1);
     return sum;

@@ -128,7 +128,7 @@ inline void together(const Open& open, double close) {
   std::vector<std::vector<TokenId>> prompts;
   for (const std::ptrdiff_t begin : {0, 20, 40})
     prompts.emplace_back(ids.begin() + begin, ids.begin() + begin + 20);
-  REQUIRE(decoder.evaluate(1, ids, {}, each_row([](std::size_t, std::span<const float>) {})));
+  REQUIRE(decoder.evaluate(1, ids, {}, [](const LogitRows&) {}));
   const auto made = decoder.generate_together(prompts, 5, {});
   REQUIRE_MESSAGE(made, (made ? std::string() : made.error().message));
   REQUIRE(made->size() == 3);
@@ -174,7 +174,7 @@ inline void refusals(const Open& open) {
   CHECK(session->info().run_options.at("context") == "64");
   auto& decoder = *session->decoder();
   const auto vocabulary = static_cast<TokenId>(session->info().vocabulary_size);
-  const RowSink ignore = each_row([](std::size_t, std::span<const float>) {});
+  const RowSink ignore = [](const LogitRows&) {};
   const auto ids = [&](std::size_t count) { return prompt(count, vocabulary); };
   refused(decoder.evaluate(0, ids(65), {}, ignore), "ids");
   refused(decoder.evaluate(0, std::vector<TokenId>{vocabulary}, {}, ignore), "ids");

@@ -520,7 +520,7 @@ class OffByOneAfterPrefill : public WrongEngine {
   Result<void> evaluate(SequenceId sequence, std::span<const TokenId> ids,
                         std::span<const std::uint32_t> wanted, const RowSink& sink) override {
     if (ids.size() == 1 && after_prompt_) {
-      STROP_CHECK(engine_.evaluate(sequence, ids, {}, each_row([](std::size_t, auto) {})));
+      STROP_CHECK(engine_.evaluate(sequence, ids, {}, [](const LogitRows&) {}));
       after_prompt_ = false;
     }
     if (ids.size() > 1) after_prompt_ = true;

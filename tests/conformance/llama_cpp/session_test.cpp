@@ -192,7 +192,7 @@ TEST_CASE("generating can be stopped and leaves the sequence as it was") {
 TEST_CASE("what does not fit is refused and changes nothing") {
   auto session = opened();
   auto& decoder = *session->decoder();
-  const RowSink ignore = each_row([](std::size_t, std::span<const float>) {});
+  const RowSink ignore = [](const LogitRows&) {};
   const auto refused = [&](const Result<void>& done, const std::string& field) {
     REQUIRE_FALSE(done);
     CHECK(done.error().code == ErrorCode::invalid_input);

@@ -53,28 +53,26 @@ def ids_in(case, text):
 def llama_cpp(artifact, program, kernels):
     """A program of llama.cpp with the CPU variant that our session used: it takes the best-scored one of its working folder.
     llama-completion is what llama-cli was before it answered in chats only."""
+    if not pathlib.Path(program).exists():
+        print(f"skipped: {program} is missing, tools/setup --bench-tools builds it")
+        sys.exit(77)
     folder = pathlib.Path(artifact["folder"]).parent / "kernels"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     library = f"libggml-cpu-{artifact['cpu_variant']}.so"
     (folder / library).symlink_to(pathlib.Path(kernels) / library)
-    if not pathlib.Path(program).exists():
-        print(f"skipped: {program} is missing, tools/setup --bench-tools builds it")
-        sys.exit(77)
     file, name = pathlib.Path(artifact["folder"]) / artifact["entry"], pathlib.Path(program).name
+    flags, ending = {"llama-simple": ([], "\n"),
+                     "llama-completion": (["-c", "512", "-t", "1", "--temp", "0", "--no-conversation", "--no-escape", "-p"],
+                                          "\n\n")}[name]
     for case in artifact["cases"]:
-        command = [program, "-m", file, "-n", str(len(case["ids"]))]
-        if name == "llama-simple":
-            command += [case["prompt"]]
-        else:
-            command += ["-p", case["prompt"], "-c", "512", "-t", "1", "--temp", "0", "--no-conversation", "--no-escape"]
-        done = subprocess.run(command, cwd=folder, timeout=120, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              errors="replace", check=False)
+        done = subprocess.run([program, "-m", file, "-n", str(len(case["ids"])), *flags, case["prompt"]], cwd=folder,
+                              timeout=120, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                              check=False)
         if done.returncode != 0:
             fail(f"{name} ended with {done.returncode}: {done.stderr[-500:]}")
         if not done.stdout.startswith(case["prompt"]):
             fail(f"{name} answers {done.stdout[:200]!r}")
-        ending = "\n" if name == "llama-simple" else "\n\n"
         text = done.stdout.removeprefix(case["prompt"]).removesuffix(ending).removesuffix(" [end of text]\n")
         yield case, ids_in(case, text)
 

@@ -123,7 +123,7 @@ TEST_CASE("sessions that lie are refused") {
   const Folder folder;
   const std::vector<TokenId> ids{1, 2, 3, 4};
   const std::vector<std::uint32_t> wanted{0, 1, 2, 3};
-  const auto ignore = each_row([](std::size_t, std::span<const float>) {});
+  const auto ignore = [](const LogitRows&) {};
   {
     auto session = open("too_few_rows", folder);
     REQUIRE(session);
