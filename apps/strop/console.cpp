@@ -65,7 +65,9 @@ Error of_file(Error error, const std::string& name, const std::string& hint) {
 
 }  // namespace
 
-int complain(const Error& error, bool json) {
+int complain(Error error, bool json) {
+  // Who asked for the stop knows why; what was cut short would have its own words for it.
+  if (error.code == ErrorCode::cancelled) error.message = "interrupted";
   if (json) std::cout << to_json(error) << "\n";
   std::fprintf(stderr, "strop: %s\n", printable(untagged(error.message)).c_str());
   if (!error.hint.empty()) std::fprintf(stderr, "%s\n", printable(error.hint).c_str());

@@ -31,7 +31,7 @@ inline constexpr const char* kVerdictCodes =
     "measured; 2 usage; 1 could not finish";
 
 // Prints the error, as JSON on stdout too when asked, and gives the exit code it means.
-int complain(const Error& error, bool json);
+int complain(Error error, bool json);
 
 // Names of models, files and tensors reach the terminal: without what would move its cursor, change
 // its settings or turn the direction of its text.

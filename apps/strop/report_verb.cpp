@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 
 #include "console.h"
@@ -55,41 +54,14 @@ int finish(Invocation& in, Report report) {
   return verdict_code(*finished);
 }
 
-Result<void> write_file(const fs::path& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (file) return {};
-  return Error{.code = ErrorCode::io,
-               .message = "cannot write " + path.string(),
-               .field = "-o",
-               .value = path.string()};
-}
-
 // `run`: where the raw samples lie that the page draws; empty: nowhere.
-Result<void> write_run(const Report& report, const fs::path& run, const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  STROP_TRY(const std::string page, to_html(report, run.string()));
-  STROP_CHECK(write_file(folder / "report.html", page));
-  return write_file(folder / "report.json", to_json(report));
-}
-
 int show_run(const Invocation& in, const Report& report, const fs::path& run) {
   if (!in.request.out.empty()) {
-    if (auto written = write_run(report, run, in.request.out); !written)
+    if (auto written = write_report(report, in.request.out, run.string()); !written)
       return complain(written.error(), in.json);
   }
   print(report, in.json);
   return verdict_code(report);
-}
-
-Result<void> write_sides(const SideBySide& sides, const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  STROP_TRY(const std::string page, to_html(sides));
-  STROP_CHECK(write_file(folder / "side_by_side.html", page));
-  return write_file(folder / "side_by_side.json", to_json(sides) + "\n");
 }
 
 int show_sides(const Invocation& in) {
@@ -101,7 +73,7 @@ int show_sides(const Invocation& in) {
   }
   const SideBySide sides = side_by_side(runs);
   if (!in.request.out.empty()) {
-    if (auto written = write_sides(sides, in.request.out); !written)
+    if (auto written = write_report(sides, in.request.out); !written)
       return complain(written.error(), in.json);
   }
   print(sides, in.json);

@@ -83,9 +83,13 @@ int dry_run(const Invocation& in, Watch& watch, std::stop_token stop) {
 }
 
 int whole_run(const Invocation& in, Watch& watch, std::stop_token stop) {
-  const auto report = run(in.request, watch, stop);
+  auto report = run(in.request, watch, stop);
   watch.clear();
-  if (!report) return complain(report.error(), in.json);
+  if (!report) {
+    if (report.error().code == ErrorCode::cancelled)
+      report.error().hint = "Run the same command again to go on where it was.";
+    return complain(report.error(), in.json);
+  }
   if (in.request.locked) {
     if (!in.json) print(*report, false);
     return repeat_verdict(in);

@@ -42,8 +42,8 @@ Result<std::string> param(const Step& step, const std::string& name) {
 }
 
 Result<void> copy_whole(const fs::path& from, const fs::path& to) {
+  STROP_CHECK(make_folder(to.parent_path()));
   std::error_code error;
-  fs::create_directories(to.parent_path(), error);
   fs::copy_file(from, to, error);
   if (error) return file_error("copy", to, error.value());
   return {};

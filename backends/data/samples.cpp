@@ -411,9 +411,7 @@ class Maker {
 
   // The first items calibrate. Files are taken one after the other, each once.
   Result<void> write_all() {
-    std::error_code error;
-    fs::create_directory(workspace_.dir / "calibration", error);
-    if (error) return file_error("create", workspace_.dir / "calibration", error.value());
+    STROP_CHECK(make_folder(workspace_.dir / "calibration"));
     placements_.resize(list_.count);
     found_labels_.resize(list_.count);
     std::vector<std::size_t> order(items_.size());
@@ -479,11 +477,10 @@ class Maker {
 
   Result<void> write_arrays(const std::string& file, std::span<const std::size_t> items) {
     const fs::path scratch = workspace_.dir / ".unpacked";
-    std::error_code error;
-    fs::create_directory(scratch, error);
-    if (error) return file_error("create", scratch, error.value());
+    STROP_CHECK(make_folder(scratch));
     auto written = write_rows(file, items, scratch);
-    fs::remove_all(scratch, error);
+    std::error_code ignored;
+    fs::remove_all(scratch, ignored);
     return written;
   }
 

@@ -130,8 +130,7 @@ Result<void> LlamaSession::hand_out(std::size_t first, std::size_t count,
   const float* logits = llama_get_logits(engine_.context.get());
   if (logits == nullptr) return engine_error("the engine gave no logits");
   const std::size_t width = info_.vocabulary_size;
-  sink({first, width, {logits, count * width}});
-  return {};
+  return sink({first, width, {logits, count * width}});
 }
 
 Result<void> LlamaSession::append(SequenceId sequence, std::span<const TokenId> ids,

@@ -22,8 +22,7 @@ class Group final : public DecoderGroup {
       const auto last = static_cast<std::uint32_t>(ids.size() / sequences_ - 1);
       const auto values = logits(weights_, forward(weights_, cache_, ids, sequences_), {&last, 1});
       const std::size_t width = weights_.config.vocabulary;
-      sink({0, width, {values.data<float>(), sequences_ * width}});
-      return {};
+      return sink({0, width, {values.data<float>(), sequences_ * width}});
     });
   }
 
@@ -69,8 +68,7 @@ Result<void> MlxSession::append(SequenceId sequence, std::span<const TokenId> id
     if (rows.empty()) return {};
     const auto values = logits(weights_, hidden, rows);
     const std::size_t width = info_.vocabulary_size;
-    sink({0, width, {values.data<float>(), rows.size() * width}});
-    return {};
+    return sink({0, width, {values.data<float>(), rows.size() * width}});
   });
 }
 

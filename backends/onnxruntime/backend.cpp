@@ -104,8 +104,8 @@ Result<Artifact> copied(const Model& input, const Workspace& workspace) {
   Artifact artifact{.format = "onnx", .entry = "model.onnx"};
   const auto copy = [&](const fs::path& source, const std::string& name) -> Result<void> {
     const fs::path target = workspace.dir / name;
+    STROP_CHECK(make_folder(target.parent_path()));
     std::error_code error;
-    fs::create_directories(target.parent_path(), error);
     fs::copy_file(source, target, error);
     if (error) return file_error("copy", target, error.value());
     artifact.files.push_back({.path = name});

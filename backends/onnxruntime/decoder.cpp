@@ -261,7 +261,7 @@ Result<void> Decoder::infer(Cache& cache, std::span<const TokenId> ids,
                values.subspan(i * shape_.vocabulary, shape_.vocabulary));
     };
     for_each_parallel(values.size() / shape_.vocabulary, read);
-    sink({begin, shape_.vocabulary, values});
+    STROP_CHECK(sink({begin, shape_.vocabulary, values}));
   }
   return {};
 }

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "calibrate.h"
+#include "core/files.h"
 #include "core/logits.h"
 #include "engine.h"
 #include "formats/onnx_writer.h"
@@ -388,10 +389,9 @@ Result<StaticOptions> static_options(const std::map<std::string, std::string>& p
 Result<Artifact> quantize_static(const fs::path& model, const StaticOptions& options,
                                  const Workspace& workspace) {
   const fs::path scratch = workspace.dir / kScratch;
-  std::error_code error;
-  fs::create_directories(scratch, error);
-  if (error) return file_error("create", scratch, error.value());
+  STROP_CHECK(make_folder(scratch));
   auto made = quantised(model, options, scratch, workspace);
+  std::error_code error;
   fs::remove_all(scratch, error);
   if (error && made) return file_error("remove", scratch, error.value());
   return made;

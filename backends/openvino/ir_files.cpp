@@ -33,8 +33,8 @@ Result<void> publish(const fs::path& from, const fs::path& to) {
 
 // A hard link where the file system has them, else a copy; the store never changes a file in place.
 Result<void> bring(const fs::path& from, const fs::path& to) {
+  STROP_CHECK(make_folder(to.parent_path()));
   std::error_code error;
-  fs::create_directories(to.parent_path(), error);
   fs::create_hard_link(fs::canonical(from, error), to, error);
   if (!error) return {};
   const auto aside = to.parent_path() / str(".", to.filename().string(), ".part");
@@ -62,16 +62,15 @@ Result<void> check_space(const fs::path& dir, std::uint64_t needed) {
 Result<void> save_ir(const std::shared_ptr<ov::Model>& model, Floats floats, const fs::path& dir,
                      const std::function<Result<void>(const fs::path& xml)>& check) {
   const auto aside = dir / ".part";
-  std::error_code error;
-  fs::create_directories(aside, error);
-  if (error) return file_error("create", aside, error.value());
+  STROP_CHECK(make_folder(aside));
   STROP_CHECK(guard("writing the model", [&]() -> Result<void> {
     ov::save_model(model, (aside / kXml).string(), floats == Floats::in_16_bits);
     return check(aside / kXml);
   }));
   STROP_CHECK(publish(aside / kBin, dir / kBin));
   STROP_CHECK(publish(aside / kXml, dir / kXml));
-  fs::remove_all(aside, error);
+  std::error_code ignored;
+  fs::remove_all(aside, ignored);
   return sync_folder(dir);
 }
 

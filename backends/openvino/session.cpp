@@ -59,8 +59,7 @@ class OpenVinoSession::Group final : public DecoderGroup {
       const auto logits =
           infer(request_, ids, sequences_, held_, {static_cast<std::int32_t>(tokens - 1)});
       held_ += tokens;
-      sink({0, vocabulary_, {logits.data<const float>(), sequences_ * vocabulary_}});
-      return {};
+      return sink({0, vocabulary_, {logits.data<const float>(), sequences_ * vocabulary_}});
     });
   }
 
@@ -114,9 +113,9 @@ Result<void> OpenVinoSession::append(SequenceId id, std::span<const TokenId> ids
       wanted.push_back(static_cast<std::int32_t>(ids.size() - 1));
     const auto logits = infer(sequence.request, ids, 1, sequence.ids.size(), wanted);
     sequence.ids.insert(sequence.ids.end(), ids.begin(), ids.end());
+    if (rows.empty()) return {};
     const std::size_t width = info_.vocabulary_size;
-    if (!rows.empty()) sink({0, width, {logits.data<const float>(), rows.size() * width}});
-    return {};
+    return sink({0, width, {logits.data<const float>(), rows.size() * width}});
   });
 }
 

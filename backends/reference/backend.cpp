@@ -37,7 +37,7 @@ class ReferenceSession : public ChunkedDecoder {
       step(weights_, caches_[sequence], ids[i], hidden);
       if (next == rows.size() || rows[next] != i) continue;
       logits(weights_, hidden, row);
-      sink({next++, row.size(), row});
+      STROP_CHECK(sink({next++, row.size(), row}));
     }
     return {};
   }

@@ -11,6 +11,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -84,13 +85,22 @@ struct LogitRows {
   }
 };
 
-// Takes the rows of a call in order, one or more at a time.
-using RowSink = std::function<void(const LogitRows& rows)>;
+// Takes the rows of a call in order, one or more at a time. Its failure ends the call, which fails
+// with it.
+using RowSink = std::function<Result<void>(const LogitRows& rows)>;
 
-// A sink for one row at a time; index: which wanted position, 0-based.
-inline RowSink each_row(std::function<void(std::size_t index, std::span<const float> row)> use) {
-  return [use = std::move(use)](const LogitRows& rows) {
-    for (std::size_t i = 0; i < rows.count(); ++i) use(rows.first + i, rows.row(i));
+// A sink for one row at a time. use(index, row): which wanted position, 0-based, and its logits;
+// gives a Result<void>, or nothing where it cannot fail.
+template <class Use>
+RowSink each_row(Use use) {
+  return [use = std::move(use)](const LogitRows& rows) mutable -> Result<void> {
+    for (std::size_t i = 0; i < rows.count(); ++i) {
+      if constexpr (std::is_void_v<decltype(use(rows.first, rows.row(i)))>)
+        use(rows.first + i, rows.row(i));
+      else
+        STROP_CHECK(use(rows.first + i, rows.row(i)));
+    }
+    return {};
   };
 }
 
@@ -126,7 +136,8 @@ class DecoderSession : public Session {
   DecoderSession* decoder() final { return this; }
 
   // Appends ids to the sequence and hands out the logits that follow each wanted position
-  // (indices into ids, ascending). Fails with invalid_input when the context would overflow.
+  // (indices into ids, ascending). Fails with invalid_input when the context would overflow, and
+  // with what the sink fails with. After a failure the sequence may hold a part of ids.
   virtual Result<void> evaluate(SequenceId sequence, std::span<const TokenId> ids,
                                 std::span<const std::uint32_t> wanted, const RowSink& sink) = 0;
   // Keeps the first `length` tokens of the sequence.

@@ -71,8 +71,11 @@ std::vector<BackendInfo> backends(bool confine);
 std::string to_json(const std::vector<BackendInfo>& all);
 
 std::string to_terminal(const Report& report, std::size_t width, bool colour, bool unicode);
-// `folder`: the run's, for the raw samples that the page draws; empty: without them.
-Result<std::string> to_html(const Report& report, const std::string& folder = {});
+// Writes report.json and report.html to the folder, which is made where there is none; each appears
+// whole or not at all. samples: the run's folder, for the raw samples that the page draws; empty:
+// without them.
+Result<void> write_report(const Report& report, const std::string& folder,
+                          const std::string& samples = {});
 
 std::string_view version();
 

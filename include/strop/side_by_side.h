@@ -61,6 +61,7 @@ SideBySide side_by_side(const std::vector<NamedReport>& runs);
 
 std::string to_json(const SideBySide& sides, int indent = 2);
 std::string to_terminal(const SideBySide& sides, std::size_t width, bool colour, bool unicode);
-Result<std::string> to_html(const SideBySide& sides);
+// Writes side_by_side.json and side_by_side.html to the folder, as write_report(Report) does.
+Result<void> write_report(const SideBySide& sides, const std::string& folder);
 
 }  // namespace strop

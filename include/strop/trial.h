@@ -1,8 +1,10 @@
 // One recipe tried with one set of run options.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "strop/artifact.h"
@@ -28,6 +30,21 @@ struct Trial {
   double wall_seconds = 0;
   bool operator==(const Trial&) const = default;
 };
+
+// The trial of a vector with that role (there is one baseline and one quality reference), or with
+// that id; nullptr: none.
+template <class Trials>
+auto find_trial(Trials& trials, Role role) -> decltype(trials.data()) {
+  const auto found = std::find_if(trials.begin(), trials.end(),
+                                  [&](const auto& trial) { return trial.role == role; });
+  return found == trials.end() ? nullptr : &*found;
+}
+template <class Trials>
+auto find_trial(Trials& trials, std::string_view id) -> decltype(trials.data()) {
+  const auto found =
+      std::find_if(trials.begin(), trials.end(), [&](const auto& trial) { return trial.id == id; });
+  return found == trials.end() ? nullptr : &*found;
+}
 
 struct Objective {
   std::string metric;

@@ -115,19 +115,17 @@ Result<void> ChunkedDecoder::compute(SequenceId sequence, std::span<const TokenI
     std::vector<std::uint32_t> rows;
     for (auto next = rows_done; next < wanted.size() && wanted[next] < done + count; ++next)
       rows.push_back(static_cast<std::uint32_t>(wanted[next] - done));
-    Result<void> finite;
-    const RowSink checked = [&](const LogitRows& computed) {
-      for (std::size_t i = 0; finite && i < computed.count(); i += kRowsTogether) {
+    const RowSink checked = [&](const LogitRows& computed) -> Result<void> {
+      for (std::size_t i = 0; i < computed.count(); i += kRowsTogether) {
         LogitRows some = computed.some(i, std::min(kRowsTogether, computed.count() - i));
         some.first += rows_done;
         if (const auto broken = first_not_finite(some))
-          finite = not_finite(wanted[some.first + *broken]);
-        else
-          sink(some);
+          return not_finite(wanted[some.first + *broken]);
+        STROP_CHECK(sink(some));
       }
+      return {};
     };
     STROP_CHECK(append(sequence, ids.subspan(done, count), rows, checked));
-    STROP_CHECK(std::move(finite));
     rows_done += rows.size();
     done += count;
   }
@@ -182,6 +180,7 @@ Result<Generation> ChunkedDecoder::generate(SequenceId sequence, std::span<const
   const RowSink choose = [&](const LogitRows& rows) {
     generation.ids.push_back(argmax(rows.row(0)));
     generation.seconds.push_back(watch.seconds());
+    return Result<void>{};
   };
   const auto last = static_cast<std::uint32_t>(ids.size() - 1);
   const std::uint32_t only = 0;
@@ -205,11 +204,10 @@ Result<std::vector<Generation>> ChunkedDecoder::generate_together(
   std::vector<Generation> generations(prompts.size());
   std::vector<TokenId> newest(prompts.size());
   std::size_t position = 0;  // of the last token appended
-  Result<void> finite;
-  const RowSink choose = [&](const LogitRows& rows) {
-    if (finite && first_not_finite(rows)) finite = not_finite(position);
-    for (std::size_t i = 0; finite && i < rows.count(); ++i)
-      newest[rows.first + i] = argmax(rows.row(i));
+  const RowSink choose = [&](const LogitRows& rows) -> Result<void> {
+    if (first_not_finite(rows)) return not_finite(position);
+    for (std::size_t i = 0; i < rows.count(); ++i) newest[rows.first + i] = argmax(rows.row(i));
+    return {};
   };
   const Stopwatch watch;
   const std::size_t length = prompts.front().size();
@@ -221,7 +219,6 @@ Result<std::vector<Generation>> ChunkedDecoder::generate_together(
     STROP_CHECK(together->append(columns(prompts, begin, end - begin), choose));
   }
   while (true) {
-    STROP_CHECK(finite);
     const double now = watch.seconds();
     for (std::size_t i = 0; i < generations.size(); ++i) {
       generations[i].ids.push_back(newest[i]);

@@ -149,6 +149,13 @@ Result<void> refuse_links(const fs::path& folder) {
   return {};
 }
 
+Result<void> make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return file_error("create", folder, error.value());
+  return {};
+}
+
 Result<void> write_whole(const fs::path& path, std::string_view bytes) {
   const fs::path aside =
       path.parent_path() / str(".", path.filename().string(), ".", ::getpid(), ".part");
@@ -166,6 +173,11 @@ Result<void> write_whole(const fs::path& path, std::string_view bytes) {
     return result;
   }
   return sync_folder(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+Result<void> write_changed(const fs::path& path, std::string_view bytes) {
+  if (const auto known = read_text(path, bytes.size()); known && *known == bytes) return {};
+  return write_whole(path, bytes);
 }
 
 Result<std::string> read_text(const fs::path& path, std::uint64_t max_bytes) {

@@ -34,8 +34,15 @@ Result<std::vector<std::filesystem::directory_entry>> entries_below(
 // what was written by somebody else must not lead our own reading and writing elsewhere.
 Result<void> refuse_links(const std::filesystem::path& folder);
 
+// Makes the folder where there is none, and those above it.
+Result<void> make_folder(const std::filesystem::path& folder);
+
 // Writes aside, syncs, renames, syncs the folder.
 Result<void> write_whole(const std::filesystem::path& path, std::string_view bytes);
+
+// write_whole, but a file that says so already is left alone: to sync it anew takes longer than all
+// else of a run with nothing to do.
+Result<void> write_changed(const std::filesystem::path& path, std::string_view bytes);
 
 // The whole file, which must be a regular one; refuses one larger than max_bytes. Never waits.
 Result<std::string> read_text(const std::filesystem::path& path,

@@ -88,7 +88,7 @@ class ProxyDecoder : public DecoderSession {
       if (given.rows != rows.size())
         return lied(str("gave ", given.rows, " rows where ", rows.size(), " were wanted"));
       for (std::size_t i = 0; i < rows.size(); i += kRowsTogether)
-        sink(copied(done_rows + i, i, std::min(kRowsTogether, rows.size() - i)));
+        STROP_CHECK(sink(copied(done_rows + i, i, std::min(kRowsTogether, rows.size() - i))));
       done_rows += rows.size();
       done_ids = end;
     }

@@ -192,7 +192,7 @@ class SessionHost {
       return bad_request(str("wants ", request.wanted.size(), " rows, more than the block holds"));
     Rows answer;
     STROP_CHECK(decoder->evaluate(
-        request.sequence, request.ids, request.wanted, [&](const LogitRows& rows) {
+        request.sequence, request.ids, request.wanted, [&](const LogitRows& rows) -> Result<void> {
           STROP_ASSERT(rows.first + rows.count() <= request.wanted.size() && rows.width == width,
                        "rows outside of the request");
           for_each_parallel(rows.count(), [&](std::size_t i) {
@@ -200,6 +200,7 @@ class SessionHost {
                         rows.row(i).size_bytes());
           });
           answer.rows += rows.count();
+          return {};
         }));
     return answer;
   }

@@ -96,18 +96,13 @@ Result<double> greedy_gap(DecoderSession& session, std::span<const TokenId> prom
     wanted[i] = static_cast<std::uint32_t>(prompt.size()) - 1 + i;
   STROP_CHECK(session.truncate(0, 0));
   double gap = 0;
-  Result<void> outcome;
-  const auto look = [&](std::size_t index, std::span<const float> row) {
-    const auto summary = summarise_row(row);
-    if (!summary) {
-      if (outcome) outcome = summary.error();
-      return;
-    }
+  const auto look = [&](std::size_t index, std::span<const float> row) -> Result<void> {
+    STROP_TRY(const RowSummary summary, summarise_row(row));
     const auto id = static_cast<std::size_t>(made.ids.at(index));
-    if (id < row.size()) gap = std::max(gap, double{summary->maximum} - double{row[id]});
+    if (id < row.size()) gap = std::max(gap, double{summary.maximum} - double{row[id]});
+    return {};
   };
   STROP_CHECK(session.evaluate(0, ids, wanted, each_row(look)));
-  STROP_CHECK(outcome);
   STROP_CHECK(session.truncate(0, 0));
   return gap;
 }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/parallel.h"
+#include "core/stop.h"
 #include "measure/random.h"
 #include "measure/row.h"
 
@@ -49,7 +50,7 @@ Result<void> for_each_batch(const Evaluation& evaluation, Progress* progress, st
   for (std::uint32_t s = 0; s < evaluation.sequences.size(); ++s) {
     const std::span<const TokenId> ids(evaluation.sequences[s]);
     for (std::size_t begin = 0, count = 0; begin + 1 < ids.size(); begin += count) {
-      if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[measure] interrupted"};
+      STROP_CHECK(check_stop(stop));
       count = std::min({kBatch, ids.size() - 1 - begin, most_from(begin, evaluation)});
       Batch batch{s,
                   static_cast<std::uint32_t>(begin),
@@ -92,11 +93,7 @@ Result<std::vector<Value>> evaluate(DecoderSession& session, const Batch& batch,
     for (; seen < rows.first + rows.count(); ++seen) STROP_CHECK(std::move(outcomes[seen]));
     return {};
   };
-  Result<void> outcome;
-  STROP_CHECK(session.evaluate(0, batch.ids, batch.wanted, [&](const LogitRows& rows) {
-    if (outcome) outcome = take(rows);
-  }));
-  STROP_CHECK(std::move(outcome));
+  STROP_CHECK(session.evaluate(0, batch.ids, batch.wanted, take));
   if (seen != values.size())
     return Error{ErrorCode::backend,
                  str("[measure] the engine must give ", values.size(), " rows, but gave ", seen)};

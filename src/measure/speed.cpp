@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cmath>
 
+#include "core/stop.h"
+
 namespace strop::measure {
 namespace {
 
@@ -18,7 +20,7 @@ class SteadyClock : public Clock {
 using Round = std::vector<Request>;  // one request of each contestant, in the contestants' order
 
 Result<Request> timed_request(const Contestant& contestant, std::stop_token stop) {
-  if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[measure] interrupted"};
+  STROP_CHECK(check_stop(stop));
   Result<Request> request = contestant.request();
   if (!request) return request;
   const auto& seconds = request->seconds;

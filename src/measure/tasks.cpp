@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/json.h"
+#include "core/stop.h"
 #include "measure/row.h"
 
 namespace strop::measure {
@@ -133,18 +134,13 @@ class Reader {
     for (std::size_t i = from - 1; i + 1 < ids.size(); ++i)
       wanted.push_back(static_cast<std::uint32_t>(i - keep));
     double sum = 0;
-    Result<void> outcome;
-    const auto add = [&](std::size_t index, std::span<const float> row) {
-      const auto summary = summarise_row(row);
-      if (!summary) {
-        if (outcome) outcome = summary.error();
-        return;
-      }
-      sum -= negative_log_likelihood(row, *summary, ids[keep + wanted.at(index) + 1]);
+    const auto add = [&](std::size_t index, std::span<const float> row) -> Result<void> {
+      STROP_TRY(const RowSummary summary, summarise_row(row));
+      sum -= negative_log_likelihood(row, summary, ids[keep + wanted.at(index) + 1]);
+      return {};
     };
     STROP_CHECK(session_.evaluate(0, std::span(ids).subspan(keep, ids.size() - 1 - keep), wanted,
                                   each_row(add)));
-    STROP_CHECK(outcome);
     held_.assign(ids.begin(), ids.end() - 1);
     return sum;
   }
@@ -269,7 +265,7 @@ Result<std::vector<std::uint32_t>> answer(DecoderSession& session, const std::ve
   Reader reader(session);
   STROP_CHECK(session.truncate(0, 0));
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[measure] interrupted"};
+    STROP_CHECK(check_stop(stop));
     const Task& task = tasks[i];
     if (task.kind != TaskKind::exact) {
       STROP_TRY(answers.emplace_back(), most_probable(reader, task, ids[i]));

@@ -7,6 +7,7 @@
 
 #include "core/files.h"
 #include "core/json.h"
+#include "core/stop.h"
 #include "measure/likeness.h"
 
 namespace strop::measure {
@@ -364,7 +365,7 @@ Result<TensorSamples> score_tensors(TensorSession& reference, TensorSession& can
     return Error{ErrorCode::invalid_input, "[measure] there is no sample to compare outputs on"};
   TensorSamples samples;
   for (std::uint32_t index = 0; index < count; ++index) {
-    if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[measure] interrupted"};
+    STROP_CHECK(check_stop(stop));
     STROP_TRY(const auto inputs, sample(index));
     STROP_TRY(const auto wanted, reference.infer(inputs));
     STROP_TRY(const auto given, candidate.infer(inputs));

@@ -22,10 +22,8 @@ constexpr std::uint32_t kMostSamples = 128;
 constexpr const char* kList = "samples.json";
 
 const Recipe* baseline_recipe(const Report& report) {
-  const auto found =
-      std::find_if(report.plan->trials.begin(), report.plan->trials.end(),
-                   [](const PlannedTrial& trial) { return trial.role == Role::baseline; });
-  return found == report.plan->trials.end() ? nullptr : &found->recipe;
+  const auto* const found = find_trial(report.plan->trials, Role::baseline);
+  return found ? &found->recipe : nullptr;
 }
 
 Tensor input_ids(std::span<const TokenId> ids) {

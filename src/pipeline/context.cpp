@@ -97,8 +97,7 @@ Result<fs::path> Context::scratch() {
       store_.root() / "work" / str("scratch.", ::getpid(), ".", scratch_.size() + 1);
   std::error_code error;
   fs::remove_all(folder, error);
-  fs::create_directories(folder, error);
-  if (error) return file_error("create", folder, error.value());
+  STROP_CHECK(make_folder(folder));
   STROP_TRY(Lock lock, Lock::try_folder(folder, "a scratch folder"));
   scratch_.push_back(std::move(lock));
   return folder;
@@ -106,9 +105,7 @@ Result<fs::path> Context::scratch() {
 
 Result<fs::path> Context::samples_folder() const {
   const fs::path folder = out() / "samples";
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) return file_error("create", folder, error.value());
+  STROP_CHECK(make_folder(folder));
   return folder;
 }
 
@@ -133,12 +130,6 @@ Result<void> Context::record(JournalRecord step) {
   if (journal_) return journal_->append(std::move(step));
   made_.insert_or_assign(std::move(step.key), std::move(step.value));
   return {};
-}
-
-Error Context::cancelled() {
-  return Error{.code = ErrorCode::cancelled,
-               .message = "interrupted",
-               .hint = "Run the same command again to go on where it was."};
 }
 
 void StepProgress::report(double fraction, std::string_view what) {

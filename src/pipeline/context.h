@@ -14,6 +14,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/proxy.h"
+#include "core/stop.h"
 #include "store/journal.h"
 #include "store/store.h"
 #include "strop/run.h"
@@ -81,15 +82,16 @@ class Context {
                  const std::function<Result<T>()>& work) {
     const std::string key = id_of({{"step", name}, {"inputs", inputs}});
     if (const Json* made = finished(key)) return decode<T>(*made, name);
-    if (stop_.stop_requested()) return cancelled();
+    STROP_CHECK(check_stop(stop_));
     tell({.kind = Event::Kind::work, .stage = stage, .subject = name});
     const Stopwatch watch;
     auto value = work();
     if (!value) {
-      tell({.kind = Event::Kind::failed,
-            .stage = stage,
-            .subject = name,
-            .text = value.error().message});
+      if (value.error().code != ErrorCode::cancelled)
+        tell({.kind = Event::Kind::failed,
+              .stage = stage,
+              .subject = name,
+              .text = value.error().message});
       return value;
     }
     STROP_CHECK(
@@ -99,7 +101,6 @@ class Context {
   }
 
  private:
-  static Error cancelled();
   const Json* finished(const std::string& key) const;  // null: no such step is
   Result<void> record(JournalRecord step);
 

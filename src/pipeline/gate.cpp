@@ -11,10 +11,8 @@ namespace strop::pipeline {
 
 Result<void> gate_stage(Report& report, Context& context) {
   STROP_TRY(const GateRules rules, load_gate_rules(context.where().share / "plan" / "gates.json"));
-  const auto baseline =
-      std::find_if(report.trials.begin(), report.trials.end(),
-                   [](const Trial& trial) { return trial.role == Role::baseline; });
-  if (baseline == report.trials.end())
+  const Trial* const baseline = find_trial(report.trials, Role::baseline);
+  if (!baseline)
     return Error{.code = ErrorCode::invalid_input,
                  .message = "[gate] the report has no baseline to compare with",
                  .field = "trials"};
@@ -24,9 +22,8 @@ Result<void> gate_stage(Report& report, Context& context) {
       report.gates.push_back(judge(report.goal, trial, *baseline, rules));
   }
   for (CrossCheck& cell : report.matrix) {
-    const auto trial = std::find_if(report.trials.begin(), report.trials.end(),
-                                    [&](const Trial& each) { return each.id == cell.trial_id; });
-    if (trial != report.trials.end() && cell.metric)
+    const Trial* const trial = find_trial(report.trials, cell.trial_id);
+    if (trial && cell.metric)
       cell.verdict =
           within_tolerance(trial->recipe, *cell.metric, report.goal, rules, cell.run_options);
   }

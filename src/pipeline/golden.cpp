@@ -33,13 +33,6 @@ Error drifted(const std::string& subject, const GoldenCheck& check, const fs::pa
       .field = check.what};
 }
 
-Result<void> make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) return file_error("create", folder, error.value());
-  return {};
-}
-
 // Opens the original and writes its record, filled by `fill`, once per run.
 template <class Fill>
 Result<void> record_once(const Trial& reference, const Json& inputs, const Report& report,

@@ -5,6 +5,7 @@
 
 #include "core/files.h"
 #include "core/json.h"
+#include "core/stop.h"
 #include "measure/golden.h"
 #include "measure/statistics.h"
 #include "pipeline/artifact_source.h"
@@ -144,7 +145,7 @@ Result<GoldenCheck> check_samples_of(const Record& record, TensorSession& sessio
   constexpr const char* kWhat = "samples";
   std::vector<double> noise;
   for (const GoldenSample& sample : record.golden.samples) {
-    if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[golden] interrupted"};
+    STROP_CHECK(check_stop(stop));
     const auto one = compare_sample(session, sample, record.folder);
     if (!one) {
       if (says_nothing(one.error())) return one.error();

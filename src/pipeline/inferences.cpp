@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/stop.h"
+
 namespace strop::pipeline {
 namespace {
 
@@ -84,7 +86,7 @@ Result<measure::Request> timed_inferences(TensorSession& session, std::span<cons
   measure::Request request;
   double total = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
-    if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[measure] interrupted"};
+    STROP_CHECK(check_stop(stop));
     STROP_TRY(const Inference inference, session.infer(sample));
     request.seconds.push_back(total += inference.seconds);
   }
@@ -111,7 +113,7 @@ Result<measure::Batching> best_batch_of(WorkerSession& worker, const std::vector
                                         const std::stop_token& stop) {
   TensorSession& session = *worker.session().tensors();
   const auto run = [&](std::uint32_t batch) -> Result<double> {
-    if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[measure] interrupted"};
+    STROP_CHECK(check_stop(stop));
     STROP_TRY(const Inference inference, session.infer(stacked(sample, batch)));
     STROP_CHECK(check_results(inference.outputs, batch));
     return inference.seconds;

@@ -9,6 +9,7 @@
 
 #include "core/files.h"
 #include "core/os.h"
+#include "core/stop.h"
 #include "formats/model_file.h"
 #include "measure/batching.h"
 #include "measure/climate.h"
@@ -96,12 +97,6 @@ std::vector<TokenId> of_length(const std::vector<TokenId>& ids, std::size_t leng
   std::vector<TokenId> out;
   while (out.size() < length) out.push_back(ids[out.size() % ids.size()]);
   return out;
-}
-
-// What was measured until a stop is no measurement.
-Result<void> check_not_stopped(const Context& context) {
-  if (!context.stop().stop_requested()) return {};
-  return Error{.code = ErrorCode::cancelled, .message = "[measure] interrupted"};
 }
 
 void tell(Context& context, const std::string& what) {
@@ -223,7 +218,7 @@ Result<Best> closed_loops(LoadOutcome& outcome, const Subject& subject, const Lo
     const measure::Traffic traffic =
         measure::closed_loop(server, seconds / static_cast<double>(load.streams.size()),
                              measure::steady_clock(), context.stop());
-    STROP_CHECK(check_not_stopped(context));
+    STROP_CHECK(check_stop(context.stop()));  // what was measured until a stop is no measurement
     if (traffic.served.empty())
       return Error{.code = ErrorCode::backend,
                    .message = str("[measure] no request was answered with ", streams, " streams",
@@ -263,7 +258,7 @@ Result<void> open_loop(LoadOutcome& outcome, const Subject& subject, const LoadR
   const double drain_seconds = seconds / 4;
   const measure::Traffic traffic =
       measure::open_loop(server, arrivals, drain_seconds, measure::steady_clock(), context.stop());
-  STROP_CHECK(check_not_stopped(context));
+  STROP_CHECK(check_stop(context.stop()));
   STROP_TRY(const std::string path, keep(traffic, "open.json", context));
   MetricContext at = load_context(subject, context, best.streams);
   at.arrival_rate = rate;
@@ -557,7 +552,7 @@ Result<LoadOutcome> load_artifact(const std::string& name, const LoadRequest& lo
     tell(context, "energy");
     add_energy(measurement, asking(subject, context)(*worker), load_context(subject, context, 1),
                kEnergyShare * budget, context.stop());
-    STROP_CHECK(check_not_stopped(context));
+    STROP_CHECK(check_stop(context.stop()));
   }
   climate.push_back(measure::read_climate(kSys));
   if (subject.of_text()) hold_against_machine(outcome, subject, context);

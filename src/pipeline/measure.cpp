@@ -1,9 +1,11 @@
 // Artifacts -> Measurements. Quality first, then speed in groups, the most useful artifacts first,
 // as far as the budget goes; what it does not reach is said to be not tried.
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 
 #include "core/units.h"
@@ -23,13 +25,6 @@ constexpr std::size_t kGroup = 4;    // artifacts timed in the same rounds
 constexpr double kRounds = 11;       // that a group gets time for: warm-up, eight, two disturbed
 constexpr double kEndSeconds = 5;    // kept for gates and reports
 constexpr double kWorthAgain = 1.5;  // times as many rounds as before make another look worth it
-
-Trial* find_role(Report& report, Role role) {
-  const auto found =
-      std::find_if(report.trials.begin(), report.trials.end(),
-                   [&](const Trial& trial) { return trial.role == role && trial.artifact; });
-  return found == report.trials.end() ? nullptr : &*found;
-}
 
 std::vector<RunPreset> presets_of(const Trial& trial, const Report& report) {
   for (const PlannedTrial& planned : report.plan->trials) {
@@ -232,7 +227,7 @@ struct Group {
   std::vector<Trial> same;  // as the baseline
 };
 
-Result<Group> prepare(const std::vector<Trial>& planned, const Baseline& baseline, const Exam& exam,
+Result<Group> prepare(std::span<const Trial> planned, const Baseline& baseline, const Exam& exam,
                       const Report& report, Context& context) {
   Group group;
   for (Trial trial : planned) {
@@ -312,16 +307,50 @@ Result<std::uint32_t> rounds_of_another_look(const std::vector<Trial>& trials, d
       });
 }
 
+// Candidates that the budget reached.
+struct Reached {
+  std::size_t count = 0;                               // the first so many
+  std::size_t groups = 0;                              // that they were timed in
+  std::vector<Trial> timed;                            // or dominated or failed
+  std::vector<Trial> same;                             // run as the baseline does
+  std::map<std::string, std::vector<Metric>> quality;  // by trial id, of those beside the baseline
+};
+
+Result<Reached> time_candidates(std::span<const Trial> candidates, Baseline& baseline,
+                                const Exam& exam, const Report& report, Context& context) {
+  Reached reached;
+  // Until one was measured, what the baseline took tells: scoring, and rounds with it beside.
+  double seconds_per_trial =
+      baseline.trial.wall_seconds + kRounds * round_seconds(1, baseline.request_seconds);
+  while (reached.count < candidates.size()) {
+    const std::size_t number = reached.groups + 1;
+    STROP_TRY(const std::uint32_t size, next_group_size(number, candidates.size() - reached.count,
+                                                        seconds_per_trial, context));
+    if (size == 0) break;
+    const auto planned = candidates.subspan(reached.count, size);
+    reached.count += size;
+    reached.groups = number;
+    const double began = context.seconds_spent();
+    STROP_TRY(Group group, prepare(planned, baseline, exam, report, context));
+    reached.same.insert(reached.same.end(), group.same.begin(), group.same.end());
+    for (const Trial& trial : group.trials) reached.quality[trial.id] = trial.measurement->metrics;
+    const double seconds = kRounds * round_seconds(group.trials.size(), baseline.request_seconds);
+    STROP_TRY(const std::vector<Trial> timed,
+              time_trials(std::move(group), number, seconds, baseline, exam, report, context));
+    reached.timed.insert(reached.timed.end(), timed.begin(), timed.end());
+    seconds_per_trial = std::max(seconds_per_trial, (context.seconds_spent() - began) / size);
+  }
+  return reached;
+}
+
 // Speeds that are still noisy are timed anew, in as many rounds as the rest of the budget gives;
-// what the first rounds said of these trials goes, unless the second ones fail. quality: by trial
-// id.
-Result<void> look_again(std::vector<Trial>& finished,
-                        const std::map<std::string, std::vector<Metric>>& quality,
-                        std::size_t number, Baseline& baseline, const Exam& exam,
+// what the first rounds said of these trials goes, unless the second ones fail. number: of the
+// group that they make.
+Result<void> look_again(Reached& reached, std::size_t number, Baseline& baseline, const Exam& exam,
                         const Report& report, Context& context) {
   Group group;
   std::vector<Trial*> places;
-  for (Trial& trial : finished) {
+  for (Trial& trial : reached.timed) {
     if (group.trials.size() == kGroup || !is_still_noisy(trial)) continue;
     places.push_back(&trial);
     group.trials.push_back(trial);
@@ -330,7 +359,7 @@ Result<void> look_again(std::vector<Trial>& finished,
   const double one_round = round_seconds(group.trials.size(), baseline.request_seconds);
   STROP_TRY(const std::uint32_t rounds, rounds_of_another_look(group.trials, one_round, context));
   if (rounds == 0) return {};
-  for (Trial& trial : group.trials) trial.measurement->metrics = quality.at(trial.id);
+  for (Trial& trial : group.trials) trial.measurement->metrics = reached.quality.at(trial.id);
   STROP_TRY(std::vector<Trial> timed, time_trials(std::move(group), number, rounds * one_round,
                                                   baseline, exam, report, context));
   for (std::size_t i = 0; i < places.size(); ++i)
@@ -369,10 +398,10 @@ Result<void> score_only(Report& report, const Exam& exam, Context& context) {
 }  // namespace
 
 Result<void> measure_stage(Report& report, Context& context) {
-  Trial* baseline = find_role(report, Role::baseline);
-  Trial* reference = find_role(report, Role::quality_reference);
-  if (!baseline) return no_reference(report, Role::baseline);
-  if (!reference) return no_reference(report, Role::quality_reference);
+  Trial* const baseline = find_trial(report.trials, Role::baseline);
+  Trial* const reference = find_trial(report.trials, Role::quality_reference);
+  if (!baseline || !baseline->artifact) return no_reference(report, Role::baseline);
+  if (!reference || !reference->artifact) return no_reference(report, Role::quality_reference);
   STROP_TRY(const auto exam, make_exam(*baseline, *reference, report, context));
   report.request = exam->request_text();
   for (const std::string& note : exam->notes()) report.warnings.push_back("data: " + note);
@@ -389,50 +418,28 @@ Result<void> measure_stage(Report& report, Context& context) {
                                  {{"baseline", baseline->artifact->id}},
                                  [&] { return time_one(base.trial, *exam, report, context); }));
 
-  std::vector<Trial> candidates, finished, same;
+  std::vector<Trial> candidates, finished;
   for (const Trial& trial : report.trials) {
     if (&trial == baseline) continue;
     const bool waits = trial.role == Role::candidate && trial.artifact;
     (waits ? candidates : finished).push_back(trial);
   }
-  // Until one was measured, what the baseline took tells: scoring, and rounds with it beside.
-  double seconds_per_trial =
-      base.trial.wall_seconds + kRounds * round_seconds(1, base.request_seconds);
-  auto next = candidates.begin();
-  std::map<std::string, std::vector<Metric>> quality;  // by trial id
-  std::size_t number = 1;                              // of the group
-  for (; next != candidates.end(); ++number) {
-    STROP_TRY(const std::uint32_t size,
-              next_group_size(number, static_cast<std::size_t>(candidates.end() - next),
-                              seconds_per_trial, context));
-    if (size == 0) break;
-    const std::vector<Trial> planned(next, next + size);
-    next += size;
-    const double began = context.seconds_spent();
-    STROP_TRY(Group group, prepare(planned, base, *exam, report, context));
-    same.insert(same.end(), group.same.begin(), group.same.end());
-    for (const Trial& trial : group.trials) quality[trial.id] = trial.measurement->metrics;
-    const double seconds = kRounds * round_seconds(group.trials.size(), base.request_seconds);
-    STROP_TRY(const std::vector<Trial> timed,
-              time_trials(std::move(group), number, seconds, base, *exam, report, context));
-    finished.insert(finished.end(), timed.begin(), timed.end());
-    seconds_per_trial = std::max(seconds_per_trial, (context.seconds_spent() - began) / size);
-  }
+  STROP_TRY(Reached reached, time_candidates(candidates, base, *exam, report, context));
+  std::size_t number = reached.groups + 1;
   if (!is_timed(base.trial)) {
     // No candidate was there to be timed, or it failed beside each of them: then by itself.
     STROP_CHECK(time_trials({}, number++, kRounds * round_seconds(0, base.request_seconds), base,
                             *exam, report, context));
   }
-  STROP_CHECK(look_again(finished, quality, number, base, *exam, report, context));
-  for (Trial& trial : same) {
+  STROP_CHECK(look_again(reached, number, base, *exam, report, context));
+  for (Trial& trial : reached.same) {
     trial.status = TrialStatus::ok;
     trial.measurement = base.itself.measurement;
-    finished.push_back(std::move(trial));
   }
-  for (; next != candidates.end(); ++next) {
-    mark_not_tried(*next, report);
-    finished.push_back(*next);
-  }
+  const std::span untried = std::span(candidates).subspan(reached.count);
+  for (Trial& trial : untried) mark_not_tried(trial, report);
+  for (const std::span<Trial> part : {std::span(reached.timed), std::span(reached.same), untried})
+    std::move(part.begin(), part.end(), std::back_inserter(finished));
   finished.insert(finished.begin(), std::move(base.trial));
   report.trials = std::move(finished);
   warn_of_untimed(report);

@@ -10,6 +10,8 @@
 #include "report/terminal.h"
 #include "strop/json.h"
 
+namespace fs = std::filesystem;
+
 namespace strop::pipeline {
 
 Result<void> report_stage(Report& report, Context&) {
@@ -27,16 +29,22 @@ std::string to_terminal(const Report& report, std::size_t width, bool colour, bo
   return terminal_table(report, {.width = width, .colour = colour, .unicode = unicode});
 }
 
-Result<std::string> to_html(const Report& report, const std::string& folder) {
+Result<void> write_report(const Report& report, const std::string& folder,
+                          const std::string& samples) {
   STROP_TRY(const HtmlAssets assets, load_html_assets(pipeline::places().share / "report"));
-  return html_page(report, assets,
-                   folder.empty() ? RawSamples{} : read_raw_samples(report, folder));
+  const fs::path place = folder;
+  STROP_CHECK(make_folder(place));
+  STROP_CHECK(write_changed(place / "report.json", to_json(report)));
+  return write_changed(
+      place / "report.html",
+      html_page(report, assets,
+                samples.empty() ? RawSamples{} : read_raw_samples(report, samples)));
 }
 
 Result<NamedReport> read_run(const std::string& folder_or_file) {
   std::error_code error;
-  std::filesystem::path file = folder_or_file;
-  if (std::filesystem::is_directory(file, error)) file /= "report.json";
+  fs::path file = folder_or_file;
+  if (fs::is_directory(file, error)) file /= "report.json";
   auto text = read_text(file);
   if (!text) {
     if (text.error().code == ErrorCode::not_found)
@@ -44,8 +52,8 @@ Result<NamedReport> read_run(const std::string& folder_or_file) {
     return std::move(text).error();
   }
   STROP_TRY(Report report, report_from_json(*text));
-  const std::filesystem::path place = std::filesystem::absolute(file, error);
-  const std::filesystem::path name =
+  const fs::path place = fs::absolute(file, error);
+  const fs::path name =
       place.filename() == "report.json" ? place.parent_path().filename() : place.stem();
   return NamedReport{name.string(), std::move(report)};
 }
@@ -58,9 +66,12 @@ std::string to_terminal(const SideBySide& sides, std::size_t width, bool colour,
   return sides_text(sides, {.width = width, .colour = colour, .unicode = unicode});
 }
 
-Result<std::string> to_html(const SideBySide& sides) {
+Result<void> write_report(const SideBySide& sides, const std::string& folder) {
   STROP_TRY(const HtmlAssets assets, load_html_assets(pipeline::places().share / "report"));
-  return sides_page(sides, assets);
+  const fs::path place = folder;
+  STROP_CHECK(make_folder(place));
+  STROP_CHECK(write_changed(place / "side_by_side.json", to_json(sides) + "\n"));
+  return write_changed(place / "side_by_side.html", sides_page(sides, assets));
 }
 
 }  // namespace strop

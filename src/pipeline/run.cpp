@@ -103,13 +103,6 @@ Result<void> claim_folder(const RunRequest& request, Store& store) {
       .value = request.out};
 }
 
-Result<fs::path> make_folder(const std::string& out) {
-  std::error_code error;
-  fs::create_directories(out, error);
-  if (error) return file_error("create", out, error.value());
-  return fs::path(out);
-}
-
 Result<RunRequest> with_absolute_paths(RunRequest request) {
   std::error_code error;
   request.model = fs::weakly_canonical(request.model, error).string();
@@ -133,24 +126,11 @@ Result<RunRequest> with_absolute_paths(RunRequest request) {
   return request;
 }
 
-// A file that says so already is left alone: syncing it anew would take longer than all else of a
-// run with nothing to do.
-Result<void> keep(const fs::path& file, const std::string& text) {
-  if (const auto known = read_text(file, text.size()); known && *known == text) return {};
-  return write_whole(file, text);
-}
-
 // Said before any work is done.
 Result<void> check_data(const Goal& goal) {
   if (!goal.evaluation_data.empty()) STROP_CHECK(data_parts(goal.evaluation_data));
   if (!goal.evaluation_tasks.empty()) STROP_CHECK(read_tasks(goal.evaluation_tasks));
   return {};
-}
-
-Result<void> write_reports(const Report& report, const fs::path& out) {
-  STROP_CHECK(keep(out / "report.json", to_json(report)));
-  STROP_TRY(const std::string page, to_html(report, out.string()));
-  return keep(out / "report.html", page);
 }
 
 // What lies in the store for a report that was made stage by stage is needed as long as its folder
@@ -182,7 +162,8 @@ Result<Report> run(const RunRequest& asked, Observer& observer, std::stop_token 
   STROP_TRY(const Model model, read_model(request.model));
   STROP_CHECK(check_data(request.goal));
   if (model.format == "onnx") STROP_CHECK(check_samples(model, request.goal));
-  STROP_TRY(const fs::path out, make_folder(request.out));
+  const fs::path out = request.out;
+  STROP_CHECK(make_folder(out));
   STROP_TRY(const Lock lock, Lock::try_acquire(out / "lock", "the run folder"));
   STROP_TRY(Store store, Store::open_default());
   STROP_CHECK(claim_folder(request, store));
@@ -202,11 +183,11 @@ Result<Report> run(const RunRequest& asked, Observer& observer, std::stop_token 
   STROP_TRY(report.finished_at, context.step<std::string>(Stage::none, "finish", {}, [] {
     return Result<std::string>(now_utc());
   }));
-  STROP_CHECK(write_reports(report, out));
+  STROP_CHECK(write_report(report, request.out, request.out));
   STROP_TRY(const LockFile lock_file, lock_file_of(report, context));
-  STROP_CHECK(keep(out / kLockFile, to_json(lock_file)));
+  STROP_CHECK(write_changed(out / kLockFile, to_json(lock_file)));
   if (request.locked)
-    STROP_CHECK(keep(out / "repeat.json", to_json(compare(*request.locked, lock_file))));
+    STROP_CHECK(write_changed(out / "repeat.json", to_json(compare(*request.locked, lock_file))));
   keep_store_small(request, context);
   return report;
 }
@@ -230,7 +211,7 @@ Result<Report> advance(Stage stage, Report report, const RunRequest& asked, Obse
   if (!request.out.empty()) STROP_CHECK(note_uses(report, context));
   if (stage == Stage::report) {
     report.finished_at = now_utc();
-    STROP_CHECK(write_reports(report, request.out));
+    STROP_CHECK(write_report(report, request.out, request.out));
   }
   return report;
 }

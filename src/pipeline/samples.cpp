@@ -414,9 +414,7 @@ class Encoder {
 
 Result<void> write_texts(Encoder& encoder, const std::vector<Chosen>& texts, const fs::path& folder,
                          const std::string& prefix, Artifact& artifact) {
-  std::error_code error;
-  fs::create_directories(folder / prefix, error);
-  if (error) return file_error("create", folder / prefix, error.value());
+  STROP_CHECK(make_folder(folder / prefix));
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const std::string name = prefix + file_name(i);
     STROP_TRY(const auto arrays, encoder.arrays(texts[i].passage, texts[i].source));

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "core/files.h"
 #include "core/lock.h"
 #include "core/units.h"
 #include "strop/toolchain.h"
@@ -20,8 +21,7 @@ Result<fs::path> environments() {
   STROP_TRY(const fs::path store, Store::default_root());
   std::error_code error;
   const fs::path root = fs::absolute(store, error) / "toolchains";
-  fs::create_directories(root, error);
-  if (error) return file_error("create", root, error.value());
+  STROP_CHECK(make_folder(root));
   return root;
 }
 

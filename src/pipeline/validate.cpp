@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/files.h"
+#include "core/stop.h"
 #include "gate/gate.h"
 #include "gate/security.h"
 #include "measure/random.h"
@@ -191,8 +192,7 @@ Result<Served> serve(const Trial& trial, std::uint32_t streams, double seconds, 
   STROP_CHECK(server.warm_up());
   Served served{.traffic =
                     measure::closed_loop(server, seconds, measure::steady_clock(), context.stop())};
-  if (context.stop().stop_requested())
-    return Error{.code = ErrorCode::cancelled, .message = "interrupted"};
+  STROP_CHECK(check_stop(context.stop()));
   served.memory = server.memory();
   STROP_TRY(const fs::path folder, context.samples_folder());
   served.path = str("samples/", name, "-", trial.id, ".json");
@@ -378,31 +378,25 @@ Result<Trial> validated(Trial trial, const Trial& baseline, const Exam& exam,
   return trial;
 }
 
-// The best artifact that was not validated yet, by the gates that do not need it.
+// The best artifact that was not validated yet, by the gates that do not need it. The report has a
+// baseline, here and below.
 Trial* next_to_validate(Report& report, const GateRules& rules, const std::set<std::string>& done) {
   GateRules known = rules;
   std::erase_if(known.gates, [](const GateRule& rule) { return is_validation(rule.metric); });
-  const auto baseline =
-      std::find_if(report.trials.begin(), report.trials.end(),
-                   [](const Trial& trial) { return trial.role == Role::baseline; });
+  const Trial& baseline = *find_trial(report.trials, Role::baseline);
   std::vector<GateReport> judged;
   for (const Trial& trial : report.trials)
     if (trial.role == Role::candidate && trial.status == TrialStatus::ok &&
         !done.contains(trial.id))
-      judged.push_back(judge(report.goal, trial, *baseline, known));
+      judged.push_back(judge(report.goal, trial, baseline, known));
   const Front front = recommend({}, report.trials, judged, report.goal, *report.model);
-  const auto best =
-      std::find_if(report.trials.begin(), report.trials.end(),
-                   [&](const Trial& trial) { return trial.id == front.recommended_id; });
-  return best == report.trials.end() ? nullptr : &*best;
+  return find_trial(report.trials, front.recommended_id);
 }
 
 bool passes_validation(const Trial& trial, const Report& report, const GateRules& rules) {
   GateRules own = rules;
   std::erase_if(own.gates, [](const GateRule& rule) { return !is_validation(rule.metric); });
-  const auto baseline = std::find_if(report.trials.begin(), report.trials.end(),
-                                     [](const Trial& one) { return one.role == Role::baseline; });
-  return judge(report.goal, trial, *baseline, own).passed;
+  return judge(report.goal, trial, *find_trial(report.trials, Role::baseline), own).passed;
 }
 
 }  // namespace
@@ -416,10 +410,8 @@ double validation_seconds(const Goal& goal) {
 Result<void> validate(Report& report, const Exam& exam, Context& context) {
   if (report.goal.profile == Profile::prototype || !report.target->local) return {};
   STROP_TRY(const GateRules rules, load_gate_rules(context.where().share / "plan" / "gates.json"));
-  const auto baseline =
-      std::find_if(report.trials.begin(), report.trials.end(),
-                   [](const Trial& trial) { return trial.role == Role::baseline; });
-  if (baseline == report.trials.end() || !baseline->measurement) return {};
+  const Trial* const baseline = find_trial(report.trials, Role::baseline);
+  if (!baseline || !baseline->measurement) return {};
   const Trial base = *baseline;
   std::set<std::string> done;
   while (done.size() < kMostValidated) {

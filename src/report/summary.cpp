@@ -262,10 +262,9 @@ std::vector<MatrixRow> matrix_rows(const Report& report) {
   std::vector<MatrixRow> rows;
   for (const CrossCheck& cell : report.matrix) {
     if (rows.empty() || rows.back().trial->id != cell.trial_id) {
-      const auto trial = std::find_if(report.trials.begin(), report.trials.end(),
-                                      [&](const Trial& each) { return each.id == cell.trial_id; });
-      if (trial == report.trials.end()) continue;
-      rows.push_back({&*trial, {}});
+      const Trial* const trial = find_trial(report.trials, cell.trial_id);
+      if (!trial) continue;
+      rows.push_back({trial, {}});
     }
     rows.back().cells.push_back(&cell);
   }

@@ -54,12 +54,6 @@ double miss(const Gate& gate) {
   return std::abs(doublings(gate.threshold, observed));
 }
 
-const Trial* baseline_of(const std::vector<Trial>& trials) {
-  const auto found = std::find_if(trials.begin(), trials.end(),
-                                  [](const Trial& trial) { return trial.role == Role::baseline; });
-  return found == trials.end() ? nullptr : &*found;
-}
-
 const GateReport* gates_of(const Trial& trial, const std::vector<GateReport>& gates) {
   const auto found = std::find_if(gates.begin(), gates.end(), [&](const GateReport& report) {
     return report.trial_id == trial.id;
@@ -79,7 +73,7 @@ bool is_better(const Judged& one, const Judged& other) {
 std::vector<Judged> best_first(const std::vector<Trial>& trials,
                                const std::vector<GateReport>& gates, const Goal& goal,
                                const Model& model) {
-  const Trial* baseline = baseline_of(trials);
+  const Trial* const baseline = find_trial(trials, Role::baseline);
   std::vector<Judged> judged;
   for (const Trial& trial : trials) {
     const GateReport* own = gates_of(trial, gates);

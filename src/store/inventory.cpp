@@ -6,6 +6,7 @@
 
 #include "core/files.h"
 #include "core/json.h"
+#include "core/stop.h"
 
 namespace fs = std::filesystem;
 
@@ -134,8 +135,7 @@ Result<StoreCheck> verify_all(Store& store, const std::function<void(const Store
   StoreCheck check;
   STROP_TRY(const auto all, inventory(store));
   for (StoredArtifact one : all) {
-    if (stop.stop_requested())
-      return Error{.code = ErrorCode::cancelled, .message = "[store] interrupted"};
+    STROP_CHECK(check_stop(stop));
     tell(one);
     const auto artifact = store.manifest(one.id);
     const auto whole = artifact ? store.verify(*artifact) : Result<void>(artifact.error());

@@ -97,8 +97,7 @@ Result<Store> Store::open(const fs::path& root) {
   const fs::path absolute = fs::absolute(root, error);
   STROP_CHECK(check_can_be_named(absolute, "the store"));
   for (const char* part : {"artifacts", "work", "locks", "digests", "uses", "workers"}) {
-    fs::create_directories(absolute / part, error);
-    if (error) return file_error("create", absolute / part, error.value());
+    STROP_CHECK(make_folder(absolute / part));
   }
   return Store(absolute);
 }
@@ -154,8 +153,7 @@ Result<Artifact> Store::make(const std::string& id,
   const fs::path work = root_ / "work" / id;
   std::error_code error;
   fs::remove_all(work, error);
-  fs::create_directories(work, error);
-  if (error) return file_error("create", work, error.value());
+  STROP_CHECK(make_folder(work));
   auto made = [&]() -> Result<Artifact> {
     STROP_TRY(Artifact artifact, build(work));
     artifact.id = id;
@@ -174,9 +172,8 @@ Result<Artifact> Store::manifest(const std::string& id) const {
 }
 
 Result<fs::path> Store::quarantine(const std::string& id) {
+  STROP_CHECK(make_folder(root_ / "quarantine"));
   std::error_code error;
-  fs::create_directories(root_ / "quarantine", error);
-  if (error) return file_error("create", root_ / "quarantine", error.value());
   const std::string name = str(id, ".", now_utc());
   fs::path place = root_ / "quarantine" / name;
   for (int i = 2; fs::exists(place, error); ++i) place = root_ / "quarantine" / str(name, ".", i);
@@ -188,19 +185,15 @@ Result<fs::path> Store::quarantine(const std::string& id) {
 
 Result<void> Store::note_use(const std::string& id, const StoreUse& use) {
   const fs::path folder = root_ / "uses" / id;
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) return file_error("create", folder, error.value());
-  const auto note = [](const fs::path& file, const std::string& text) -> Result<void> {
-    if (const auto known = read_text(file, 64u << 10); known && *known == text) return {};
-    return write_whole(file, text);
-  };
-  STROP_CHECK(note(folder / "about.json", text_of({{"model", use.model}, {"recipe", use.recipe}})));
+  STROP_CHECK(make_folder(folder));
+  STROP_CHECK(write_changed(folder / "about.json",
+                            text_of({{"model", use.model}, {"recipe", use.recipe}})));
   if (!use.run_folder.empty()) {
     const std::string run = use.run_folder.string();
-    STROP_CHECK(note(folder / (sha256_hex(run).substr(0, 16) + ".run"), run));
+    STROP_CHECK(write_changed(folder / (sha256_hex(run).substr(0, 16) + ".run"), run));
   }
-  fs::last_write_time(folder, fs::file_time_type::clock::now(), error);
+  std::error_code ignored;
+  fs::last_write_time(folder, fs::file_time_type::clock::now(), ignored);
   return {};
 }
 

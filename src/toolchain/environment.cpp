@@ -302,9 +302,7 @@ Result<std::vector<std::string>> differences(const Manifest& manifest,
 Result<void> make(const Manifest& manifest, const fs::path& root, const Tell& tell,
                   std::stop_token stop) {
   STROP_TRY(const fs::path folder, folder_of(manifest, root));
-  std::error_code error;
-  fs::create_directories(folder.parent_path(), error);
-  if (error) return file_error("create", folder.parent_path(), error.value());
+  STROP_CHECK(make_folder(folder.parent_path()));
   STROP_CHECK(check_space(manifest, root));
   STROP_TRY(const fs::path python, find_python(manifest, stop));
   const fs::path aside = folder.parent_path() / str(".", folder.filename().string(), ".part");
@@ -322,7 +320,8 @@ Result<void> make(const Manifest& manifest, const fs::path& root, const Tell& te
     tell(0.97, "writing it to the disk");
     made = publish(aside, folder, locks, stop);
   }
-  if (!made) fs::remove_all(aside, error);
+  std::error_code ignored;
+  if (!made) fs::remove_all(aside, ignored);
   return made;
 }
 

@@ -75,6 +75,20 @@ inline void sequences(const Open& open, double close, std::size_t long_prompt) {
   }
   REQUIRE(decoder.truncate(0, 0));
   CHECK(largest_difference(whole.at(1), evaluated(*session, 0, ids, {last}).at(0)) < close);
+
+  INFO("what the sink fails with ends the call, and the sequence can be used anew");
+  const Error full{ErrorCode::no_space, "full"};
+  std::size_t calls = 0;
+  const auto ended = decoder.evaluate(2, ids, std::vector<std::uint32_t>{9, last},
+                                      [&](const LogitRows&) -> Result<void> {
+                                        ++calls;
+                                        return full;
+                                      });
+  REQUIRE_FALSE(ended);
+  CHECK(ended.error() == full);
+  CHECK(calls == 1);
+  REQUIRE(decoder.truncate(2, 0));
+  CHECK(largest_difference(whole.at(1), evaluated(*session, 2, ids, {last}).at(0)) < close);
 }
 
 // Every token made is the best after the prompt and those before it, or nearly as good: near-ties
@@ -128,7 +142,7 @@ inline void together(const Open& open, double close) {
   std::vector<std::vector<TokenId>> prompts;
   for (const std::ptrdiff_t begin : {0, 20, 40})
     prompts.emplace_back(ids.begin() + begin, ids.begin() + begin + 20);
-  REQUIRE(decoder.evaluate(1, ids, {}, [](const LogitRows&) {}));
+  REQUIRE(decoder.evaluate(1, ids, {}, [](const LogitRows&) { return Result<void>{}; }));
   const auto made = decoder.generate_together(prompts, 5, {});
   REQUIRE_MESSAGE(made, (made ? std::string() : made.error().message));
   REQUIRE(made->size() == 3);
@@ -174,7 +188,7 @@ inline void refusals(const Open& open) {
   CHECK(session->info().run_options.at("context") == "64");
   auto& decoder = *session->decoder();
   const auto vocabulary = static_cast<TokenId>(session->info().vocabulary_size);
-  const RowSink ignore = [](const LogitRows&) {};
+  const RowSink ignore = [](const LogitRows&) { return Result<void>{}; };
   const auto ids = [&](std::size_t count) { return prompt(count, vocabulary); };
   refused(decoder.evaluate(0, ids(65), {}, ignore), "ids");
   refused(decoder.evaluate(0, std::vector<TokenId>{vocabulary}, {}, ignore), "ids");

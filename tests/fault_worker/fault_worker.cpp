@@ -202,7 +202,7 @@ class FaultDecoder : public DecoderSession {
         row[t] = static_cast<float>((t * 7 + static_cast<std::size_t>(ids[wanted[i]])) % 13);
       if (fault_ == "nan_logits") row[3] = std::numeric_limits<float>::quiet_NaN();
       if (fault_ == "zero_logits") std::fill(row.begin(), row.end(), 0.0f);
-      sink({i, row.size(), row});
+      STROP_CHECK(sink({i, row.size(), row}));
     }
     return {};
   }

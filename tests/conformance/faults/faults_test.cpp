@@ -470,7 +470,7 @@ class ZeroRows : public WrongEngine {
                         std::span<const std::uint32_t> wanted, const RowSink& sink) override {
     const std::vector<float> zeros(info().vocabulary_size);
     return engine_.evaluate(sequence, ids, wanted, each_row([&](std::size_t index, auto) {
-                              sink({index, zeros.size(), zeros});
+                              return sink({index, zeros.size(), zeros});
                             }));
   }
 };
@@ -482,7 +482,7 @@ class SameRow : public WrongEngine {
                         std::span<const std::uint32_t> wanted, const RowSink& sink) override {
     return engine_.evaluate(sequence, ids, wanted, each_row([&](std::size_t index, auto row) {
                               if (first_.empty()) first_.assign(row.begin(), row.end());
-                              sink({index, first_.size(), first_});
+                              return sink({index, first_.size(), first_});
                             }));
   }
 
@@ -498,8 +498,9 @@ class RowsOfTheTokenBefore : public WrongEngine {
     return engine_.evaluate(sequence, ids, wanted, each_row([&](std::size_t index, auto row) {
                               const std::vector<float> now(row.begin(), row.end());
                               const auto& given = before_.empty() ? now : before_;
-                              sink({index, given.size(), given});
+                              auto taken = sink({index, given.size(), given});
                               before_ = now;
+                              return taken;
                             }));
   }
 
@@ -520,7 +521,8 @@ class OffByOneAfterPrefill : public WrongEngine {
   Result<void> evaluate(SequenceId sequence, std::span<const TokenId> ids,
                         std::span<const std::uint32_t> wanted, const RowSink& sink) override {
     if (ids.size() == 1 && after_prompt_) {
-      STROP_CHECK(engine_.evaluate(sequence, ids, {}, [](const LogitRows&) {}));
+      STROP_CHECK(
+          engine_.evaluate(sequence, ids, {}, [](const LogitRows&) { return Result<void>{}; }));
       after_prompt_ = false;
     }
     if (ids.size() > 1) after_prompt_ = true;
@@ -540,7 +542,7 @@ class CoarseLogits : public WrongEngine {
     return engine_.evaluate(sequence, ids, wanted, each_row([&](std::size_t index, auto row) {
                               std::vector<float> coarse(row.begin(), row.end());
                               for (float& value : coarse) value = rounded(value, 0);
-                              sink({index, coarse.size(), coarse});
+                              return sink({index, coarse.size(), coarse});
                             }));
   }
 };

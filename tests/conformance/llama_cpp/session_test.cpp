@@ -192,7 +192,7 @@ TEST_CASE("generating can be stopped and leaves the sequence as it was") {
 TEST_CASE("what does not fit is refused and changes nothing") {
   auto session = opened();
   auto& decoder = *session->decoder();
-  const RowSink ignore = [](const LogitRows&) {};
+  const RowSink ignore = [](const LogitRows&) { return Result<void>{}; };
   const auto refused = [&](const Result<void>& done, const std::string& field) {
     REQUIRE_FALSE(done);
     CHECK(done.error().code == ErrorCode::invalid_input);

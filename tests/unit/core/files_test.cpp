@@ -37,6 +37,36 @@ TEST_CASE("what was planted where a file is written aside is not written through
   CHECK(text_of(victim) == "precious");
 }
 
+TEST_CASE("a folder that cannot be made is an error with its own path") {
+  const TemporaryFolder folder;
+  const fs::path deep = folder.path() / "a" / "b";
+  REQUIRE(make_folder(deep));
+  REQUIRE(make_folder(deep));
+  CHECK(fs::is_directory(deep));
+  const auto refused = make_folder(folder.write("file", "in the way") / "below");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::io);
+  CHECK(refused.error().message.find("file/below: Not a directory") != std::string::npos);
+}
+
+TEST_CASE("a file that says so already is left alone") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "file";
+  const auto inode = [&] {
+    struct stat status {};
+    REQUIRE(::stat(file.c_str(), &status) == 0);
+    return status.st_ino;
+  };
+  REQUIRE(write_changed(file, "one"));
+  const auto first = inode();
+  REQUIRE(write_changed(file, "one"));
+  CHECK(inode() == first);
+  for (const char* other : {"two", "longer", ""}) {
+    REQUIRE(write_changed(file, other));
+    CHECK(text_of(file) == other);
+  }
+}
+
 TEST_CASE("a path that no record could name is refused, and shown") {
   CHECK(check_can_be_named("/mod\xc3\xa9l", "MODEL"));
   const auto refused = check_can_be_named("/mod\xe9l", "MODEL");

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <thread>
 
 #include "core/lock.h"
@@ -123,7 +124,7 @@ TEST_CASE("sessions that lie are refused") {
   const Folder folder;
   const std::vector<TokenId> ids{1, 2, 3, 4};
   const std::vector<std::uint32_t> wanted{0, 1, 2, 3};
-  const auto ignore = [](const LogitRows&) {};
+  const auto ignore = [](const LogitRows&) { return Result<void>{}; };
   {
     auto session = open("too_few_rows", folder);
     REQUIRE(session);
@@ -173,6 +174,23 @@ TEST_CASE("rows cross the shared block unchanged, in calls that fit it") {
       })));
   CHECK(right);
   CHECK(next == wanted.size());
+}
+
+TEST_CASE("what the sink fails with ends the call") {
+  const Folder folder;
+  auto session = open("", folder);
+  REQUIRE(session);
+  const std::vector<TokenId> ids(9000, 1);
+  std::vector<std::uint32_t> wanted(ids.size());
+  std::iota(wanted.begin(), wanted.end(), 0u);
+  const Error full{ErrorCode::no_space, "full"};
+  std::size_t calls = 0;
+  const auto ended = (*session)->session().decoder()->evaluate(
+      0, ids, wanted,
+      [&](const LogitRows&) { return ++calls < 3 ? Result<void>{} : Result<void>{full}; });
+  REQUIRE_FALSE(ended);
+  CHECK(ended.error() == full);
+  CHECK(calls == 3);
 }
 
 TEST_CASE("tensors cross the shared block in both directions") {

@@ -49,7 +49,7 @@ class FakeModel : public DecoderSession {
     held_.insert(held_.end(), ids.begin(), ids.end());
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       const auto row = row_at(begin + wanted[i]);
-      sink({i, row.size(), row});
+      STROP_CHECK(sink({i, row.size(), row}));
     }
     return {};
   }

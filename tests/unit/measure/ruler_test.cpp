@@ -49,7 +49,7 @@ class FakeDecoder : public DecoderSession {
       const std::size_t position = begin + wanted[i];
       std::vector<float> row = row_at(position);
       if (spoil) spoil(position, row);
-      sink({i, row.size(), row});
+      STROP_CHECK(sink({i, row.size(), row}));
     }
     return {};
   }

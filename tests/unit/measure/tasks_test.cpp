@@ -40,7 +40,7 @@ class Letters : public DecoderSession {
     evaluated += ids.size();
     std::vector<float> row(info_.vocabulary_size);
     row[static_cast<std::size_t>(liked_)] = 3;
-    for (std::size_t i = 0; i < wanted.size(); ++i) sink({i, row.size(), row});
+    for (std::size_t i = 0; i < wanted.size(); ++i) STROP_CHECK(sink({i, row.size(), row}));
     return {};
   }
   std::size_t evaluated = 0;
