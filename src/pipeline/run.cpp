@@ -71,18 +71,25 @@ Result<Json> programs(Store& store) {
   return found;
 }
 
-// "goal.budget.wall_seconds: was 300, now 60"
+// "goal/budget/wall_seconds: was 300, now 60; other workers: convert, data". What a worker is made
+// of is a digest that tells nobody anything.
 std::string difference(const Json& before, const Json& now) {
-  std::string text;
+  constexpr std::string_view kWorker = "/programs/strop-worker-";
+  std::string text, workers;
   for (const auto& change : Json::diff(before, now)) {
-    const Json::json_pointer where(change["path"].get<std::string>());
+    const auto path = change["path"].get<std::string>();
+    if (path.starts_with(kWorker)) {
+      workers += str(workers.empty() ? "other workers: " : ", ", path.substr(kWorker.size()));
+      continue;
+    }
+    const Json::json_pointer where(path);
     const auto shown = [&](const Json& from) {
       return from.contains(where) ? text_of(from[where]) : std::string("not set");
     };
-    text += str(text.empty() ? "" : "; ", where.to_string().substr(1), ": was ", shown(before),
-                ", now ", shown(now));
+    text += str(text.empty() ? "" : "; ", path.substr(1), ": was ", shown(before), ", now ",
+                shown(now));
   }
-  return text;
+  return str(text, text.empty() || workers.empty() ? "" : "; ", workers);
 }
 
 Result<void> claim_folder(const RunRequest& request, Store& store) {
