@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <map>
 #include <sstream>
 #include <thread>
@@ -116,14 +117,14 @@ Result<std::vector<std::string>> quantize(const fs::path& in, const std::string&
   params.ftype = known->type;
   params.nthread = static_cast<std::int32_t>(std::thread::hardware_concurrency());
   const fs::path aside = out.parent_path() / str(".", out.filename().string(), ".part");
+  errno = 0;
   const std::uint32_t failed = llama_model_quantize(in.c_str(), aside.c_str(), &params);
+  const int reason = errno;
   llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
   if (failed != 0) {
-    // The library does not say why its stream failed; the input's size bounds what it had to write.
-    std::error_code error;
-    const bool full = fs::space(out.parent_path(), error).available < fs::file_size(in, error);
-    fs::remove(aside, error);
-    if (full) return file_error("write", out, ENOSPC);
+    std::error_code ignored;
+    fs::remove(aside, ignored);
+    if (is_of_disk(reason)) return file_error("write", out, reason);
     return Error{.code = ErrorCode::backend,
                  .message = str("[optimize] llama.cpp could not quantise to ", type, ": ",
                                 watcher.last_error)};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <openvino/openvino.hpp>
 
 #include "core/files.h"
@@ -63,10 +64,15 @@ Result<void> save_ir(const std::shared_ptr<ov::Model>& model, Floats floats, con
                      const std::function<Result<void>(const fs::path& xml)>& check) {
   const auto aside = dir / ".part";
   STROP_CHECK(make_folder(aside));
-  STROP_CHECK(guard("writing the model", [&]() -> Result<void> {
+  errno = 0;
+  auto saved = guard("writing the model", [&]() -> Result<void> {
     ov::save_model(model, (aside / kXml).string(), floats == Floats::in_16_bits);
-    return check(aside / kXml);
-  }));
+    return {};
+  });
+  const int reason = errno;
+  if (saved) saved = guard("reading it back", [&] { return check(aside / kXml); });
+  if (!saved && is_of_disk(reason)) return file_error("write", dir / kBin, reason);
+  STROP_CHECK(std::move(saved));
   STROP_CHECK(publish(aside / kBin, dir / kBin));
   STROP_CHECK(publish(aside / kXml, dir / kXml));
   std::error_code ignored;

@@ -19,8 +19,19 @@ void Descriptor::reset(int fd) {
   fd_ = fd;
 }
 
+namespace {
+
+bool is_full(int error_number) { return error_number == ENOSPC || error_number == EDQUOT; }
+
+}  // namespace
+
+bool is_of_disk(int error_number) {
+  return is_full(error_number) || error_number == EIO || error_number == EFBIG ||
+         error_number == EROFS;
+}
+
 Error file_error(std::string_view doing, const fs::path& path, int error_number) {
-  const bool full = error_number == ENOSPC || error_number == EDQUOT;
+  const bool full = is_full(error_number);
   return Error{
       .code = error_number == ENOENT ? ErrorCode::not_found
               : full                 ? ErrorCode::no_space

@@ -13,6 +13,10 @@ namespace strop {
 // io or no_space, with the path and the system's reason.
 Error file_error(std::string_view doing, const std::filesystem::path& path, int error_number);
 
+// Whether the disk is full or fails. Libraries that write files by themselves say that they failed,
+// if that, but not why; errno, cleared before, still does when they return.
+bool is_of_disk(int error_number);
+
 // A relative path that does not leave the folder it is read against, symbolic links aside.
 bool stays_inside(const std::filesystem::path& path);
 
