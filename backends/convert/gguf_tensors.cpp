@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "core/stop.h"
 #include "decoder_layout.h"
 
 namespace strop::convert {
@@ -155,8 +156,7 @@ Result<void> append_tensors(GgufWriter& writer, const SafetensorsModel& weights,
                             FloatType type, const Workspace& workspace) {
   TensorCopy copier(writer, weights, packed);
   for (std::size_t i = 0; i < plan.size(); ++i) {
-    if (workspace.stop.stop_requested())
-      return Error{.code = ErrorCode::cancelled, .message = "the conversion was cancelled"};
+    STROP_CHECK(check_stop(workspace.stop));
     if (workspace.progress)
       workspace.progress->report(static_cast<double>(i) / static_cast<double>(plan.size()),
                                  plan[i].name);

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <thread>
 
+#include "core/stop.h"
+
 namespace strop::convert {
 namespace {
 
@@ -74,18 +76,13 @@ std::uint64_t Stacked::rows() const {
 
 std::uint64_t Stacked::width() const { return parts.front()->shape.back(); }
 
-Result<void> OnnxWeights::check_stop() const {
-  if (!workspace_.stop.stop_requested()) return {};
-  return Error{.code = ErrorCode::cancelled, .message = "the conversion was cancelled"};
-}
-
 void OnnxWeights::release(const Stacked& matrix) const {
   for (const SafeTensor* part : matrix.parts) weights_.files[part->file].release(part->data);
 }
 
 Result<void> OnnxWeights::read_rows(const Stacked& matrix, std::uint64_t begin, std::uint64_t end,
                                     FloatType to, std::string& out) const {
-  STROP_CHECK(check_stop());
+  STROP_CHECK(check_stop(workspace_.stop));
   std::uint64_t first = 0;
   for (const SafeTensor* part : matrix.parts) {
     const std::uint64_t rows = rows_of(*part), row_bytes = part->data.size() / rows;
@@ -123,7 +120,7 @@ Result<void> OnnxWeights::write_transposed(const std::string& name, const Stacke
   const std::uint64_t step = per_chunk(rows * element_bytes(to));
   std::string columns, converted, out;
   for (std::uint64_t begin = 0; begin < width; begin += step) {
-    STROP_CHECK(check_stop());
+    STROP_CHECK(check_stop(workspace_.stop));
     const std::uint64_t end = std::min(width, begin + step);
     out.resize(rows * (end - begin) * element_bytes(to));
     std::uint64_t at = 0;

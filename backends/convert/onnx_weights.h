@@ -42,7 +42,6 @@ class OnnxWeights {
                                          const std::string& gathered = {});
 
  private:
-  Result<void> check_stop() const;
   // Appends rows [begin, end) of the matrix to out.
   Result<void> read_rows(const Stacked& matrix, std::uint64_t begin, std::uint64_t end,
                          FloatType to, std::string& out) const;

@@ -8,6 +8,7 @@
 
 #include "core/files.h"
 #include "core/json.h"
+#include "core/stop.h"
 #include "formats/mlx.h"
 #include "formats/safetensors_writer.h"
 #include "to_gguf.h"
@@ -321,8 +322,7 @@ Result<void> write_shard(const fs::path& path, const Shard& shard, const Decoder
   STROP_CHECK(writer.begin(path, tensors, {{"format", "mlx"}}));
   TensorWriter copier(writer, source.weights);
   for (const Stored& tensor : shard) {
-    if (workspace.stop.stop_requested())
-      return Error{.code = ErrorCode::cancelled, .message = "the conversion was cancelled"};
+    STROP_CHECK(check_stop(workspace.stop));
     if (workspace.progress)
       workspace.progress->report(
           static_cast<double>(done) / static_cast<double>(source.plan.size()), tensor.module);

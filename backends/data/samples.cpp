@@ -12,6 +12,7 @@
 #include "config.h"
 #include "core/files.h"
 #include "core/reservoir.h"
+#include "core/stop.h"
 #include "core/utf8.h"
 #include "formats/npz.h"
 #include "labels.h"
@@ -291,7 +292,7 @@ class Maker {
 
   Result<void> choose() {
     const auto offer = [&](const std::string& name) -> Result<void> {
-      if (workspace_.stop.stop_requested()) return cancelled();
+      STROP_CHECK(check_stop(workspace_.stop));
       if (source_ == Source::images) {
         choice_.offer(name);
         return {};
@@ -405,10 +406,6 @@ class Maker {
     return {};
   }
 
-  static Error cancelled() {
-    return Error{.code = ErrorCode::cancelled, .message = "the making of samples was cancelled"};
-  }
-
   // The first items calibrate. Files are taken one after the other, each once.
   Result<void> write_all() {
     STROP_CHECK(make_folder(workspace_.dir / "calibration"));
@@ -419,7 +416,7 @@ class Maker {
     std::stable_sort(order.begin(), order.end(),
                      [&](std::size_t a, std::size_t b) { return items_[a].file < items_[b].file; });
     for (std::size_t begin = 0; begin < order.size();) {
-      if (workspace_.stop.stop_requested()) return cancelled();
+      STROP_CHECK(check_stop(workspace_.stop));
       const std::string& file = items_[order[begin]].file;
       std::size_t end = begin;
       while (end < order.size() && items_[order[end]].file == file) ++end;

@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "core/knobs.h"
+#include "core/stop.h"
 #include "engine_log.h"
 
 namespace strop::llama_cpp {
@@ -23,7 +24,7 @@ Result<ModelPtr> load_model(const std::filesystem::path& file, std::stop_token s
   clear_engine_log();
   ModelPtr model(llama_model_load_from_file(file.c_str(), params));
   if (model) return model;
-  if (stop.stop_requested()) return Error{ErrorCode::cancelled, "[llama_cpp] loading was stopped."};
+  STROP_CHECK(check_stop(stop));
   return engine_error(str("the engine does not load ", file.filename().string()));
 }
 

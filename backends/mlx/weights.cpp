@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/half.h"
+#include "core/stop.h"
 #include "decoder.h"
 #include "formats/mlx.h"
 #include "formats/safetensors.h"
@@ -166,8 +167,7 @@ Result<Weights> read_weights(const fs::path& folder, const std::string& type,
                   .norm = std::move(last_norm),
                   .rope_wavelengths = wavelengths(config)};
   for (std::uint32_t i = 0; i < config.layers; ++i) {
-    if (stop.stop_requested())
-      return Error{.code = ErrorCode::cancelled, .message = "[mlx] loading was stopped."};
+    STROP_CHECK(check_stop(stop));
     STROP_TRY(Layer layer, read_layer(loader, config, i));
     weights.layers.push_back(std::move(layer));
   }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/os.h"
+#include "core/stop.h"
 #include "engine.h"
 #include "formats/npz.h"
 #include "formats/protobuf.h"
@@ -154,8 +155,7 @@ Result<Calibrated> calibrate(const formats::OnnxGraph& graph, const std::set<std
     Ort::Session engine(environment(), file.c_str(), options);
     STROP_TRY(const auto session, make_tensor_session(std::move(engine), {}));
     for (std::size_t i = 0; i < files.size(); ++i) {
-      if (workspace.stop.stop_requested())
-        return Error{ErrorCode::cancelled, "the calibration was cancelled"};
+      STROP_CHECK(check_stop(workspace.stop));
       if (workspace.progress)
         workspace.progress->report(static_cast<double>(i) / static_cast<double>(files.size()),
                                    str("sample ", i + 1, " of ", files.size()));

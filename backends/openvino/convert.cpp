@@ -9,6 +9,7 @@
 #include <openvino/pass/manager.hpp>
 
 #include "core/files.h"
+#include "core/stop.h"
 #include "engine.h"
 #include "formats/gguf.h"
 #include "formats/openvino_ir.h"
@@ -74,8 +75,7 @@ Result<Artifact> convert_gguf(const fs::path& gguf, std::uint32_t context,
   STROP_TRY(const auto model, read_gguf(gguf));
   report(workspace, 0.4, "rewriting the graph");
   STROP_CHECK(guard("rewriting the graph", [&] { return rewrite(model, context); }));
-  if (workspace.stop.stop_requested())
-    return Error{ErrorCode::cancelled, "[openvino] the conversion was stopped."};
+  STROP_CHECK(check_stop(workspace.stop));
   report(workspace, 0.5, "writing the IR");
   // Compression would turn the f32 tables into f16; the weights have their type already.
   STROP_CHECK(save_ir(model, Floats::as_they_are, workspace.dir,

@@ -3,6 +3,7 @@
 
 #include "convert.h"
 #include "core/files.h"
+#include "core/stop.h"
 #include "engine.h"
 #include "formats/onnx.h"
 #include "formats/openvino_ir.h"
@@ -74,8 +75,7 @@ Result<Artifact> convert_graph(const fs::path& file, const std::string& format,
     STROP_CHECK(check_no_decoder(*model));
     if (!options.shape.empty()) STROP_CHECK(make_static(*model, options.shape, "shape"));
     name_operations(*model);
-    if (workspace.stop.stop_requested())
-      return Error{ErrorCode::cancelled, "[openvino] the conversion was stopped."};
+    STROP_CHECK(check_stop(workspace.stop));
     report(workspace, 0.5, "writing the IR");
     STROP_CHECK(save_ir(model, options.in_16_bits ? Floats::in_16_bits : Floats::as_they_are,
                         workspace.dir,

@@ -2,6 +2,8 @@
 
 #include <openvino/runtime/properties.hpp>
 
+#include "core/stop.h"
+
 namespace strop::openvino {
 
 Loaded read_graph(const std::filesystem::path& file) {
@@ -12,8 +14,7 @@ Loaded read_graph(const std::filesystem::path& file) {
 
 Result<void> choose(Loaded& loaded, SessionKind kind, const RunOptions& given,
                     const Workspace& workspace) {
-  if (workspace.stop.stop_requested())
-    return Error{ErrorCode::cancelled, "[openvino] loading was stopped."};
+  STROP_CHECK(check_stop(workspace.stop));
   loaded.devices = find_devices(loaded.core);
   loaded.given = given;
   STROP_TRY(loaded.options, parse_options(kind, loaded.devices, given));

@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "core/logits.h"
+#include "core/stop.h"
 
 namespace strop {
 namespace {
@@ -95,11 +96,6 @@ Result<void> ChunkedDecoder::check_prompts(std::span<const std::vector<TokenId>>
   return {};
 }
 
-Result<void> ChunkedDecoder::check_stop() const {
-  if (!stop_.stop_requested()) return {};
-  return Error{ErrorCode::cancelled, str("[", worker_, "] the computation was stopped.")};
-}
-
 Error ChunkedDecoder::not_finite(std::size_t position) const {
   return {ErrorCode::backend,
           str("[", worker_, "] the logits after position ", position, " are not finite."),
@@ -110,7 +106,7 @@ Result<void> ChunkedDecoder::compute(SequenceId sequence, std::span<const TokenI
                                      std::span<const std::uint32_t> wanted, const RowSink& sink) {
   std::size_t rows_done = 0;
   for (std::size_t done = 0; done < ids.size();) {
-    STROP_CHECK(check_stop());
+    STROP_CHECK(check_stop(stop_));
     const auto count = std::min(chunk_, ids.size() - done);
     std::vector<std::uint32_t> rows;
     for (auto next = rows_done; next < wanted.size() && wanted[next] < done + count; ++next)
@@ -213,7 +209,7 @@ Result<std::vector<Generation>> ChunkedDecoder::generate_together(
   const std::size_t length = prompts.front().size();
   const std::size_t chunk = std::max<std::size_t>(1, chunk_ / prompts.size());
   for (std::size_t begin = 0; begin < length; begin += chunk) {
-    STROP_CHECK(check_stop());
+    STROP_CHECK(check_stop(stop_));
     const std::size_t end = std::min(length, begin + chunk);
     position = end - 1;
     STROP_CHECK(together->append(columns(prompts, begin, end - begin), choose));
@@ -225,7 +221,7 @@ Result<std::vector<Generation>> ChunkedDecoder::generate_together(
       generations[i].seconds.push_back(now);
     }
     if (generations.front().ids.size() == count) return generations;
-    STROP_CHECK(check_stop());
+    STROP_CHECK(check_stop(stop_));
     ++position;
     const std::vector<TokenId> ids = newest;
     STROP_CHECK(together->append(ids, choose));

@@ -59,7 +59,6 @@ class ChunkedDecoder : public DecoderSession {
   // The whole of ids in chunks, rows that are not finite refused.
   Result<void> compute(SequenceId sequence, std::span<const TokenId> ids,
                        std::span<const std::uint32_t> wanted, const RowSink& sink);
-  Result<void> check_stop() const;
   Error not_finite(std::size_t position) const;  // the logits after it
 
   std::string worker_;
