@@ -64,6 +64,9 @@ Ort::Value value_of(const Ort::MemoryInfo& memory, std::vector<T>& values,
                                      dimensions.size());
 }
 
+// Rows that are read before they are handed out: they are in the cache then.
+constexpr std::size_t kRowsAtOnce = 32;
+
 // A row of logits, f32 or f16, as f32.
 void read_row(const std::byte* values, ElementType type, std::span<float> row) {
   if (type == ElementType::f32) {
@@ -251,10 +254,10 @@ Result<void> Decoder::infer(Cache& cache, std::span<const TokenId> ids,
   cache.length = static_cast<std::size_t>(total);
 
   const std::size_t all = cache.sequences * rows.size();
-  std::vector<float> some(std::min(kRowsTogether, all) * shape_.vocabulary);
-  for (std::size_t begin = 0; begin < all; begin += kRowsTogether) {
+  std::vector<float> some(std::min(kRowsAtOnce, all) * shape_.vocabulary);
+  for (std::size_t begin = 0; begin < all; begin += kRowsAtOnce) {
     const std::span<float> values =
-        std::span(some).first(std::min(kRowsTogether, all - begin) * shape_.vocabulary);
+        std::span(some).first(std::min(kRowsAtOnce, all - begin) * shape_.vocabulary);
     const auto read = [&](std::size_t i) {
       const std::size_t at = (begin + i) / rows.size() * computed + rows[(begin + i) % rows.size()];
       read_row(logits_.data() + (at - static_cast<std::size_t>(first)) * width, shape_.logits,

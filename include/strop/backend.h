@@ -72,16 +72,21 @@ struct Generation {
   bool operator==(const Generation&) const = default;
 };
 
-// Rows of logits that follow neighbouring wanted positions of one call.
+// Rows of logits that follow neighbouring wanted positions of one call, as the engine gave them:
+// they may hold anything.
 struct LogitRows {
   std::size_t first = 0;          // index of the first row among the wanted positions
   std::size_t width = 0;          // vocabulary_size, at least 1
   std::span<const float> values;  // [count][width], row-major, valid during the call
+  bool shared = false;            // with another process, which may go on writing to values
 
   std::size_t count() const { return values.size() / width; }
   std::span<const float> row(std::size_t i) const { return values.subspan(i * width, width); }
-  LogitRows some(std::size_t begin, std::size_t rows) const {
-    return {first + begin, width, values.subspan(begin * width, rows * width)};
+  // Row i as nobody can change it between two looks: a copy in room where it is shared.
+  std::span<const float> row(std::size_t i, std::vector<float>& room) const {
+    if (!shared) return row(i);
+    room.assign(row(i).begin(), row(i).end());
+    return room;
   }
 };
 
@@ -94,11 +99,13 @@ using RowSink = std::function<Result<void>(const LogitRows& rows)>;
 template <class Use>
 RowSink each_row(Use use) {
   return [use = std::move(use)](const LogitRows& rows) mutable -> Result<void> {
+    std::vector<float> room;
     for (std::size_t i = 0; i < rows.count(); ++i) {
-      if constexpr (std::is_void_v<decltype(use(rows.first, rows.row(i)))>)
-        use(rows.first + i, rows.row(i));
+      const std::span<const float> row = rows.row(i, room);
+      if constexpr (std::is_void_v<decltype(use(rows.first, row))>)
+        use(rows.first + i, row);
       else
-        STROP_CHECK(use(rows.first + i, rows.row(i)));
+        STROP_CHECK(use(rows.first + i, row));
     }
     return {};
   };

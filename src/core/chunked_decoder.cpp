@@ -96,10 +96,11 @@ Result<void> ChunkedDecoder::check_prompts(std::span<const std::vector<TokenId>>
   return {};
 }
 
-Error ChunkedDecoder::not_finite(std::size_t position) const {
-  return {ErrorCode::backend,
-          str("[", worker_, "] the logits after position ", position, " are not finite."),
-          "The weights or the engine's kernels are broken."};
+Result<TokenId> ChunkedDecoder::best_of(std::span<const float> row, std::size_t position) const {
+  if (all_finite(row)) return argmax(row);
+  return Error{ErrorCode::backend,
+               str("[", worker_, "] the logits after position ", position, " are not finite."),
+               "The weights or the engine's kernels are broken."};
 }
 
 Result<void> ChunkedDecoder::compute(SequenceId sequence, std::span<const TokenId> ids,
@@ -111,17 +112,11 @@ Result<void> ChunkedDecoder::compute(SequenceId sequence, std::span<const TokenI
     std::vector<std::uint32_t> rows;
     for (auto next = rows_done; next < wanted.size() && wanted[next] < done + count; ++next)
       rows.push_back(static_cast<std::uint32_t>(wanted[next] - done));
-    const RowSink checked = [&](const LogitRows& computed) -> Result<void> {
-      for (std::size_t i = 0; i < computed.count(); i += kRowsTogether) {
-        LogitRows some = computed.some(i, std::min(kRowsTogether, computed.count() - i));
-        some.first += rows_done;
-        if (const auto broken = first_not_finite(some))
-          return not_finite(wanted[some.first + *broken]);
-        STROP_CHECK(sink(some));
-      }
-      return {};
+    const RowSink in_place = [&](LogitRows computed) {
+      computed.first += rows_done;
+      return sink(computed);
     };
-    STROP_CHECK(append(sequence, ids.subspan(done, count), rows, checked));
+    STROP_CHECK(append(sequence, ids.subspan(done, count), rows, in_place));
     rows_done += rows.size();
     done += count;
   }
@@ -173,10 +168,12 @@ Result<Generation> ChunkedDecoder::generate(SequenceId sequence, std::span<const
   generation.ids.reserve(count);
   generation.seconds.reserve(count);
   const Stopwatch watch;
-  const RowSink choose = [&](const LogitRows& rows) {
-    generation.ids.push_back(argmax(rows.row(0)));
+  const RowSink choose = [&](const LogitRows& rows) -> Result<void> {
+    const std::size_t position = before + ids.size() + generation.ids.size() - 1;
+    STROP_TRY(const TokenId best, best_of(rows.row(0), position));
+    generation.ids.push_back(best);
     generation.seconds.push_back(watch.seconds());
-    return Result<void>{};
+    return {};
   };
   const auto last = static_cast<std::uint32_t>(ids.size() - 1);
   const std::uint32_t only = 0;
@@ -201,8 +198,9 @@ Result<std::vector<Generation>> ChunkedDecoder::generate_together(
   std::vector<TokenId> newest(prompts.size());
   std::size_t position = 0;  // of the last token appended
   const RowSink choose = [&](const LogitRows& rows) -> Result<void> {
-    if (first_not_finite(rows)) return not_finite(position);
-    for (std::size_t i = 0; i < rows.count(); ++i) newest[rows.first + i] = argmax(rows.row(i));
+    for (std::size_t i = 0; i < rows.count(); ++i) {
+      STROP_TRY(newest[rows.first + i], best_of(rows.row(i), position));
+    }
     return {};
   };
   const Stopwatch watch;

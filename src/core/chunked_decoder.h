@@ -56,10 +56,11 @@ class ChunkedDecoder : public DecoderSession {
   Result<void> check_ids(std::size_t held, std::span<const TokenId> ids, std::size_t more) const;
   Result<void> check_prompts(std::span<const std::vector<TokenId>> prompts,
                              std::uint32_t count) const;
-  // The whole of ids in chunks, rows that are not finite refused.
+  // The whole of ids in chunks.
   Result<void> compute(SequenceId sequence, std::span<const TokenId> ids,
                        std::span<const std::uint32_t> wanted, const RowSink& sink);
-  Error not_finite(std::size_t position) const;  // the logits after it
+  // The most probable token after the position, from its row; fails where that is not finite.
+  Result<TokenId> best_of(std::span<const float> row, std::size_t position) const;
 
   std::string worker_;
   SequenceId sequences_;

@@ -4,9 +4,6 @@
 #include <array>
 #include <limits>
 #include <numeric>
-#include <vector>
-
-#include "core/parallel.h"
 
 namespace strop {
 namespace {
@@ -27,15 +24,6 @@ bool all_finite(std::span<const float> row) {
   float sum = std::accumulate(lanes.begin(), lanes.end(), 0.0f);
   for (const float value : row.subspan(whole)) sum += value - value;
   return sum == 0;
-}
-
-std::optional<std::size_t> first_not_finite(const LogitRows& rows) {
-  std::vector<char> finite(rows.count());
-  for_each_parallel(rows.count(),
-                    [&](std::size_t i) { finite[i] = all_finite(rows.row(i)) ? 1 : 0; });
-  const auto found = std::find(finite.begin(), finite.end(), 0);
-  if (found == finite.end()) return std::nullopt;
-  return static_cast<std::size_t>(found - finite.begin());
 }
 
 TokenId argmax(std::span<const float> row) {

@@ -4,8 +4,6 @@
 
 #include "core/clock.h"
 #include "core/files.h"
-#include "core/logits.h"
-#include "core/parallel.h"
 
 namespace fs = std::filesystem;
 
@@ -87,8 +85,12 @@ class ProxyDecoder : public DecoderSession {
                                     {.timeout = patience_}));
       if (given.rows != rows.size())
         return lied(str("gave ", given.rows, " rows where ", rows.size(), " were wanted"));
-      for (std::size_t i = 0; i < rows.size(); i += kRowsTogether)
-        STROP_CHECK(sink(copied(done_rows + i, i, std::min(kRowsTogether, rows.size() - i))));
+      if (!rows.empty())
+        STROP_CHECK(
+            sink({.first = done_rows,
+                  .width = info_.vocabulary_size,
+                  .values = process_.block().floats().first(rows.size() * info_.vocabulary_size),
+                  .shared = true}));
       done_rows += rows.size();
       done_ids = end;
     }
@@ -130,17 +132,6 @@ class ProxyDecoder : public DecoderSession {
   }
 
  private:
-  // Rows of the shared block from `begin` on; a copy, as the worker may go on writing to it.
-  LogitRows copied(std::size_t first, std::size_t begin, std::size_t count) {
-    const std::size_t width = info_.vocabulary_size;
-    const LogitRows shared{first, width,
-                           process_.block().floats().subspan(begin * width, count * width)};
-    rows_.resize(shared.values.size());
-    for_each_parallel(count, [&](std::size_t i) {
-      std::ranges::copy(shared.row(i), rows_.begin() + static_cast<std::ptrdiff_t>(i * width));
-    });
-    return {first, width, rows_};
-  }
   Result<void> check(const Generation& generation, std::uint32_t count,
                      const Stopwatch& call) const {
     const auto in_vocabulary = [&](TokenId id) {
@@ -158,7 +149,6 @@ class ProxyDecoder : public DecoderSession {
   WorkerProcess& process_;
   SessionInfo info_;
   std::chrono::milliseconds patience_;
-  std::vector<float> rows_;  // those that are handed out
 };
 
 class ProxyTensors : public TensorSession {

@@ -1,8 +1,11 @@
 #include "measure/compact_row.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <numeric>
 
 #include "measure/random.h"
@@ -12,38 +15,54 @@ namespace {
 
 constexpr std::size_t kBlock = 256;
 
-// Ids of at least the `count` largest logits. A row has tens of thousands of values and few are
-// wanted, so a threshold is taken from a sixteenth of them, with a margin, and lowered in the rare
-// case that it was too high.
-std::vector<std::uint32_t> candidates_for_top(std::span<const float> logits, std::size_t count) {
+// A logit and its id as one number: the larger logit first, equal ones by id.
+std::uint64_t key_of(float logit, std::uint32_t id) {
+  const auto bits = std::bit_cast<std::uint32_t>(logit + 0.0f);  // of -0, those of 0
+  const std::uint32_t falling = bits >> 31 != 0 ? bits : ~(bits | 1u << 31);
+  return std::uint64_t{falling} << 32 | id;
+}
+
+// Of all logits from the threshold on.
+std::vector<std::uint64_t> keys_from(std::span<const float> logits, float threshold) {
+  std::vector<std::uint64_t> keys;
+  std::array<std::uint32_t, kBlock> found{};
+  for (std::size_t begin = 0; begin < logits.size(); begin += kBlock) {
+    const std::size_t end = std::min(begin + kBlock, logits.size());
+    std::size_t count = 0;
+    for (std::size_t id = begin; id < end; ++id) {  // without a branch, that nobody could foretell
+      found[count] = static_cast<std::uint32_t>(id);
+      count += logits[id] >= threshold ? 1 : 0;
+    }
+    for (std::size_t i = 0; i < count; ++i) keys.push_back(key_of(logits[found[i]], found[i]));
+  }
+  return keys;
+}
+
+// Of at least the `count` largest logits. A row has tens of thousands of values and few are wanted,
+// so a threshold is taken from a sixteenth of them, with a margin, and lowered in the rare case
+// that it was too high.
+std::vector<std::uint64_t> keys_for_top(std::span<const float> logits, std::size_t count) {
   constexpr std::size_t kStride = 16;
   std::vector<float> sample;
   for (std::size_t i = 0; i < logits.size(); i += kStride) sample.push_back(logits[i]);
-  std::vector<std::uint32_t> ids;
   for (std::size_t rank = (count + count / 4) / kStride + 4; rank < sample.size(); rank *= 2) {
     std::nth_element(sample.begin(), sample.begin() + static_cast<std::ptrdiff_t>(rank),
                      sample.end(), std::greater<>());
-    const float threshold = sample[rank];
-    ids.clear();
-    for (std::uint32_t id = 0; id < logits.size(); ++id)
-      if (logits[id] >= threshold) ids.push_back(id);
-    if (ids.size() >= count) return ids;
+    auto keys = keys_from(logits, sample[rank]);
+    if (keys.size() >= count) return keys;
   }
-  ids.resize(logits.size());
-  std::iota(ids.begin(), ids.end(), 0u);
-  return ids;
+  return keys_from(logits, std::numeric_limits<float>::lowest());
 }
 
 // The ids of the `count` largest logits, largest first, equal ones by id.
 std::vector<std::uint32_t> top_ids(std::span<const float> logits, std::size_t count) {
-  std::vector<std::uint32_t> ids = candidates_for_top(logits, count);
-  const auto before = [&](std::uint32_t a, std::uint32_t b) {
-    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
-  };
-  const auto end = ids.begin() + static_cast<std::ptrdiff_t>(count);
-  if (end != ids.end()) std::nth_element(ids.begin(), end, ids.end(), before);
-  std::sort(ids.begin(), end, before);
-  ids.resize(count);
+  std::vector<std::uint64_t> keys = keys_for_top(logits, count);
+  const auto end = keys.begin() + static_cast<std::ptrdiff_t>(count);
+  if (end != keys.end()) std::nth_element(keys.begin(), end, keys.end());
+  std::sort(keys.begin(), end);
+  std::vector<std::uint32_t> ids(count);
+  std::transform(keys.begin(), end, ids.begin(),
+                 [](std::uint64_t key) { return static_cast<std::uint32_t>(key); });
   return ids;
 }
 

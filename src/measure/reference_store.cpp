@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/files.h"
+#include "core/parallel.h"
 
 namespace strop::measure {
 namespace {
@@ -39,14 +40,15 @@ void put(std::string& out, float value) { put(out, std::bit_cast<std::uint32_t>(
 class Taker {
  public:
   explicit Taker(std::string_view bytes) : bytes_(bytes) {}
-  std::uint64_t number(std::size_t bytes) {
+  template <std::size_t kBytes>
+  std::uint64_t number() {
     std::uint64_t value = 0;
-    for (std::size_t i = 0; i < bytes; ++i)
+    for (std::size_t i = 0; i < kBytes; ++i)
       value |= std::uint64_t{static_cast<unsigned char>(bytes_[i])} << (8 * i);
-    bytes_.remove_prefix(bytes);
+    bytes_.remove_prefix(kBytes);
     return value;
   }
-  std::uint32_t word() { return static_cast<std::uint32_t>(number(4)); }
+  std::uint32_t word() { return static_cast<std::uint32_t>(number<4>()); }
   float real() { return std::bit_cast<float>(word()); }
   std::string text(std::size_t bytes) {
     std::string out(bytes_.substr(0, bytes));
@@ -90,20 +92,26 @@ std::string row_bytes(const CompactRow& row, const CompactShape& shape) {
 }
 
 CompactRow row_of(std::string_view bytes, const CompactShape& shape) {
-  const std::size_t id_bytes = bytes_per_id(shape);
+  const std::uint32_t exact = exact_entries(shape);
   Taker taker(bytes);
-  CompactRow row;
-  row.nll = taker.real();
-  row.tail_mass = taker.real();
-  for (std::uint32_t i = 0; i < exact_entries(shape); ++i) row.top_log_p.push_back(taker.real());
-  const float first = row.top_log_p.back(), step = taker.real();
-  for (std::uint32_t i = exact_entries(shape); i < shape.top; ++i)
-    row.top_log_p.push_back(first - step * static_cast<float>(taker.number(2)));
-  for (std::uint32_t i = 0; i < shape.top; ++i)
-    row.top_ids.push_back(static_cast<std::uint32_t>(taker.number(id_bytes)));
-  for (std::uint32_t i = 0; i < shape.tail; ++i)
-    row.tail_ids.push_back(static_cast<std::uint32_t>(taker.number(id_bytes)));
-  for (std::uint32_t i = 0; i < shape.tail; ++i) row.tail_log_p.push_back(taker.real());
+  const auto ids = [&](std::uint32_t count) {
+    std::vector<std::uint32_t> out(count);
+    if (bytes_per_id(shape) == 2)
+      for (std::uint32_t& id : out) id = static_cast<std::uint32_t>(taker.number<2>());
+    else
+      for (std::uint32_t& id : out) id = taker.word();
+    return out;
+  };
+  CompactRow row{.nll = taker.real(), .tail_mass = taker.real()};
+  row.top_log_p.resize(shape.top);
+  for (std::uint32_t i = 0; i < exact; ++i) row.top_log_p[i] = taker.real();
+  const float first = row.top_log_p[exact - 1], step = taker.real();
+  for (std::uint32_t i = exact; i < shape.top; ++i)
+    row.top_log_p[i] = first - step * static_cast<float>(taker.number<2>());
+  row.top_ids = ids(shape.top);
+  row.tail_ids = ids(shape.tail);
+  row.tail_log_p.resize(shape.tail);
+  for (float& log_p : row.tail_log_p) log_p = taker.real();
   return row;
 }
 
@@ -226,8 +234,8 @@ Result<void> ReferenceReader::read_header() {
   if (const auto version = taker.word(); version != kVersion)
     return corrupt(str("its version must be ", kVersion, ", but is ", version));
   header_.shape = {.vocabulary_size = taker.word(), .top = taker.word(), .tail = taker.word()};
-  header_.rows = taker.number(8);
-  header_.seed = taker.number(8);
+  header_.rows = taker.number<8>();
+  header_.seed = taker.number<8>();
   header_.evaluation_digest = taker.text(kDigest);
   if (const std::string rule = broken_rule(header_); !rule.empty()) return corrupt(rule);
 
@@ -261,17 +269,24 @@ Result<void> ReferenceReader::check_digest() {
   return {};
 }
 
-Result<CompactRow> ReferenceReader::next() {
-  if (read_ == header_.rows)
-    return Error{ErrorCode::invalid_input,
-                 str("[measure] the quality reference has no more than ", read_, " rows")};
-  std::string bytes(bytes_per_row(header_.shape), '\0');
+Result<std::vector<CompactRow>> ReferenceReader::next(std::size_t count) {
+  if (count > header_.rows - read_)
+    return Error{ErrorCode::invalid_input, str("[measure] the quality reference has ", header_.rows,
+                                               " rows, and no ", count, " after ", read_)};
+  const std::size_t row_bytes = bytes_per_row(header_.shape);
+  std::string bytes(count * row_bytes, '\0');
   if (std::fread(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size())
     return corrupt("it cannot be read");
-  ++read_;
-  CompactRow row = row_of(bytes, header_.shape);
-  if (const std::string rule = broken_rule(row, header_.shape); !rule.empty()) return corrupt(rule);
-  return row;
+  read_ += count;
+  std::vector<CompactRow> rows(count);
+  std::vector<std::string> rules(count);
+  for_each_parallel(count, [&](std::size_t i) {
+    rows[i] = row_of(std::string_view(bytes).substr(i * row_bytes, row_bytes), header_.shape);
+    rules[i] = broken_rule(rows[i], header_.shape);
+  });
+  for (const std::string& rule : rules)
+    if (!rule.empty()) return corrupt(rule);
+  return rows;
 }
 
 }  // namespace strop::measure

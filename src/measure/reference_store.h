@@ -63,8 +63,8 @@ class ReferenceReader {
  public:
   static Result<ReferenceReader> open(const std::filesystem::path& path);
   const ReferenceHeader& header() const { return header_; }
-  // Rows in order; fails with invalid_input after the last.
-  Result<CompactRow> next();
+  // The next rows, in order; fails with invalid_input where fewer are left.
+  Result<std::vector<CompactRow>> next(std::size_t count);
 
  private:
   ReferenceReader(std::filesystem::path path, File file);

@@ -67,6 +67,11 @@ Result<void> for_each_batch(const Evaluation& evaluation, Progress* progress, st
   return {};
 }
 
+Error after(ScoredPosition place, Error error) {
+  error.message += str(" after position ", place.position, " of sequence ", place.sequence);
+  return error;
+}
+
 // Appends the batch to sequence 0, which is emptied where a sequence begins. What use(index, row,
 // summary) makes of each wanted row, in their order; it is called from several threads at once.
 template <class Value, class Use>
@@ -83,13 +88,16 @@ Result<std::vector<Value>> evaluate(DecoderSession& session, const Batch& batch,
       return Error{ErrorCode::backend,
                    str("[measure] a row of logits must have ", session.info().vocabulary_size,
                        " values, but has ", rows.width)};
-    const auto one = [&](std::size_t index) -> Result<void> {
-      const std::span<const float> row = rows.row(index - rows.first);
-      STROP_TRY(const RowSummary summary, summarise_row(row));
-      STROP_TRY(values[index], use(index, row, summary));
+    // Row by row, so that all that is made of one finds it in a cache.
+    const auto one = [&](std::size_t i) -> Result<void> {
+      thread_local std::vector<float> room;
+      const std::span<const float> row = rows.row(i, room);
+      auto summary = summarise_row(row);
+      if (!summary) return after(batch.scored(seen + i), std::move(summary).error());
+      STROP_TRY(values[seen + i], use(seen + i, row, *summary));
       return {};
     };
-    for_each_parallel(rows.count(), [&](std::size_t i) { outcomes[seen + i] = one(seen + i); });
+    for_each_parallel(rows.count(), [&](std::size_t i) { outcomes[seen + i] = one(i); });
     for (; seen < rows.first + rows.count(); ++seen) STROP_CHECK(std::move(outcomes[seen]));
     return {};
   };
@@ -150,14 +158,6 @@ Result<KeptRows> kept_rows(DecoderSession& session, const Batch& batch) {
   return kept;
 }
 
-Result<std::vector<CompactRow>> next_rows(ReferenceReader& reference, std::size_t count) {
-  std::vector<CompactRow> rows(count);
-  for (CompactRow& row : rows) {
-    STROP_TRY(row, reference.next());
-  }
-  return rows;
-}
-
 }  // namespace
 
 Result<void> make_reference(DecoderSession& reference, const Evaluation& evaluation,
@@ -196,7 +196,7 @@ Result<QualitySamples> score(DecoderSession& candidate, const Evaluation& evalua
   STROP_CHECK(check_reference(reference.header(), evaluation, candidate.info()));
   QualitySamples samples;
   const BatchUse use = [&](const Batch& batch) -> Result<void> {
-    STROP_TRY(const auto original, next_rows(reference, batch.wanted.size()));
+    STROP_TRY(const auto original, reference.next(batch.wanted.size()));
     const auto compare = [&](std::size_t index, std::span<const float> row,
                              const RowSummary& summary) -> Result<Score> {
       const CompactRow& p = original[index];

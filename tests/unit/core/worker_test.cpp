@@ -176,6 +176,16 @@ TEST_CASE("rows cross the shared block unchanged, in calls that fit it") {
   CHECK(next == wanted.size());
 }
 
+TEST_CASE("a row that is shared is looked at in a copy") {
+  std::vector<float> values{1, 2, 3, 4}, room;
+  LogitRows rows{.first = 0, .width = 2, .values = values};
+  CHECK(rows.row(1, room).data() == values.data() + 2);
+  rows.shared = true;
+  const auto row = rows.row(1, room);
+  values[3] = 9;
+  CHECK(std::vector<float>(row.begin(), row.end()) == std::vector<float>{3, 4});
+}
+
 TEST_CASE("what the sink fails with ends the call") {
   const Folder folder;
   auto session = open("", folder);

@@ -41,6 +41,9 @@ TEST_CASE("equal logits are kept by id, and far ones are found") {
   p[3] = 0;
   const CompactRow row = kept(p, {.vocabulary_size = 200, .top = 5, .tail = 2}, 1);
   CHECK(row.top_ids == std::vector<std::uint32_t>{3, 0, 1, 2, 4});
+  const std::vector<float> signs{-1, -0.0f, 2, 0, -3, 1, -2, 2};
+  CHECK(kept(signs, {.vocabulary_size = 8, .top = 8, .tail = 0}, 1).top_ids ==
+        std::vector<std::uint32_t>{2, 7, 5, 1, 3, 0, 6, 4});
 }
 
 TEST_CASE("a small vocabulary is kept whole and its divergence is exact") {
