@@ -97,7 +97,8 @@ Result<void> ChunkedDecoder::check_prompts(std::span<const std::vector<TokenId>>
 }
 
 Result<TokenId> ChunkedDecoder::best_of(std::span<const float> row, std::size_t position) const {
-  if (all_finite(row)) return argmax(row);
+  const RowExtremes extremes = extremes_of(row);
+  if (extremes.finite) return extremes.leader;
   return Error{ErrorCode::backend,
                str("[", worker_, "] the logits after position ", position, " are not finite."),
                "The weights or the engine's kernels are broken."};

@@ -7,9 +7,17 @@
 
 namespace strop {
 
-bool all_finite(std::span<const float> row);
+struct RowExtremes {
+  float lowest = 0;
+  float highest = 0;
+  TokenId leader = 0;   // the first of the highest
+  bool finite = false;  // where not, the others mean nothing
+};
 
-// The first of the largest. The row is finite and not empty.
-TokenId argmax(std::span<const float> row);
+// In one look at each value. The row is not empty.
+RowExtremes extremes_of(std::span<const float> row);
+
+// A row may be empty.
+bool all_finite(std::span<const float> row);
 
 }  // namespace strop

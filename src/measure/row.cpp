@@ -4,30 +4,14 @@
 #include <bit>
 #include <cmath>
 
-// One build serves every x86-64: the loader picks the widest clone the CPU has. Sanitizers cannot
-// run code as early as the loader picks.
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define STROP_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define STROP_CLONES
-#endif
+#include "core/clones.h"
+#include "core/logits.h"
 
 namespace strop::measure {
 namespace {
 
 // Short enough that a float lane adds few terms, long enough that the double sum costs nothing.
 constexpr std::size_t kBlock = 256;
-
-struct Extremes {
-  float lowest;
-  float highest;
-  float poison;  // 0, or NaN when a value was not finite
-};
-
-struct RowExtremes : Extremes {
-  std::size_t highest_block;  // index of the first value of the block that holds the first highest
-};
 
 // exp(x) = 2^n exp(r), r in [-ln2/2, ln2/2]: Cody-Waite reduction, a Taylor polynomial of degree 6
 // with its last coefficients adjusted to the interval (Cephes expf).
@@ -48,17 +32,6 @@ struct RowExtremes : Extremes {
   const float mantissa = tail * r * r + r + 1.0f;
   const std::uint32_t exponent = std::bit_cast<std::uint32_t>(shifted) << 23;
   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(mantissa) + exponent);
-}
-
-STROP_CLONES Extremes extremes_of(const float* x, std::size_t count) {
-  float lowest = x[0], highest = x[0], poison = 0;
-#pragma omp simd reduction(min : lowest) reduction(max : highest) reduction(+ : poison)
-  for (std::size_t i = 0; i < count; ++i) {
-    lowest = x[i] < lowest ? x[i] : lowest;
-    highest = x[i] > highest ? x[i] : highest;
-    poison += x[i] - x[i];
-  }
-  return {lowest, highest, poison};
 }
 
 STROP_CLONES float exp_sum(const float* x, float shift, std::size_t count) {
@@ -92,17 +65,6 @@ STROP_CLONES float weighted_difference(const float* p, float p_shift, const floa
   return sum;
 }
 
-RowExtremes extremes_of(std::span<const float> row) {
-  RowExtremes out{{row[0], row[0], 0}, 0};
-  for (std::size_t begin = 0; begin < row.size(); begin += kBlock) {
-    const Extremes block = extremes_of(row.data() + begin, std::min(kBlock, row.size() - begin));
-    if (block.highest > out.highest) out.highest = block.highest, out.highest_block = begin;
-    out.lowest = std::min(out.lowest, block.lowest);
-    out.poison += block.poison;
-  }
-  return out;
-}
-
 // Adds up `part(begin, count)` over the blocks of a row.
 template <class Part>
 double sum_of_blocks(std::size_t width, const Part& part) {
@@ -126,9 +88,8 @@ double sum_of(std::span<const float> values) {
 }
 
 Result<RowSummary> summarise_row(std::span<const float> logits) {
-  STROP_ASSERT(!logits.empty(), "a row of logits is empty");
   const RowExtremes extremes = extremes_of(logits);
-  if (extremes.poison != 0)  // also true for NaN
+  if (!extremes.finite)
     return Error{ErrorCode::backend, "[measure] the engine gave logits that are not finite",
                  "The artifact or the engine is broken: try another precision or CPU variant"};
   if (extremes.lowest == extremes.highest)
@@ -136,11 +97,8 @@ Result<RowSummary> summarise_row(std::span<const float> logits) {
         ErrorCode::backend,
         str("[measure] the engine gave ", logits.size(), " equal logits: ", extremes.lowest),
         "The engine computed nothing: try another precision or CPU variant"};
-  RowSummary summary;
-  summary.maximum = extremes.highest;
-  const auto block = logits.begin() + static_cast<std::ptrdiff_t>(extremes.highest_block);
-  summary.argmax =
-      static_cast<std::uint32_t>(std::find(block, logits.end(), extremes.highest) - logits.begin());
+  RowSummary summary{.maximum = extremes.highest,
+                     .argmax = static_cast<std::uint32_t>(extremes.leader)};
   const double sum = sum_of_blocks(logits.size(), [&](std::size_t begin, std::size_t count) {
     return exp_sum(logits.data() + begin, summary.maximum, count);
   });
