@@ -6,7 +6,7 @@ import statistics
 import paired
 import tools
 
-BLOCKS, TOKENS, DEPTH = 12, 64, 64
+BLOCKS, TOKENS, DEPTH = 12, 64, 64  # as many blocks of each in each place: a multiple of 4
 ROUNDS = (8, 16, 32)
 TIMED = False  # a disturbance falls on both parts of the same calls
 CLAIM = 0.01
@@ -32,14 +32,17 @@ class Comparison:
             [f"{name}={value}" for name, value in options.items()]))
 
     def round(self, _):
-        """Both figures of one block are of the same calls, so a block is a pair; its neighbour is the control."""
+        """Both figures of one block are of the same calls, so a block is a pair; its neighbour is the control, after it
+        and before it in turn, so that a drift within the process cancels."""
         blocks = self._blocks(self.options, BLOCKS)
         self.token_ms.append(1000 * statistics.median(blocks["engine"]))
         self.protocol_us.append(1e6 * statistics.median(blocks["protocol"]))
         # The cost itself, as a ratio, is what is compared with itself: the engine's time differs from block to block.
         cost = [{"token": 1 + (strop - engine) / min(engine, TOKEN_SECONDS)}
                 for strop, engine in zip(blocks["strop"], blocks["engine"])]
-        return {"strop": cost[0::2], "again": cost[1::2], "peer": [{"token": 1.0}] * len(cost[0::2])}
+        strop = [one for i, one in enumerate(cost) if i % 4 in (0, 3)]
+        again = [one for i, one in enumerate(cost) if i % 4 in (1, 2)]
+        return {"strop": strop, "again": again, "peer": [{"token": 1.0}] * len(strop)}
 
     def conditions(self):
         return {"cpu_variant": self.session["cpu_variant"], "run_options": self.options,
