@@ -41,14 +41,6 @@ Result<std::string> param(const Step& step, const std::string& name) {
   return found->second;
 }
 
-Result<void> copy_whole(const fs::path& from, const fs::path& to) {
-  STROP_CHECK(make_folder(to.parent_path()));
-  std::error_code error;
-  fs::copy_file(from, to, error);
-  if (error) return file_error("copy", to, error.value());
-  return {};
-}
-
 // The original's tokenizer files travel beside the vocabulary, for tools that want them: in
 // `folder` of the artifact.
 Result<void> keep_tokenizer(const fs::path& from, const fs::path& to, const fs::path& folder,

@@ -103,11 +103,7 @@ Result<Artifact> copied(const Model& input, const Workspace& workspace) {
   STROP_TRY(const auto external, formats::onnx_external_files(from));
   Artifact artifact{.format = "onnx", .entry = "model.onnx"};
   const auto copy = [&](const fs::path& source, const std::string& name) -> Result<void> {
-    const fs::path target = workspace.dir / name;
-    STROP_CHECK(make_folder(target.parent_path()));
-    std::error_code error;
-    fs::copy_file(source, target, error);
-    if (error) return file_error("copy", target, error.value());
+    STROP_CHECK(copy_whole(source, workspace.dir / name));
     artifact.files.push_back({.path = name});
     return {};
   };

@@ -167,6 +167,14 @@ Result<void> make_folder(const fs::path& folder) {
   return {};
 }
 
+Result<void> copy_whole(const fs::path& from, const fs::path& to) {
+  STROP_CHECK(make_folder(to.parent_path()));
+  std::error_code error;
+  fs::copy_file(from, to, error);
+  if (error) return file_error("copy", to, error.value());
+  return {};
+}
+
 Result<void> write_whole(const fs::path& path, std::string_view bytes) {
   const fs::path aside =
       path.parent_path() / str(".", path.filename().string(), ".", ::getpid(), ".part");

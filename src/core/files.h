@@ -41,6 +41,9 @@ Result<void> refuse_links(const std::filesystem::path& folder);
 // Makes the folder where there is none, and those above it.
 Result<void> make_folder(const std::filesystem::path& folder);
 
+// Copies a file to a place where none is, the folder made where there is none. Not synced.
+Result<void> copy_whole(const std::filesystem::path& from, const std::filesystem::path& to);
+
 // Writes aside, syncs, renames, syncs the folder.
 Result<void> write_whole(const std::filesystem::path& path, std::string_view bytes);
 
